@@ -1,0 +1,9 @@
+//! What LMO is measured and tested against: a model provider's stand-in, a load generator, and the comparison of the
+//! two with and without LMO between them.
+
+pub mod children;
+pub mod comparison;
+pub mod load;
+pub mod process;
+pub mod standin;
+pub mod table;

@@ -1,0 +1,71 @@
+//! Measures LMO next to its provider called directly: a table on stdout, all figures as JSON in a file.
+#![expect(clippy::print_stdout, reason = "the table is this program's output")]
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use lmo_bench::children::{Gateway, StandinProcess, pin_self};
+use lmo_bench::comparison::{Effort, compare};
+use lmo_bench::standin::{Standin, StandinOptions};
+use lmo_bench::table;
+
+/// Measure LMO next to its provider called directly.
+#[derive(Parser)]
+struct Arguments {
+    /// The `lmo` binary; build it with --release.
+    #[arg(long, required_unless_present = "standin")]
+    lmo: Option<PathBuf>,
+    /// Where all figures go.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Measure for seconds instead of minutes.
+    #[arg(long)]
+    quick: bool,
+    /// Be the provider's stand-in: how this program starts itself a second time.
+    #[arg(long, hide = true)]
+    standin: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.lmo {
+        Some(lmo) if !arguments.standin => measure(&lmo, arguments.json, arguments.quick),
+        Some(_) | None => serve(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> Result<(), Box<dyn Error>> {
+    let standin = Standin::start(StandinOptions { remember: 0, ..StandinOptions::default() })?;
+    println!("{}", standin.base_url());
+    standin.join();
+    Ok(())
+}
+
+fn measure(lmo: &Path, json: Option<PathBuf>, quick: bool) -> Result<(), Box<dyn Error>> {
+    pin_self();
+    let effort = if quick { Effort::QUICK } else { Effort::FULL };
+    let standin = StandinProcess::start(&std::env::current_exe()?, &["--standin"])?;
+    let mut gateway = Gateway::start(lmo, standin.base_url())?;
+    let mut start_ms = vec![gateway.started_in().as_secs_f64() * 1e3];
+    for _ in 1..effort.starts {
+        gateway = Gateway::start(lmo, standin.base_url())?;
+        start_ms.push(gateway.started_in().as_secs_f64() * 1e3);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let results = runtime.block_on(compare(standin.base_url(), &gateway, start_ms, effort))?;
+    if let Some(path) = json {
+        fs::write(path, serde_json::to_vec_pretty(&results)?)?;
+    }
+    print!("{}", table::markdown(&results));
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! What the function is triggered by.
+
+use aws_lambda_events::event::kinesis::KinesisEvent;
+use serde::{Deserialize, Deserializer, de::Error};
+
+/// A batch of a Kinesis event source mapping, or the schedule's `{"task": "sweep"}`.
+#[derive(Debug, Clone)]
+pub enum Trigger {
+    /// Usage events.
+    Batch(KinesisEvent),
+    /// Put right what crashes left.
+    Sweep,
+}
+
+impl<'de> Deserialize<'de> for Trigger {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        let event = serde_json::Value::deserialize(source)?;
+        match event.get("task").and_then(serde_json::Value::as_str) {
+            Some("sweep") => Ok(Self::Sweep),
+            Some(other) => Err(D::Error::custom(format!("there is no task `{other}`"))),
+            None => serde_json::from_value(event).map(Self::Batch).map_err(D::Error::custom),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `GET /v1/models`.
+
+use axum::{Json, extract::State};
+use lmo_shared::{
+    answer::Answers,
+    auth::Caller,
+    http::{Errors, Handled},
+    llm::catalogue::Model,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The models that the caller may use, in `OpenAI`'s shape.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ModelList {
+    /// `list`.
+    pub object: String,
+    /// The models, by name; aliases too.
+    pub data: Vec<ModelEntry>,
+}
+
+/// A model or an alias of one.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ModelEntry {
+    /// What a request calls it.
+    pub id: String,
+    /// `model`.
+    pub object: String,
+    /// From when this version of the catalogue holds, in seconds since the epoch.
+    pub created: u64,
+    /// The provider.
+    pub owned_by: String,
+    /// The most tokens of prompt and answer together.
+    pub context_window: u64,
+    /// The most tokens of an answer.
+    pub max_output_tokens: u64,
+}
+
+/// Lists the models that the caller may use.
+#[utoipa::path(
+    get,
+    path = "/v1/models",
+    tag = "openai",
+    responses((status = 200, description = "The models", body = ModelList), Errors)
+)]
+pub(super) async fn list(caller: Caller, State(answers): State<Answers>) -> Handled<Json<ModelList>> {
+    let catalogue = answers.catalogues().current().await?;
+    let allowed = caller.config().allowed_models.as_ref();
+    let own = |name: &String| catalogue.aliases.get(name).unwrap_or(name).clone();
+    let allowed: Option<Vec<String>> = allowed.map(|names| names.iter().map(own).collect());
+    let entry = |id: &String, model: &Model| ModelEntry {
+        id: id.clone(),
+        object: "model".to_owned(),
+        created: catalogue.effective.seconds(),
+        owned_by: model.provider.clone(),
+        context_window: model.context_window,
+        max_output_tokens: model.max_output_tokens,
+    };
+    let models = catalogue.models.iter().map(|(name, model)| (name, name, model));
+    let aliases = catalogue.aliases.iter().filter_map(|(alias, name)| Some((alias, name, catalogue.models.get(name)?)));
+    let data = models
+        .chain(aliases)
+        .filter(|(_, name, _)| allowed.as_ref().is_none_or(|allowed| allowed.contains(name)))
+        .map(|(id, _, model)| entry(id, model))
+        .collect();
+    Ok(Json(ModelList { object: "list".to_owned(), data }))
+}

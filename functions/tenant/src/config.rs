@@ -1,0 +1,61 @@
+//! `GET` and `PUT /api/tenant/config`.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use lmo_shared::{
+    auth::{Authenticator, Caller},
+    error::Error,
+    http::{Body, Errors, Handled},
+    llm::catalogue::Catalogues,
+    tenant::{KeyScope, TenantConfig, Tenants},
+};
+
+/// The tenant's configuration.
+#[utoipa::path(
+    get,
+    path = "/api/tenant/config",
+    tag = "tenant",
+    responses((status = 200, description = "The configuration", body = TenantConfig), Errors)
+)]
+pub(super) async fn get(caller: Caller, State(tenants): State<Tenants>) -> Handled<Json<TenantConfig>> {
+    caller.require(KeyScope::TenantAdmin)?;
+    Ok(Json(tenants.config(caller.tenant().id).await?))
+}
+
+/// Replaces the tenant's configuration. It takes effect within 30 s.
+#[utoipa::path(
+    put,
+    path = "/api/tenant/config",
+    tag = "tenant",
+    request_body = TenantConfig,
+    responses((status = 200, description = "The configuration as it is now", body = TenantConfig), Errors)
+)]
+pub(super) async fn put(
+    caller: Caller,
+    State(tenants): State<Tenants>,
+    State(catalogues): State<Arc<Catalogues>>,
+    State(authenticator): State<Authenticator>,
+    Body(config): Body<TenantConfig>,
+) -> Handled<Json<TenantConfig>> {
+    caller.require(KeyScope::TenantAdmin)?;
+    config.check()?;
+    check_models(&config, &catalogues).await?;
+    tenants.put_config(caller.tenant().id, &config).await?;
+    authenticator.forget(caller.tenant().id);
+    Ok(Json(config))
+}
+
+/// A name that the catalogue doesn't have is a mistake, better found now than at the next request.
+async fn check_models(config: &TenantConfig, catalogues: &Catalogues) -> Result<(), Error> {
+    let catalogue = catalogues.current().await?;
+    let default = config.default_model.iter().map(|name| ("default_model".to_owned(), name));
+    let allowed = config.allowed_models.iter().flatten().enumerate();
+    let allowed = allowed.map(|(index, name)| (format!("allowed_models[{index}]"), name));
+    for (param, name) in default.chain(allowed) {
+        if catalogue.model(name).is_err() {
+            return Err(Error::invalid(param, format!("model `{name}` does not exist")));
+        }
+    }
+    Ok(())
+}

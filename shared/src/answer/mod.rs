@@ -1,0 +1,223 @@
+//! The pipeline: caller -> admit -> model -> settle + publish. Every front end is a view on the events that it yields.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    auth::Caller,
+    clock::Clock,
+    config::Flush,
+    error::{Error, Result},
+    id::RequestId,
+    llm::{Chunk, Fields, Prompt, Upstreams, Usage, catalogue::Catalogues},
+    money::NanoUsd,
+    quota::{Meters, Rate},
+    tenant::KeyScope,
+    usage::{Ledger, Publisher},
+};
+
+mod completion;
+mod plan;
+mod run;
+mod tally;
+
+pub use completion::{Choice, Completion};
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// A model's name or alias; the tenant's default if absent.
+    pub model: Option<String>,
+    /// The conversation and its parameters.
+    pub prompt: Prompt,
+    /// Whether the caller wants the answer piece by piece.
+    pub stream: bool,
+}
+
+/// A step of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A piece, as large as the provider made it.
+    Chunk(Chunk),
+    /// The end. The request is in the ledger.
+    Done(Done),
+}
+
+/// What an answer took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Done {
+    /// Tokens that are charged.
+    pub usage: Usage,
+    /// The provider's own usage object, empty if it sent none.
+    pub wire: Fields,
+    /// Whether LMO counted the tokens, because the provider reported none.
+    pub estimated: bool,
+    /// What they cost.
+    pub cost: NanoUsd,
+}
+
+/// What the pipeline is made of.
+pub struct Parts {
+    /// Models and prices.
+    pub catalogues: Arc<Catalogues>,
+    /// Their providers.
+    pub upstreams: Upstreams,
+    /// What admits.
+    pub meters: Meters,
+    /// What decides what is billed.
+    pub ledger: Ledger,
+    /// What tells the aggregation.
+    pub publisher: Publisher,
+    /// The time.
+    pub clock: Clock,
+    /// The most time that a request may take.
+    pub deadline: Duration,
+    /// When the last byte may go out.
+    pub flush: Flush,
+    /// Where requests are worked on.
+    pub tasks: Tasks,
+}
+
+/// The requests that are being worked on. They outlive their clients, so that whatever was received is settled.
+#[derive(Debug, Clone, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Tasks {
+    /// Waits for all requests to end by themselves; after `patience` ends them where they are. They are settled either
+    /// way.
+    pub async fn finish(&self, patience: Duration) {
+        self.tracker.close();
+        if tokio::time::timeout(patience, self.tracker.wait()).await.is_err() {
+            self.stop.cancel();
+            self.tracker.wait().await;
+        }
+    }
+}
+
+/// Answers requests.
+#[derive(Clone)]
+pub struct Answers(Arc<Parts>);
+
+impl Answers {
+    /// A pipeline of these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Admits the request, calls the model, and returns as soon as its provider begins to answer.
+    ///
+    /// # Errors
+    /// Whatever went wrong before the first byte. It is settled like any other end.
+    pub async fn answer(&self, caller: &Caller, ask: Ask) -> Result<Answer> {
+        caller.require(KeyScope::Query)?;
+        let parts = Arc::clone(&self.0);
+        let catalogue = parts.catalogues.current().await?;
+        let plan = plan::plan(caller.config(), catalogue, ask)?;
+        let provider = parts.upstreams.provider(plan.provider()?).await?;
+        let id = RequestId::new(parts.clock.now());
+        let model = plan.model.clone();
+        let flush = parts.flush;
+        let (sender, mut steps) = mpsc::channel(run::AHEAD);
+        let tracker = parts.tasks.tracker.clone();
+        tracker.spawn(run::run(parts, caller.account(), id, plan, provider, sender));
+        match steps.recv().await {
+            Some(Ok(run::Step::Started(rate))) => {
+                Ok(Answer { id, model, rate, steps, flush, ahead: None, ended: false })
+            }
+            Some(Ok(run::Step::Event(_))) | None => Err(Error::internal("an answer began without its head")),
+            Some(Err(error)) => {
+                drain(&mut steps, flush).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The model catalogue that the pipeline goes by.
+    #[must_use]
+    pub fn catalogues(&self) -> &Catalogues {
+        &self.0.catalogues
+    }
+}
+
+/// An answer that has begun. Dropping it ends a streamed one at its provider; what was received is charged.
+pub struct Answer {
+    /// The request's id, in the ledger too.
+    pub id: RequestId,
+    /// The model that answers, as the catalogue calls it.
+    pub model: String,
+    /// What remains in the minute.
+    pub rate: Rate,
+    steps: mpsc::Receiver<run::Sent>,
+    flush: Flush,
+    /// Taken from the channel, and not yet given out.
+    ahead: Option<run::Sent>,
+    ended: bool,
+}
+
+impl Answer {
+    /// The next event; `None` after `Done` or an error.
+    pub async fn next(&mut self) -> Option<Result<Event>> {
+        if self.ended {
+            return None;
+        }
+        let step = match self.ahead.take() {
+            Some(ahead) => Some(ahead),
+            None => self.steps.recv().await,
+        };
+        let step = match step {
+            Some(Ok(run::Step::Event(event))) => Ok(event),
+            Some(Ok(run::Step::Started(_))) => Err(Error::internal("an answer began twice")),
+            Some(Err(error)) => Err(error),
+            None => Err(Error::internal("an answer ended without its end")),
+        };
+        if !matches!(step, Ok(Event::Chunk(_))) {
+            self.ended = true;
+            drain(&mut self.steps, self.flush).await;
+        }
+        Some(step)
+    }
+
+    /// The next piece if it is there already; its end is left to [`Answer::next`].
+    pub fn next_ready(&mut self) -> Option<Result<Event>> {
+        // The end is not taken from the channel here, because behind it may be something to wait for.
+        if self.ended || self.ahead.is_some() {
+            return None;
+        }
+        match self.steps.try_recv() {
+            Ok(Ok(run::Step::Event(Event::Chunk(chunk)))) => Some(Ok(Event::Chunk(chunk))),
+            Ok(other) => {
+                self.ahead = Some(other);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// The whole answer.
+    ///
+    /// # Errors
+    /// Whatever ended it.
+    pub async fn collect(mut self) -> Result<Completion> {
+        let mut completion = Completion::default();
+        while let Some(event) = self.next().await {
+            match event? {
+                Event::Chunk(chunk) => completion.append(chunk),
+                Event::Done(done) => return Ok(completion.finish(done)),
+            }
+        }
+        Err(Error::internal("an answer ended without its end"))
+    }
+}
+
+/// Waits until the request is settled and published, where the process may be frozen behind the answer.
+async fn drain(steps: &mut mpsc::Receiver<run::Sent>, flush: Flush) {
+    if flush == Flush::BeforeReturning {
+        while steps.recv().await.is_some() {}
+    }
+}

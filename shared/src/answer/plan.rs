@@ -1,0 +1,193 @@
+//! From what is asked to what is sent: model, defaults of the tenant, limits of the model, and the worst that it can
+//! cost. Pure.
+
+use std::sync::Arc;
+
+use super::Ask;
+use crate::{
+    error::{Error, Result},
+    llm::{
+        Message, Prompt, Role,
+        catalogue::{Capability, Catalogue, DEFAULT_ALIAS, Model, ProviderSpec},
+    },
+    money::Tokens,
+    quota::Need,
+    tenant::TenantConfig,
+};
+
+/// The most alternatives that one request may ask for.
+const MOST_CHOICES: u32 = 16;
+
+/// A text of more bytes per token than this doesn't exist in practice; what is longer can't fit.
+const MOST_BYTES_PER_TOKEN: u64 = 8;
+
+/// What is sent, and at which prices.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub catalogue: Arc<Catalogue>,
+    /// As the catalogue calls it.
+    pub model: String,
+    pub prompt: Prompt,
+    /// The most tokens of each choice.
+    pub max_output: Tokens,
+    pub need: Need,
+    /// Whether the caller wants a stream.
+    pub stream: bool,
+}
+
+impl Plan {
+    pub fn spec(&self) -> Result<&Model> {
+        self.catalogue.model(&self.model).map(|(_, model)| model)
+    }
+
+    pub fn provider(&self) -> Result<&ProviderSpec> {
+        let name = &self.spec()?.provider;
+        self.catalogue.providers.get(name).ok_or_else(|| Error::internal("a model without its provider"))
+    }
+}
+
+pub(super) fn plan(config: &TenantConfig, catalogue: Arc<Catalogue>, ask: Ask) -> Result<Plan> {
+    let Ask { model, mut prompt, stream } = ask;
+    let asked = model.as_deref().or(config.default_model.as_deref()).unwrap_or(DEFAULT_ALIAS);
+    let (name, spec) = catalogue.model(asked)?;
+    allow(config, &catalogue, asked, name)?;
+    if prompt.messages.is_empty() {
+        return Err(Error::invalid("messages", "there must be at least one message"));
+    }
+    if !(1..=MOST_CHOICES).contains(&prompt.choices) {
+        return Err(Error::invalid("n", format!("n must be from 1 to {MOST_CHOICES}")));
+    }
+    if prompt.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature)) {
+        return Err(Error::invalid("temperature", "temperature must be from 0 to 2"));
+    }
+    prompt.temperature = prompt.temperature.or(config.temperature);
+    if let Some(system) = config.system_prompt.as_ref().filter(|_| !has_system(&prompt)) {
+        prompt.messages.insert(0, Message::text(Role::System, system));
+    }
+    check_capabilities(name, spec, &prompt)?;
+    let bound = prompt.upper_bound(Tokens(spec.overhead_tokens), Tokens(spec.image_tokens));
+    let window = spec.context_window;
+    if bound.0 / MOST_BYTES_PER_TOKEN >= window {
+        return Err(Error::ContextTooLong { needed: bound.0, window, model: name.to_owned() });
+    }
+    let max_output = max_output(config, spec, &prompt, bound)?;
+    // No provider reads more than its window.
+    let input = bound.min(Tokens(window));
+    let output = Tokens(max_output.0.saturating_mul(u64::from(prompt.choices)));
+    let need = Need { input, output, cost: spec.worst_cost(input, output)? };
+    let model = name.to_owned();
+    Ok(Plan { model, prompt, max_output, need, stream, catalogue })
+}
+
+fn allow(config: &TenantConfig, catalogue: &Catalogue, asked: &str, name: &str) -> Result<()> {
+    let Some(allowed) = &config.allowed_models else { return Ok(()) };
+    let own = |allowed: &String| catalogue.aliases.get(allowed).unwrap_or(allowed) == name;
+    if allowed.iter().any(own) { Ok(()) } else { Err(Error::ModelNotAllowed(asked.to_owned())) }
+}
+
+fn has_system(prompt: &Prompt) -> bool {
+    prompt.messages.iter().any(|message| matches!(message.role, Role::System | Role::Developer))
+}
+
+fn check_capabilities(name: &str, spec: &Model, prompt: &Prompt) -> Result<()> {
+    let lacks = |feature| Err(Error::Unsupported { model: name.to_owned(), feature });
+    if let Some(kind) = prompt.unbounded_part() {
+        return Err(Error::invalid("messages", format!("content of type `{kind}` is not supported")));
+    }
+    if prompt.needs_tools() && !spec.can(Capability::Tools) {
+        return lacks("tools");
+    }
+    if prompt.needs_images() && !spec.can(Capability::Images) {
+        return lacks("images");
+    }
+    let plain =
+        prompt.response_format.as_ref().is_none_or(|format| format.get("type").is_some_and(|kind| kind == "text"));
+    if !plain && !spec.can(Capability::Json) {
+        return lacks("a JSON response_format");
+    }
+    Ok(())
+}
+
+/// What the request asks for, within what tenant and model allow. A request that asks for nothing gets what the model
+/// allows, but leaves room for its prompt: some servers refuse what can't fit into the window together.
+fn max_output(config: &TenantConfig, spec: &Model, prompt: &Prompt, bound: Tokens) -> Result<Tokens> {
+    let allowed = config.max_tokens.unwrap_or(u64::MAX).min(spec.max_output_tokens);
+    match prompt.max_output {
+        Some(0) => Err(Error::invalid("max_tokens", "max_tokens must be at least 1")),
+        Some(asked) => Ok(Tokens(asked.min(allowed))),
+        None => {
+            let room = spec.context_window - bound.0.min(spec.context_window / 4 * 3);
+            Ok(Tokens(allowed.min(room).max(1)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::Timestamp, llm::catalogue::ProviderKind};
+
+    fn catalogue() -> Arc<Catalogue> {
+        let provider = ProviderSpec {
+            kind: ProviderKind::Echo,
+            base_url: String::new(),
+            api_key: None,
+            output_limit: crate::llm::OutputLimitField::default(),
+            connect_timeout_ms: 1,
+            first_byte_timeout_ms: 1,
+            idle_timeout_ms: 1,
+        };
+        Arc::new(Catalogue {
+            version: "V#1".to_owned(),
+            effective: Timestamp(1),
+            providers: [("standin".to_owned(), provider)].into(),
+            models: [("small".to_owned(), Model::example()), ("large".to_owned(), Model::example())].into(),
+            aliases: [("default".to_owned(), "small".to_owned()), ("big".to_owned(), "large".to_owned())].into(),
+        })
+    }
+
+    fn ask(text: &str) -> Ask {
+        Ask { model: None, prompt: Prompt::new(vec![Message::text(Role::User, text)]), stream: false }
+    }
+
+    #[test]
+    fn an_alias_is_as_good_as_its_model() {
+        let config = TenantConfig { allowed_models: Some(vec!["big".to_owned()]), ..TenantConfig::default() };
+        let large = Ask { model: Some("large".to_owned()), ..ask("hi") };
+        assert_eq!(plan(&config, catalogue(), large).unwrap().model, "large");
+        assert!(matches!(plan(&config, catalogue(), ask("hi")), Err(Error::ModelNotAllowed(_))));
+    }
+
+    #[test]
+    fn the_output_is_limited_by_request_tenant_and_model() {
+        let asking = |asked| {
+            let mut ask = ask("hi");
+            ask.prompt.max_output = asked;
+            ask
+        };
+        let config = TenantConfig { max_tokens: Some(100), ..TenantConfig::default() };
+        let most =
+            |config: &TenantConfig, asked| plan(config, catalogue(), asking(asked)).map(|plan| plan.max_output.0);
+        assert_eq!(most(&config, Some(7)).unwrap(), 7);
+        assert_eq!(most(&config, Some(700)).unwrap(), 100);
+        assert_eq!(most(&TenantConfig::default(), Some(1_000_000)).unwrap(), 4096);
+        assert!(most(&config, Some(0)).is_err());
+    }
+
+    #[test]
+    fn the_tenants_system_prompt_gives_way_to_the_requests_own() {
+        let config = TenantConfig { system_prompt: Some("Be brief.".to_owned()), ..TenantConfig::default() };
+        assert_eq!(plan(&config, catalogue(), ask("hi")).unwrap().prompt.messages.len(), 2);
+        let mut own = ask("hi");
+        own.prompt.messages.insert(0, Message::text(Role::System, "Be long."));
+        assert_eq!(plan(&config, catalogue(), own).unwrap().prompt.messages.len(), 2);
+    }
+
+    #[test]
+    fn what_can_not_fit_is_refused_and_what_may_fit_is_not() {
+        let long = plan(&TenantConfig::default(), catalogue(), ask(&"x".repeat(128_000 * 8)));
+        assert!(matches!(long, Err(Error::ContextTooLong { window: 128_000, .. })));
+        let plan = plan(&TenantConfig::default(), catalogue(), ask(&"x".repeat(400_000))).unwrap();
+        assert_eq!(plan.need.input, Tokens(128_000));
+    }
+}

@@ -1,0 +1,71 @@
+//! Who is calling: API keys, and the caller that they prove.
+
+use std::sync::Arc;
+
+use crate::{
+    error::{Error, Result},
+    quota::Account,
+    tenant::{ApiKey, KeyScope, Tenant, TenantConfig},
+};
+
+mod api_key;
+mod authenticator;
+
+pub use api_key::{NewKey, PresentedKey};
+pub use authenticator::Authenticator;
+
+/// An authenticated caller. Only [`Authenticator`] makes one, so a function that takes a `Caller` needs no check of its
+/// own who it is.
+#[derive(Debug, Clone)]
+pub struct Caller(Arc<Known>);
+
+#[derive(Debug)]
+struct Known {
+    tenant: Tenant,
+    config: TenantConfig,
+    key: ApiKey,
+}
+
+impl Caller {
+    /// The tenant that calls.
+    #[must_use]
+    pub fn tenant(&self) -> &Tenant {
+        &self.0.tenant
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> &TenantConfig {
+        &self.0.config
+    }
+
+    /// The key that it calls with.
+    #[must_use]
+    pub fn key(&self) -> &ApiKey {
+        &self.0.key
+    }
+
+    /// What its requests are charged to.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        let Known { tenant, key, .. } = &*self.0;
+        Account {
+            tenant: tenant.id,
+            limits: tenant.limits,
+            shards: tenant.meter_shards,
+            key: key.id,
+            key_limits: key.limits,
+        }
+    }
+
+    /// Fails unless its key has the scope.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub fn require(&self, scope: KeyScope) -> Result<()> {
+        if self.key().scopes.contains(&scope) {
+            return Ok(());
+        }
+        Err(Error::Forbidden(format!("this needs an API key with the scope `{}`", scope.as_str())))
+    }
+}

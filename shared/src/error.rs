@@ -1,0 +1,167 @@
+//! The one error of the library. It knows no HTTP: `http::problem` renders it for `/api`, `http::openai` for `/v1`,
+//! and streams as an `error` event.
+
+use std::time::Duration;
+
+use crate::{llm::ProviderError, quota::Refusal};
+
+/// What every fallible function of the library returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong, in the words that a caller may see. `Display` is safe to show to a tenant; sources
+/// are for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No credential, or one that is malformed, unknown, revoked or expired.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// The credential is good, but not for this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The browser's origin is not in the tenant's list.
+    #[error("origin `{0}` is not allowed by this tenant")]
+    OriginNotAllowed(String),
+    /// The tenant's configuration doesn't allow the model.
+    #[error("model `{0}` is not allowed for this tenant")]
+    ModelNotAllowed(String),
+    /// No model or alias of that name in the catalogue.
+    #[error("model `{0}` does not exist")]
+    ModelNotFound(String),
+    /// No such thing, or somebody else's: the caller can't tell which.
+    #[error("{kind} `{id}` does not exist")]
+    NotFound {
+        /// What was looked for, in the singular.
+        kind: &'static str,
+        /// As the caller named it.
+        id: String,
+    },
+    /// No such path.
+    #[error("no route for {0}")]
+    NoRoute(String),
+    /// The path exists, not with this method.
+    #[error("method {0} is not allowed here")]
+    MethodNotAllowed(String),
+    /// A body that is not JSON, or stops in the middle.
+    #[error("the body is not valid JSON: {0}")]
+    BadJson(String),
+    /// A value of a wrong type or out of range.
+    #[error("{detail}")]
+    Invalid {
+        /// The parameter, as a path into the body or query (`messages[0].role`).
+        param: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The prompt and the asked output can't fit into the model's window.
+    #[error("the prompt takes up to {needed} tokens, but model `{model}` has a context window of {window}")]
+    ContextTooLong {
+        /// Upper bound of the prompt and the least output.
+        needed: u64,
+        /// The model's window.
+        window: u64,
+        /// The model's name in the catalogue.
+        model: String,
+    },
+    /// The model lacks a capability that the request needs.
+    #[error("model `{model}` does not support {feature}")]
+    Unsupported {
+        /// The model's name in the catalogue.
+        model: String,
+        /// What was asked of it.
+        feature: &'static str,
+    },
+    /// A body larger than the limit.
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A content type other than JSON.
+    #[error("the body must be application/json, not `{0}`")]
+    UnsupportedMediaType(String),
+    /// A cap or a rate limit refused the request.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// A concurrent change won, or a precondition doesn't hold.
+    #[error("{0}")]
+    Conflict(String),
+    /// The model's provider failed.
+    #[error("{0}")]
+    Provider(#[from] ProviderError),
+    /// The overall deadline passed before there was an answer.
+    #[error("no answer within {} seconds", .0.as_secs())]
+    DeadlineExceeded(Duration),
+    /// State can't be reached or is throttled; trying again is safe.
+    #[error("the service is busy, try again")]
+    Unavailable(#[source] Source),
+    /// A defect or a broken item. The source is for the log only.
+    #[error("internal error")]
+    Internal(#[source] Source),
+}
+
+/// A cause that is logged and never shown.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+impl Error {
+    /// An internal error from anything that can be one.
+    pub fn internal(source: impl Into<Source>) -> Self {
+        Self::Internal(source.into())
+    }
+
+    /// A bad value of a parameter.
+    pub fn invalid(param: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Invalid { param: param.into(), detail: detail.into() }
+    }
+
+    /// The stable, documented code of the error: part of the API.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated(_) => "unauthenticated",
+            Self::Forbidden(_) => "forbidden",
+            Self::OriginNotAllowed(_) => "origin_not_allowed",
+            Self::ModelNotAllowed(_) => "model_not_allowed",
+            Self::ModelNotFound(_) => "model_not_found",
+            Self::NotFound { .. } => "not_found",
+            Self::NoRoute(_) => "no_route",
+            Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::BadJson(_) => "bad_json",
+            Self::Invalid { .. } => "invalid_request",
+            Self::ContextTooLong { .. } => "context_length_exceeded",
+            Self::Unsupported { .. } => "unsupported",
+            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::UnsupportedMediaType(_) => "unsupported_media_type",
+            Self::Refused(refusal) => refusal.code(),
+            Self::Conflict(_) => "conflict",
+            Self::Provider(error) => error.code(),
+            Self::DeadlineExceeded(_) => "deadline_exceeded",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// Whether the same request may succeed if it is sent again.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => refusal.is_rate(),
+            Self::Provider(error) => error.is_retryable(),
+            Self::Conflict(_) | Self::DeadlineExceeded(_) | Self::Unavailable(_) => true,
+            Self::Unauthenticated(_)
+            | Self::Forbidden(_)
+            | Self::OriginNotAllowed(_)
+            | Self::ModelNotAllowed(_)
+            | Self::ModelNotFound(_)
+            | Self::NotFound { .. }
+            | Self::NoRoute(_)
+            | Self::MethodNotAllowed(_)
+            | Self::BadJson(_)
+            | Self::Invalid { .. }
+            | Self::ContextTooLong { .. }
+            | Self::Unsupported { .. }
+            | Self::BodyTooLarge { .. }
+            | Self::UnsupportedMediaType(_)
+            | Self::Internal(_) => false,
+        }
+    }
+}

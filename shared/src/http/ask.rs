@@ -1,0 +1,132 @@
+//! The body of LMO's own query endpoints.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::Ask,
+    error::{Error, Result},
+    llm::{Content, Fields, Message, Prompt, Role},
+    money::NanoUsd,
+};
+
+/// A question, alone or in its conversation. At least one of `query` and `messages` is needed; with both, `query` is
+/// the last message.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AskRequest {
+    /// The question, as the user's last message.
+    #[schema(example = "What is the capital of France?")]
+    pub query: Option<String>,
+    /// The conversation, oldest first, in `OpenAI`'s message format.
+    #[serde(default)]
+    pub messages: Vec<Message>,
+    /// What came before.
+    #[serde(default)]
+    pub context: Context,
+    /// A model or alias of the catalogue; the tenant's default if absent.
+    pub model: Option<String>,
+    /// Sampling temperature, 0 to 2.
+    pub temperature: Option<f64>,
+    /// The most tokens of the answer.
+    pub max_tokens: Option<u64>,
+    /// Where the answer ends: one text or several.
+    pub stop: Option<StopSequences>,
+    /// Tools that the model may call, in `OpenAI`'s format.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    pub tools: Vec<Value>,
+    /// Whether and which tools must be called, in `OpenAI`'s format.
+    #[schema(value_type = Object)]
+    pub tool_choice: Option<Value>,
+    /// The format of the answer, in `OpenAI`'s format.
+    #[schema(value_type = Object)]
+    pub response_format: Option<Value>,
+}
+
+/// What came before the question.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Context {
+    /// Earlier messages of the conversation, oldest first.
+    #[serde(default, rename = "previousMessages")]
+    pub previous_messages: Vec<Message>,
+}
+
+/// One text or several.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum StopSequences {
+    /// One.
+    One(String),
+    /// Several.
+    Several(Vec<String>),
+}
+
+impl StopSequences {
+    /// As a list.
+    #[must_use]
+    pub fn into_list(self) -> Vec<String> {
+        match self {
+            Self::One(text) => vec![text],
+            Self::Several(texts) => texts,
+        }
+    }
+}
+
+impl AskRequest {
+    /// What the pipeline is asked.
+    ///
+    /// # Errors
+    /// `Invalid` if there is nothing to answer.
+    pub fn into_ask(self, stream: bool) -> Result<Ask> {
+        let mut messages = self.context.previous_messages;
+        messages.extend(self.messages);
+        match self.query {
+            Some(query) if query.trim().is_empty() => return Err(Error::invalid("query", "query is empty")),
+            Some(query) => messages.push(Message::text(Role::User, query)),
+            None if messages.is_empty() => return Err(Error::invalid("query", "query or messages is needed")),
+            None => {}
+        }
+        if messages.iter().all(is_empty) {
+            return Err(Error::invalid("messages", "all messages are empty"));
+        }
+        let prompt = Prompt {
+            messages,
+            tools: self.tools,
+            tool_choice: self.tool_choice,
+            response_format: self.response_format,
+            temperature: self.temperature,
+            stop: self.stop.map(StopSequences::into_list).unwrap_or_default(),
+            max_output: self.max_tokens,
+            choices: 1,
+            extra: Fields::new(),
+        };
+        Ok(Ask { model: self.model, prompt, stream })
+    }
+}
+
+fn is_empty(message: &Message) -> bool {
+    let no_text = message.content.as_ref().is_none_or(|content| match content {
+        Content::Text(text) => text.is_empty(),
+        Content::Parts(parts) => parts.is_empty(),
+    });
+    no_text && message.tool_calls.is_empty()
+}
+
+/// An amount of money in a response.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Cost {
+    /// In nano-USD (10^-9 USD).
+    pub nano_usd: u64,
+    /// The same as decimal text.
+    #[schema(example = "0.000012345")]
+    pub usd: String,
+}
+
+impl From<NanoUsd> for Cost {
+    fn from(amount: NanoUsd) -> Self {
+        Self { nano_usd: amount.0, usd: amount.to_usd() }
+    }
+}

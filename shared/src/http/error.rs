@@ -1,0 +1,191 @@
+//! Errors as responses.
+
+use axum::{
+    Json,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{RequestLabel, rate_limit};
+use crate::{clock::Timestamp, error::Error, llm::ProviderError, quota::Refusal};
+
+/// An error on its way to be rendered.
+#[derive(Debug)]
+pub struct Failure(pub Error);
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = status(&self.0).into_response();
+        response.extensions_mut().insert(std::sync::Arc::new(self));
+        response
+    }
+}
+
+/// Marks a response that pages of the asking origin may not read.
+#[derive(Clone)]
+pub(super) struct Refused;
+
+/// A problem document, RFC 9457.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// `about:blank`: the code says it all.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What went wrong with this request.
+    pub detail: String,
+    /// Stable, documented code.
+    pub code: String,
+    /// The parameter at fault, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub param: Option<String>,
+    /// The request's `X-Request-Id`.
+    pub request_id: String,
+}
+
+/// The status of an error.
+#[must_use]
+pub fn status(error: &Error) -> StatusCode {
+    match error {
+        Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+        Error::Forbidden(_) | Error::OriginNotAllowed(_) | Error::ModelNotAllowed(_) => StatusCode::FORBIDDEN,
+        Error::ModelNotFound(_) | Error::NotFound { .. } | Error::NoRoute(_) => StatusCode::NOT_FOUND,
+        Error::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+        Error::BadJson(_) | Error::Invalid { .. } | Error::ContextTooLong { .. } | Error::Unsupported { .. } => {
+            StatusCode::BAD_REQUEST
+        }
+        Error::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Error::Refused(Refusal::Quota { .. }) => StatusCode::PAYMENT_REQUIRED,
+        Error::Refused(Refusal::Rate { .. }) => StatusCode::TOO_MANY_REQUESTS,
+        Error::Refused(Refusal::NeverFits { .. }) => StatusCode::BAD_REQUEST,
+        Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::Provider(error) => provider_status(error),
+        Error::DeadlineExceeded(_) => StatusCode::GATEWAY_TIMEOUT,
+        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn provider_status(error: &ProviderError) -> StatusCode {
+    match error {
+        ProviderError::Rejected { status, .. } => StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST),
+        ProviderError::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        ProviderError::Unavailable { .. } | ProviderError::Connect => StatusCode::SERVICE_UNAVAILABLE,
+        ProviderError::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        ProviderError::Credentials
+        | ProviderError::Cut
+        | ProviderError::Malformed(_)
+        | ProviderError::InStream { .. } => StatusCode::BAD_GATEWAY,
+    }
+}
+
+/// Gives a failed response its body, in the shape of its path's family, and logs it.
+pub(super) fn render(response: Response, path: &str, label: &RequestLabel, now: Timestamp) -> Response {
+    let Some(failure) = response.extensions().get::<std::sync::Arc<Failure>>().cloned() else { return response };
+    let error = &failure.0;
+    log(error, path, label);
+    let mut rendered = if path.starts_with("/v1/") { openai(error) } else { problem(error, label) };
+    for (name, value) in response.headers() {
+        if name == header::ALLOW {
+            rendered.headers_mut().insert(name, value.clone());
+        }
+    }
+    for (name, value) in headers(error, now) {
+        rendered.headers_mut().insert(name, value);
+    }
+    if matches!(error, Error::OriginNotAllowed(_)) {
+        rendered.extensions_mut().insert(Refused);
+    }
+    rendered
+}
+
+fn log(error: &Error, path: &str, label: &RequestLabel) {
+    let (code, request) = (error.code(), label.as_str());
+    if status(error).is_server_error() {
+        tracing::error!(code, request, path, error = ?error, "request failed");
+    } else {
+        tracing::debug!(code, request, path, "request refused");
+    }
+}
+
+fn problem(error: &Error, label: &RequestLabel) -> Response {
+    let status = status(error);
+    let problem = Problem {
+        kind: "about:blank".to_owned(),
+        title: status.canonical_reason().unwrap_or("Error").to_owned(),
+        status: status.as_u16(),
+        detail: error.to_string(),
+        code: error.code().to_owned(),
+        param: param(error),
+        request_id: label.as_str().to_owned(),
+    };
+    let kind = HeaderValue::from_static("application/problem+json");
+    (status, [(header::CONTENT_TYPE, kind)], Json(problem)).into_response()
+}
+
+/// As the `OpenAI` API writes errors.
+fn openai(error: &Error) -> Response {
+    (status(error), Json(openai_body(error))).into_response()
+}
+
+/// The body of an error in `OpenAI`'s shape, in a response or in a stream.
+#[must_use]
+pub fn openai_body(error: &Error) -> serde_json::Value {
+    let kind = match status(error) {
+        StatusCode::UNAUTHORIZED => "authentication_error",
+        StatusCode::FORBIDDEN => "permission_error",
+        StatusCode::PAYMENT_REQUIRED => "insufficient_quota",
+        StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+        status if status.is_client_error() => "invalid_request_error",
+        _ => "api_error",
+    };
+    let (kind, code, param) = match error {
+        // What the provider said of the caller's request, in its own words.
+        Error::Provider(ProviderError::Rejected { kind: own, code, param, .. }) => {
+            (own.as_deref().unwrap_or(kind), code.as_deref().unwrap_or(error.code()), param.clone())
+        }
+        _ => (kind, error.code(), param(error)),
+    };
+    json!({"error": {"message": error.to_string(), "type": kind, "param": param, "code": code}})
+}
+
+fn param(error: &Error) -> Option<String> {
+    match error {
+        Error::Invalid { param, .. } => Some(param.clone()),
+        Error::ModelNotFound(_) | Error::ModelNotAllowed(_) => Some("model".to_owned()),
+        Error::ContextTooLong { .. } => Some("messages".to_owned()),
+        _ => None,
+    }
+}
+
+fn headers(error: &Error, now: Timestamp) -> Vec<(HeaderName, HeaderValue)> {
+    let seconds = |after: std::time::Duration| after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    let mut headers = Vec::new();
+    let retry_after = match error {
+        Error::Refused(refusal) => {
+            headers.extend(rate_limit::of_refusal(refusal, now));
+            refusal.retry_after(now)
+        }
+        Error::Provider(error) => error.retry_after(),
+        Error::Unavailable(_) => Some(std::time::Duration::from_secs(1)),
+        _ => None,
+    };
+    headers.extend(retry_after.map(|after| (header::RETRY_AFTER, HeaderValue::from(seconds(after).max(1)))));
+    if matches!(error, Error::Unauthenticated(_)) {
+        headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+    }
+    headers
+}

@@ -1,0 +1,212 @@
+//! The model catalogue: providers, models with their prices, and aliases. It is written as `models.toml` and kept in
+//! the table in versions, each from the time that it takes effect, so that an old request is rated at its old price.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use super::OutputLimitField;
+use crate::{
+    clock::Timestamp,
+    error::{Error, Result},
+    money::{NanoUsd, PricePerMillion, Tokens},
+};
+
+mod file;
+mod versions;
+
+pub use versions::Catalogues;
+
+/// The alias that names the model of a request that names none.
+pub const DEFAULT_ALIAS: &str = "default";
+
+/// One version of the catalogue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Catalogue {
+    /// Its name in the ledger; empty until it is applied.
+    #[serde(default)]
+    pub version: String,
+    /// From when it holds.
+    pub effective: Timestamp,
+    /// Providers by name.
+    pub providers: BTreeMap<String, ProviderSpec>,
+    /// Models by name.
+    pub models: BTreeMap<String, Model>,
+    /// Other names of models.
+    pub aliases: BTreeMap<String, String>,
+}
+
+/// Which wire format a provider speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProviderKind {
+    /// `OpenAI`'s chat completions: `OpenAI`, vLLM, Ollama, llama.cpp, Groq and many more.
+    OpenAi,
+    /// Repeats what it hears; for trying things out.
+    Echo,
+}
+
+/// Where a provider's key is found.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyReference {
+    /// In an environment variable.
+    Env(String),
+    /// In a secret of Secrets Manager.
+    Secret(String),
+}
+
+/// A provider.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ProviderSpec {
+    /// Its wire format.
+    pub kind: ProviderKind,
+    /// Its base URL, with the version and without a slash at the end: `https://api.openai.com/v1`.
+    #[serde(default)]
+    pub base_url: String,
+    /// Where its key is found; none for one that needs none.
+    #[serde(default)]
+    pub api_key: Option<KeyReference>,
+    /// What it calls the output limit.
+    #[serde(default)]
+    pub output_limit: OutputLimitField,
+    /// Time to connect, in milliseconds.
+    pub connect_timeout_ms: u64,
+    /// Time to the head of the answer, in milliseconds.
+    pub first_byte_timeout_ms: u64,
+    /// Longest silence within an answer, in milliseconds.
+    pub idle_timeout_ms: u64,
+}
+
+/// What a model can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Capability {
+    /// Answer a conversation.
+    Chat,
+    /// Answer piece by piece.
+    Stream,
+    /// Call tools.
+    Tools,
+    /// Answer in JSON of a given schema.
+    Json,
+    /// Look at images.
+    Images,
+}
+
+/// A model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// The provider's name in the catalogue.
+    pub provider: String,
+    /// The model's name at the provider.
+    pub upstream: String,
+    /// The most tokens of prompt and answer together.
+    pub context_window: u64,
+    /// The most tokens of an answer.
+    pub max_output_tokens: u64,
+    /// What it can do.
+    pub capabilities: Vec<Capability>,
+    /// What it costs.
+    pub price: Price,
+    /// Tokens that the provider may add to any prompt (chat template, default system prompt).
+    pub overhead_tokens: u64,
+    /// The most tokens of an image.
+    pub image_tokens: u64,
+}
+
+/// Prices of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Price {
+    /// Of prompt tokens.
+    pub input: PricePerMillion,
+    /// Of prompt tokens that the provider read from its cache.
+    pub cached_input: PricePerMillion,
+    /// Of answer tokens.
+    pub output: PricePerMillion,
+}
+
+impl Catalogue {
+    /// From the text of a `models.toml`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its line and key.
+    pub fn from_toml(text: &str, effective: Timestamp) -> std::result::Result<Self, Broken> {
+        file::parse(text, effective)
+    }
+
+    /// The model of a name or alias, with its own name.
+    ///
+    /// # Errors
+    /// `ModelNotFound`.
+    pub fn model(&self, name: &str) -> Result<(&str, &Model)> {
+        let own = self.aliases.get(name).map_or(name, String::as_str);
+        let found = self.models.get_key_value(own).map(|(name, model)| (name.as_str(), model));
+        found.ok_or_else(|| Error::ModelNotFound(name.to_owned()))
+    }
+
+    /// Whether both say the same, whatever their versions.
+    #[must_use]
+    pub fn same_content(&self, other: &Self) -> bool {
+        (&self.providers, &self.models, &self.aliases) == (&other.providers, &other.models, &other.aliases)
+    }
+}
+
+impl Model {
+    /// Whether it can do that.
+    #[must_use]
+    pub fn can(&self, capability: Capability) -> bool {
+        self.capabilities.contains(&capability)
+    }
+
+    /// The most that `input` and `output` tokens can cost, whatever is cached.
+    ///
+    /// # Errors
+    /// `Internal` on overflow.
+    pub fn worst_cost(&self, input: Tokens, output: Tokens) -> Result<NanoUsd> {
+        let dearest = self.price.input.max(self.price.cached_input);
+        dearest.times(input).plus(self.price.output.times(output))?.rounded_up()
+    }
+
+    /// A model for tests.
+    #[cfg(test)]
+    pub(crate) fn example() -> Self {
+        Self {
+            provider: "standin".to_owned(),
+            upstream: "small".to_owned(),
+            context_window: 128_000,
+            max_output_tokens: 4096,
+            capabilities: vec![Capability::Chat, Capability::Stream, Capability::Tools],
+            price: Price {
+                input: PricePerMillion(150_000_000),
+                cached_input: PricePerMillion(75_000_000),
+                output: PricePerMillion(600_000_000),
+            },
+            overhead_tokens: 8,
+            image_tokens: 1000,
+        }
+    }
+}
+
+/// What is wrong with a `models.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// The line, from 1.
+    pub line: usize,
+    /// The key at fault, as far as it is known.
+    pub key: Option<String>,
+    /// What is wrong.
+    pub problem: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)?;
+        if let Some(key) = &self.key {
+            write!(f, ", key `{key}`")?;
+        }
+        write!(f, ": {}", self.problem)
+    }
+}
+
+impl std::error::Error for Broken {}

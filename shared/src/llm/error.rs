@@ -1,0 +1,113 @@
+//! How a provider's call can fail. The pipeline branches on it: some failures are tried again, some move on to another
+//! provider, some are the caller's own. `Display` is what a tenant may read; fields beyond it are for the log.
+
+use std::time::Duration;
+
+/// A failed call, in one shape for all providers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// The provider refused the request itself (400, 404, 413, 422): the caller's fault, told in the provider's words.
+    #[error("{message}")]
+    Rejected {
+        /// The HTTP status.
+        status: u16,
+        /// The provider's explanation.
+        message: String,
+        /// Its code, if it has one (`context_length_exceeded`).
+        code: Option<String>,
+        /// Its type of error (`invalid_request_error`).
+        kind: Option<String>,
+        /// The parameter that it names.
+        param: Option<String>,
+    },
+    /// The provider refused the operator: a bad key, no permission, an unpaid bill. Nothing of it is shown.
+    #[error("the model's provider is not set up correctly; its operator has to see to it")]
+    Credentials,
+    /// The operator's own limit at the provider (429).
+    #[error("the model's provider is over its capacity for now")]
+    RateLimited {
+        /// How long the provider asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The provider is down or overloaded (408, 5xx).
+    #[error("the model's provider is not available")]
+    Unavailable {
+        /// The HTTP status.
+        status: u16,
+        /// How long the provider asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// No connection, or one that closed before there was an answer.
+    #[error("the model's provider could not be reached")]
+    Connect,
+    /// No answer, or no next piece of it, in time.
+    #[error("the model's provider did not answer in time")]
+    Timeout,
+    /// The stream ended before the answer did.
+    #[error("the model's provider broke off its answer")]
+    Cut,
+    /// Something else than the provider's wire format; the text is for the log.
+    #[error("the model's provider gave an answer that could not be read")]
+    Malformed(String),
+    /// The provider reported an error in the middle of its answer.
+    #[error("the model's provider failed while it was answering")]
+    InStream {
+        /// Its explanation, for the log: it speaks of the provider's inside.
+        message: String,
+    },
+}
+
+impl ProviderError {
+    /// The stable, documented code of the error: part of the API.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Rejected { .. } => "provider_rejected",
+            Self::Credentials => "provider_credentials",
+            Self::RateLimited { .. } => "provider_rate_limited",
+            Self::Unavailable { .. } => "provider_unavailable",
+            Self::Connect => "provider_unreachable",
+            Self::Timeout => "provider_timeout",
+            Self::Cut => "provider_cut",
+            Self::Malformed(_) => "provider_malformed",
+            Self::InStream { .. } => "provider_failed",
+        }
+    }
+
+    /// Whether the same call to the same provider may succeed soon, and nothing of an answer was seen yet.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Connect | Self::Timeout => true,
+            Self::Rejected { .. } | Self::Credentials | Self::Cut | Self::Malformed(_) | Self::InStream { .. } => false,
+        }
+    }
+
+    /// How long the provider asks to wait.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } | Self::Unavailable { retry_after, .. } => *retry_after,
+            Self::Rejected { .. }
+            | Self::Credentials
+            | Self::Connect
+            | Self::Timeout
+            | Self::Cut
+            | Self::Malformed(_)
+            | Self::InStream { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_provider_says_of_itself_is_not_shown() {
+        let inside = "host gpu-17 is out of memory".to_owned();
+        for error in [ProviderError::Malformed(inside.clone()), ProviderError::InStream { message: inside.clone() }] {
+            assert!(!error.to_string().contains(&inside));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The composition root of every function: clients from configuration, domains from clients. One constructor per
+//! dependency, so that a function links only what it uses.
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+
+use crate::{
+    answer::{Answers, Parts, Tasks},
+    auth::Authenticator,
+    clock::Clock,
+    config::Config,
+    llm::{Upstreams, catalogue::Catalogues},
+    quota::Meters,
+    store::Table,
+    tenant::Tenants,
+    usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
+};
+
+/// Makes what functions are made of.
+#[derive(Clone)]
+pub struct Platform {
+    sdk: SdkConfig,
+    config: Config,
+    clock: Clock,
+    table: Table,
+    tasks: Tasks,
+}
+
+impl Platform {
+    /// A platform on the given AWS configuration, which decides whether the engines are Amazon's or embedded ones.
+    #[must_use]
+    pub fn new(sdk: SdkConfig, config: Config, clock: Clock) -> Self {
+        let table = Table::new(aws_sdk_dynamodb::Client::new(&sdk), &config.table);
+        Self { sdk, config, clock, table, tasks: Tasks::default() }
+    }
+
+    /// The platform of a Lambda function: configured by its environment, with the latest AWS behaviour.
+    ///
+    /// # Errors
+    /// A variable that is missing or bad, by name.
+    pub async fn of_function() -> Result<Self, crate::config::BadVariable> {
+        crate::telemetry::start(crate::telemetry::Format::Json);
+        let config = Config::from_env(crate::config::Flush::BeforeReturning)?;
+        let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest()).load().await;
+        Ok(Self::new(sdk, config, Clock::System))
+    }
+
+    /// The table.
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What answers are working on; a shutdown waits for it.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// A Kinesis client.
+    #[must_use]
+    pub fn kinesis(&self) -> aws_sdk_kinesis::Client {
+        aws_sdk_kinesis::Client::new(&self.sdk)
+    }
+
+    /// Tenants and their keys.
+    #[must_use]
+    pub fn tenants(&self) -> Tenants {
+        Tenants::new(self.table.clone())
+    }
+
+    /// Who is calling.
+    #[must_use]
+    pub fn authenticator(&self) -> Authenticator {
+        Authenticator::new(self.tenants(), self.clock.clone())
+    }
+
+    /// The model catalogue.
+    #[must_use]
+    pub fn catalogues(&self) -> Arc<Catalogues> {
+        Arc::new(Catalogues::new(&self.table, self.clock.clone()))
+    }
+
+    /// The pipeline that answers.
+    #[must_use]
+    pub fn answers(&self, catalogues: Arc<Catalogues>) -> Answers {
+        let secrets = aws_sdk_secretsmanager::Client::new(&self.sdk);
+        Answers::new(Parts {
+            catalogues,
+            upstreams: Upstreams::new(secrets),
+            meters: Meters::new(self.table.clone(), self.clock.clone()),
+            ledger: Ledger::new(self.table.clone()),
+            publisher: Publisher::new(self.kinesis(), self.config.stream.as_str()),
+            clock: self.clock.clone(),
+            deadline: self.config.request_deadline,
+            flush: self.config.flush,
+            tasks: self.tasks.clone(),
+        })
+    }
+
+    /// Usage reports.
+    #[must_use]
+    pub fn reports(&self, catalogues: Arc<Catalogues>) -> Reports {
+        Reports::new(self.table.clone(), catalogues)
+    }
+
+    /// Counts the ledger.
+    #[must_use]
+    pub fn aggregator(&self) -> Aggregator {
+        Aggregator::new(self.table.clone(), self.clock.clone())
+    }
+
+    /// Puts right what crashes left.
+    #[must_use]
+    pub fn sweeper(&self) -> Sweeper {
+        Sweeper::new(self.table.clone(), self.clock.clone())
+    }
+
+    /// Compares meters and totals.
+    #[must_use]
+    pub fn books(&self) -> Books {
+        Books::new(self.table.clone(), self.clock.clone())
+    }
+}

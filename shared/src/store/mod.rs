@@ -1,0 +1,7 @@
+//! The one DynamoDB table: its keys, and handles that are bound to a partition so that no code can spell another's.
+
+pub mod keys;
+mod table;
+
+pub use table::{Item, Partition, Rows, Table, TenantTable, Written, failure, is_condition_failure};
+pub(crate) use table::{number, parse};

@@ -1,0 +1,356 @@
+//! Handles on the table. [`Table`] itself reads nothing: a caller first binds it to a tenant, or to one of the few
+//! global partitions, and the handle that it gets can name no other.
+
+use std::{collections::HashMap, marker::PhantomData};
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::{query::builders::QueryFluentBuilder, update_item::builders::UpdateItemFluentBuilder},
+    types::{AttributeValue, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, Update},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::keys::{self, PK, SK};
+use crate::{
+    clock::Period,
+    error::{Error, Result},
+    id::TenantId,
+};
+
+/// An item as the SDK has it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The table, bound to nobody.
+#[derive(Debug, Clone)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+impl Table {
+    /// A table by its name.
+    #[must_use]
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self { client, name: name.into() }
+    }
+
+    /// Everything of one tenant, and nothing else.
+    #[must_use]
+    pub fn tenant(&self, id: TenantId) -> TenantTable {
+        TenantTable { id, table: self.clone() }
+    }
+
+    /// The model catalogue.
+    #[must_use]
+    pub fn catalogue(&self) -> Partition {
+        self.partition(keys::CATALOGUE.to_owned())
+    }
+
+    /// The tenants that have a meter in a month.
+    #[must_use]
+    pub fn active(&self, month: Period) -> Partition {
+        self.partition(keys::active(month))
+    }
+
+    /// The SDK's client, for transactions over several partitions of one tenant and for creating the table.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The table's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn partition(&self, pk: String) -> Partition {
+        Partition { pk, table: self.clone() }
+    }
+}
+
+/// The partitions of one tenant.
+#[derive(Debug, Clone)]
+pub struct TenantTable {
+    id: TenantId,
+    table: Table,
+}
+
+impl TenantTable {
+    /// Whose it is.
+    #[must_use]
+    pub fn id(&self) -> TenantId {
+        self.id
+    }
+
+    /// Tenant, configuration, keys and meters.
+    #[must_use]
+    pub fn main(&self) -> Partition {
+        self.table.partition(keys::tenant(self.id))
+    }
+
+    /// The requests of an hour.
+    #[must_use]
+    pub fn ledger(&self, hour: Period) -> Partition {
+        self.table.partition(keys::ledger(self.id, hour))
+    }
+
+    /// The totals of all periods.
+    #[must_use]
+    pub fn totals(&self) -> Partition {
+        self.table.partition(keys::totals(self.id))
+    }
+
+    /// The marker that says that the tenant is active in a month.
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+}
+
+/// Whether a conditional write took place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It did.
+    Yes,
+    /// The condition did not hold; nothing was changed.
+    Refused,
+}
+
+/// One partition. Its methods take sort keys only.
+#[derive(Debug, Clone)]
+pub struct Partition {
+    pk: String,
+    table: Table,
+}
+
+impl Partition {
+    /// The item under a sort key, strongly consistent.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached, `Internal` if the item is not a `T`.
+    pub async fn find<T: DeserializeOwned>(&self, sort: &str) -> Result<Option<T>> {
+        let request = self.table.client.get_item().table_name(&self.table.name).consistent_read(true);
+        let found = request.set_key(Some(self.key(sort))).send().await.map_err(failure)?;
+        found.item.map(parse).transpose()
+    }
+
+    /// The items under several sort keys in one call, by sort key, strongly consistent; at most 100.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached or leaves keys unread.
+    pub async fn find_all(&self, sorts: &[&str]) -> Result<HashMap<String, Item>> {
+        let keys = sorts.iter().map(|sort| self.key(sort)).collect();
+        let wanted =
+            KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(Error::internal)?;
+        let request = self.table.client.batch_get_item().request_items(&self.table.name, wanted);
+        let found = request.send().await.map_err(failure)?;
+        if found.unprocessed_keys.is_some_and(|left| !left.is_empty()) {
+            return Err(Error::Unavailable("keys were left unread".into()));
+        }
+        let items = found.responses.unwrap_or_default().remove(&self.table.name).unwrap_or_default();
+        let by_sort = |item: Item| Some((item.get(SK)?.as_s().ok()?.clone(), item));
+        Ok(items.into_iter().filter_map(by_sort).collect())
+    }
+
+    /// Puts an item, whatever was there.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn put(&self, sort: &str, value: &impl Serialize) -> Result<()> {
+        let request = self.table.client.put_item().table_name(&self.table.name);
+        request.set_item(Some(self.item(sort, value)?)).send().await.map_err(failure)?;
+        Ok(())
+    }
+
+    /// Puts an item on a condition; values of the condition are `(":name", value)`.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn put_if(
+        &self,
+        sort: &str,
+        value: &impl Serialize,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> Result<Written> {
+        let mut request = self.table.client.put_item().table_name(&self.table.name);
+        for (name, value) in values {
+            request = request.expression_attribute_values(*name, value.clone());
+        }
+        let sent = request.set_item(Some(self.item(sort, value)?)).condition_expression(condition).send().await;
+        written(sent)
+    }
+
+    /// Puts an item unless there is one already.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn put_new(&self, sort: &str, value: &impl Serialize) -> Result<Written> {
+        self.put_if(sort, value, "attribute_not_exists(pk)", &[]).await
+    }
+
+    /// An update of one item, to be given its expression and sent.
+    #[must_use]
+    pub fn update(&self, sort: &str) -> UpdateItemFluentBuilder {
+        self.table.client.update_item().table_name(&self.table.name).set_key(Some(self.key(sort)))
+    }
+
+    /// The same as a part of a transaction.
+    #[must_use]
+    pub fn update_in_transaction(&self, sort: &str) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+        Update::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(self.key(sort)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    /// A put of a new item as a part of a transaction.
+    ///
+    /// # Errors
+    /// `Internal` if the value can't be written as an item.
+    pub fn put_new_in_transaction(&self, sort: &str, value: &impl Serialize) -> Result<Put> {
+        Put::builder()
+            .table_name(&self.table.name)
+            .set_item(Some(self.item(sort, value)?))
+            .condition_expression("attribute_not_exists(pk)")
+            .build()
+            .map_err(Error::internal)
+    }
+
+    /// The items whose sort key begins with `prefix`, in order, strongly consistent, page by page.
+    #[must_use]
+    pub fn begins_with<T: DeserializeOwned>(&self, prefix: &str) -> Rows<T> {
+        let condition = "pk = :pk AND begins_with(sk, :from)";
+        Rows::new(self.query(condition).expression_attribute_values(":from", text(prefix)))
+    }
+
+    /// The items whose sort key lies from `first` to `last`, both included, in order, strongly consistent.
+    #[must_use]
+    pub fn between<T: DeserializeOwned>(&self, first: &str, last: &str) -> Rows<T> {
+        let query = self.query("pk = :pk AND sk BETWEEN :from AND :to");
+        let query = query.expression_attribute_values(":from", text(first));
+        Rows::new(query.expression_attribute_values(":to", text(last)))
+    }
+
+    /// All items of the partition, in order, strongly consistent.
+    #[must_use]
+    pub fn all<T: DeserializeOwned>(&self) -> Rows<T> {
+        Rows::new(self.query("pk = :pk"))
+    }
+
+    fn query(&self, condition: &str) -> QueryFluentBuilder {
+        let query = self.table.client.query().table_name(&self.table.name).consistent_read(true);
+        query.key_condition_expression(condition).expression_attribute_values(":pk", text(&self.pk))
+    }
+
+    fn key(&self, sort: &str) -> Item {
+        HashMap::from([(PK.to_owned(), text(&self.pk)), (SK.to_owned(), text(sort))])
+    }
+
+    fn item(&self, sort: &str, value: &impl Serialize) -> Result<Item> {
+        let mut item: Item = serde_dynamo::to_item(value).map_err(Error::internal)?;
+        item.extend(self.key(sort));
+        Ok(item)
+    }
+}
+
+/// The pages of a query.
+pub struct Rows<T> {
+    query: Option<QueryFluentBuilder>,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> Rows<T> {
+    fn new(query: QueryFluentBuilder) -> Self {
+        Self { query: Some(query), of: PhantomData }
+    }
+
+    /// Only these attributes; names with `#` are not replaced.
+    #[must_use]
+    pub fn only(mut self, attributes: &str) -> Self {
+        self.query = self.query.map(|query| query.projection_expression(attributes));
+        self
+    }
+
+    /// Backwards, at most `limit` a page.
+    #[must_use]
+    pub fn last(mut self, limit: i32) -> Self {
+        self.query = self.query.map(|query| query.scan_index_forward(false).limit(limit));
+        self
+    }
+
+    /// The next page, of up to 1 MB; `None` after the last. A page may be empty.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached, `Internal` if an item is not a `T`.
+    pub async fn page(&mut self) -> Result<Option<Vec<T>>> {
+        let Some(query) = self.query.take() else { return Ok(None) };
+        let found = query.clone().send().await.map_err(failure)?;
+        self.query = found.last_evaluated_key.map(|key| query.set_exclusive_start_key(Some(key)));
+        found.items.unwrap_or_default().into_iter().map(parse).collect::<Result<_>>().map(Some)
+    }
+
+    /// All pages at once, where they are known to be few.
+    ///
+    /// # Errors
+    /// As [`Rows::page`].
+    pub async fn collect(mut self) -> Result<Vec<T>> {
+        let mut all = Vec::new();
+        while let Some(page) = self.page().await? {
+            all.extend(page);
+        }
+        Ok(all)
+    }
+}
+
+/// An item as a `T`.
+///
+/// # Errors
+/// `Internal` if it isn't one.
+pub(crate) fn parse<T: DeserializeOwned>(item: Item) -> Result<T> {
+    serde_dynamo::from_item(item).map_err(Error::internal)
+}
+
+pub(crate) fn text(value: &str) -> AttributeValue {
+    AttributeValue::S(value.to_owned())
+}
+
+pub(crate) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// Whether a conditional write of one item was refused by its condition.
+#[must_use]
+pub fn is_condition_failure<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    error.code() == Some("ConditionalCheckFailedException")
+}
+
+fn written<T, E, R>(sent: std::result::Result<T, SdkError<E, R>>) -> Result<Written>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match sent {
+        Ok(_) => Ok(Written::Yes),
+        Err(error) if is_condition_failure(&error) => Ok(Written::Refused),
+        Err(error) => Err(failure(error)),
+    }
+}
+
+/// The library's error for an SDK's: `Unavailable` for whatever may pass, `Internal` for a defect of ours.
+pub fn failure<E, R>(error: SdkError<E, R>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    const OURS: [&str; 4] =
+        ["ValidationException", "AccessDeniedException", "ResourceNotFoundException", "SerializationException"];
+    let ours = error.code().is_some_and(|code| OURS.contains(&code));
+    if ours || matches!(error, SdkError::ConstructionFailure(_)) {
+        Error::internal(error)
+    } else {
+        Error::Unavailable(Box::new(error))
+    }
+}

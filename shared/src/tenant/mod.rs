@@ -1,0 +1,186 @@
+//! Tenants, their configuration and their API keys.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    clock::Timestamp,
+    error::{Error, Result},
+    id::{KeyId, TenantId},
+    quota::Limits,
+};
+
+mod repo;
+
+pub use repo::Tenants;
+
+/// A customer of the operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Its identifier.
+    pub id: TenantId,
+    /// What people call it.
+    pub name: String,
+    /// What it may use.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Into how many sub-meters its month is split.
+    #[serde(default = "one")]
+    pub meter_shards: u8,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+fn one() -> u8 {
+    1
+}
+
+/// What a tenant sets for all its requests. What is absent takes the platform's default.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TenantConfig {
+    /// The model of requests that name none: a name or an alias of the catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_model: Option<String>,
+    /// The only models that may be used, by name or alias; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_models: Option<Vec<String>>,
+    /// Sampling temperature of requests that give none, 0 to 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// The most tokens of an answer; a request may ask for fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    /// Put before the messages of requests that bring no system prompt of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_prompt: Option<String>,
+    /// Origins whose pages may call with this tenant's keys (`https://app.example.com`), or `*`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_origins: Vec<String>,
+}
+
+impl TenantConfig {
+    /// Whether everything is in range; models are checked against the catalogue elsewhere.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the field.
+    pub fn check(&self) -> Result<()> {
+        const LONGEST_SYSTEM_PROMPT: usize = 100_000;
+        const MOST_LISTED: usize = 1_000;
+        if self.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature)) {
+            return Err(Error::invalid("temperature", "temperature must be from 0 to 2"));
+        }
+        if self.max_tokens == Some(0) {
+            return Err(Error::invalid("max_tokens", "max_tokens must be at least 1"));
+        }
+        if self.system_prompt.as_ref().is_some_and(|prompt| prompt.len() > LONGEST_SYSTEM_PROMPT) {
+            return Err(Error::invalid("system_prompt", "system_prompt must be at most 100,000 bytes"));
+        }
+        if self.allowed_models.as_ref().is_some_and(|models| models.len() > MOST_LISTED) {
+            return Err(Error::invalid("allowed_models", "allowed_models must list at most 1,000 models"));
+        }
+        let good = |origin: &String| origin == "*" || is_origin(origin);
+        match self.allowed_origins.iter().position(|origin| !good(origin)) {
+            Some(index) => {
+                let detail = "an origin is a scheme and a host, as in https://app.example.com, or *";
+                Err(Error::invalid(format!("allowed_origins[{index}]"), detail))
+            }
+            None if self.allowed_origins.len() > MOST_LISTED => {
+                Err(Error::invalid("allowed_origins", "allowed_origins must list at most 1,000 origins"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether pages of `origin` may call.
+    #[must_use]
+    pub fn allows_origin(&self, origin: &str) -> bool {
+        self.allowed_origins.iter().any(|allowed| allowed == "*" || allowed == origin)
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+    })
+}
+
+/// What an API key may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+pub enum KeyScope {
+    /// Ask models.
+    #[serde(rename = "query")]
+    Query,
+    /// Read the tenant's usage.
+    #[serde(rename = "usage:read")]
+    UsageRead,
+    /// Change the tenant's configuration and keys.
+    #[serde(rename = "tenant:admin")]
+    TenantAdmin,
+}
+
+impl KeyScope {
+    /// As it is written in the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::UsageRead => "usage:read",
+            Self::TenantAdmin => "tenant:admin",
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all() -> BTreeSet<Self> {
+        BTreeSet::from([Self::Query, Self::UsageRead, Self::TenantAdmin])
+    }
+}
+
+/// An API key, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// Its identifier.
+    pub id: KeyId,
+    /// What people call it.
+    pub name: String,
+    /// SHA-256 of the secret, in hex.
+    pub secret_hash: String,
+    /// What it may be used for.
+    pub scopes: BTreeSet<KeyScope>,
+    /// Limits of its own, beside the tenant's.
+    #[serde(default)]
+    pub limits: Limits,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// From when it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Since when it is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_out_of_range_is_named() {
+        let config = TenantConfig { temperature: Some(2.1), ..TenantConfig::default() };
+        assert!(matches!(config.check(), Err(Error::Invalid { param, .. }) if param == "temperature"));
+        let config =
+            TenantConfig { allowed_origins: vec!["*".into(), "app.example.com".into()], ..TenantConfig::default() };
+        assert!(matches!(config.check(), Err(Error::Invalid { param, .. }) if param == "allowed_origins[1]"));
+    }
+
+    #[test]
+    fn an_origin_is_matched_whole() {
+        let config = TenantConfig { allowed_origins: vec!["https://a.example".into()], ..TenantConfig::default() };
+        assert!(config.allows_origin("https://a.example"));
+        assert!(!config.allows_origin("https://a.example.evil.test"));
+    }
+}

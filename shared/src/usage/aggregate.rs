@@ -1,0 +1,168 @@
+//! Counting: reads the ledger where events say that there is something new, and writes totals. It remembers nothing of
+//! what it has seen; a total is replaced only by one that is made of at least as many entries.
+//!
+//! Why it holds is argued in ARCHITECTURE.md, "Why the totals are right".
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::{
+    Entry, UsageEvent,
+    totals::{Total, TotalItem},
+};
+use crate::{
+    clock::{Clock, Granularity, Period, Timestamp},
+    error::Result,
+    id::TenantId,
+    store::{Partition, Rows, Table, Written, keys, keys::Bucket, number},
+};
+
+/// What a batch of events says to count again: per tenant, the ten-second buckets.
+pub type Touched = BTreeMap<TenantId, BTreeSet<Bucket>>;
+
+/// How long after its end an hour may still get entries: the longest request, its hold's grace, and some.
+pub const CLOSES_AFTER: Duration = Duration::from_secs(30 * 60);
+
+/// Bucket totals are needed while their hour is open.
+const BUCKETS_KEPT: Duration = Duration::from_secs(2 * 24 * 3600);
+
+/// Counts the ledger.
+#[derive(Debug, Clone)]
+pub struct Aggregator {
+    table: Table,
+    clock: Clock,
+}
+
+impl Aggregator {
+    /// An aggregator of the ledgers in `table`.
+    #[must_use]
+    pub fn new(table: Table, clock: Clock) -> Self {
+        Self { table, clock }
+    }
+
+    /// What a batch of events names, without repetitions.
+    pub fn touched(events: impl IntoIterator<Item = UsageEvent>) -> Touched {
+        let mut touched = Touched::new();
+        for event in events {
+            touched.entry(event.tenant).or_default().insert(Bucket::at(event.bucket));
+        }
+        touched
+    }
+
+    /// Counts one tenant's buckets again, and the hours, days and months that they are part of.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached; counting again is always safe.
+    pub async fn count(&self, tenant: TenantId, buckets: &BTreeSet<Bucket>) -> Result<()> {
+        let mut by_hour: BTreeMap<Timestamp, Vec<Bucket>> = BTreeMap::new();
+        for bucket in buckets {
+            by_hour.entry(bucket.hour().start()).or_default().push(*bucket);
+        }
+        let mut days = BTreeSet::new();
+        for (start, buckets) in by_hour {
+            let hour = Period::of(Granularity::Hour, start);
+            if self.count_hour(tenant, hour, &buckets).await? == Written::Yes {
+                days.insert(start.0 / Duration::from_secs(24 * 3600).as_millis() as u64);
+            }
+        }
+        let days = days.into_iter().map(|day| Timestamp(day * 24 * 3_600_000));
+        self.roll_up(tenant, days).await
+    }
+
+    /// Counts a whole hour from the ledger alone. `close` says that it can't get any more entries, which makes the
+    /// total final.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn count_from_ledger(&self, tenant: TenantId, hour: Period, close: bool) -> Result<Total> {
+        let ledger = self.table.tenant(tenant).ledger(hour);
+        let mut total = count(ledger.all::<Entry>()).await?;
+        total.closed = close;
+        if total.n > 0 {
+            self.put(tenant, hour, &total).await?;
+            self.roll_up(tenant, [hour.start()]).await?;
+        }
+        Ok(total)
+    }
+
+    /// The total of a period.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn total(&self, tenant: TenantId, period: Period) -> Result<Option<Total>> {
+        let item: Option<TotalItem> = self.table.tenant(tenant).totals().find(&keys::total(period)).await?;
+        item.map(|item| item.total()).transpose()
+    }
+
+    /// An open hour is counted through its buckets; one that is past from its ledger, whose buckets may be gone; one
+    /// that is closed not at all, which makes a replay of old records cheap.
+    async fn count_hour(&self, tenant: TenantId, hour: Period, buckets: &[Bucket]) -> Result<Written> {
+        let handle = self.table.tenant(tenant);
+        if self.clock.now() > hour.end().after(CLOSES_AFTER) {
+            if self.total(tenant, hour).await?.is_some_and(|total| total.closed) {
+                return Ok(Written::Refused);
+            }
+            let total = count(handle.ledger(hour).all::<Entry>()).await?;
+            return self.put(tenant, hour, &total).await;
+        }
+        let (ledger, totals) = (handle.ledger(hour), handle.totals());
+        for bucket in buckets {
+            let (first, last) = bucket.requests();
+            let total = count(ledger.between::<Entry>(&first, &last)).await?;
+            let expires_at = hour.end().after(BUCKETS_KEPT).seconds();
+            put(&totals, &keys::bucket_total(*bucket), &total, Some(expires_at)).await?;
+        }
+        let total = merge(totals.begins_with(&keys::bucket_totals(hour))).await?;
+        self.put(tenant, hour, &total).await
+    }
+
+    /// Sums hours to days and days to months.
+    async fn roll_up(&self, tenant: TenantId, days: impl IntoIterator<Item = Timestamp>) -> Result<()> {
+        let mut months = BTreeSet::new();
+        for at in days {
+            let day = Period::of(Granularity::Day, at);
+            self.sum(tenant, day, Granularity::Hour).await?;
+            months.insert(Period::month(at).start());
+        }
+        for start in months {
+            self.sum(tenant, Period::month(start), Granularity::Day).await?;
+        }
+        Ok(())
+    }
+
+    async fn sum(&self, tenant: TenantId, whole: Period, parts: Granularity) -> Result<Written> {
+        let first = keys::total(Period::of(parts, whole.start()));
+        let last = keys::total(Period::of(parts, whole.end()).previous());
+        let total = merge(self.table.tenant(tenant).totals().between(&first, &last)).await?;
+        self.put(tenant, whole, &total).await
+    }
+
+    async fn put(&self, tenant: TenantId, period: Period, total: &Total) -> Result<Written> {
+        put(&self.table.tenant(tenant).totals(), &keys::total(period), total, None).await
+    }
+}
+
+/// Replaces a total, unless what is there is made of more entries or is final.
+async fn put(totals: &Partition, sort: &str, total: &Total, expires_at: Option<u64>) -> Result<Written> {
+    const NOT_OLDER: &str = "attribute_not_exists(n) OR (n <= :n AND attribute_not_exists(closed))";
+    totals.put_if(sort, &TotalItem::of(total, expires_at)?, NOT_OLDER, &[(":n", number(total.n))]).await
+}
+
+async fn count(entries: Rows<Entry>) -> Result<Total> {
+    let mut entries = entries;
+    let mut total = Total::default();
+    while let Some(page) = entries.page().await? {
+        page.iter().try_for_each(|entry| total.count(entry))?;
+    }
+    Ok(total)
+}
+
+async fn merge(parts: Rows<TotalItem>) -> Result<Total> {
+    let mut whole = Total::default();
+    for part in parts.collect().await? {
+        whole.merge(&part.total()?)?;
+    }
+    Ok(whole)
+}
