@@ -1,24 +1,34 @@
-//! stub
+//! `lmo`: the whole platform in one process, and the operator's commands.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to the person who started it")]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod args;
+mod backend;
+mod banner;
+mod commands;
+mod discovery;
 mod engine;
-
-use std::{path::Path, time::Duration};
-
-use aws_lambda_events::event::{kinesis::KinesisEvent, streams::KinesisEventResponse};
-use engine::{EngineError, Engines, Pump};
+mod problem;
+mod resources;
+mod serve;
 
 #[tokio::main]
-async fn main() -> Result<(), EngineError> {
-    let engines = Engines::open(Path::new(".lmo")).await?;
-    let config = aws_sdk_kinesis::Config::builder().http_client(engines.http_client()).build();
-    let client = aws_sdk_kinesis::Client::from_conf(config);
-    let handler = |_: KinesisEvent| async { Ok::<_, String>(KinesisEventResponse::default()) };
-    Pump::new(client, "usage", ".lmo/failed-events.jsonl")
-        .acknowledging(engines.kinesis())
-        .retrying(5, Duration::from_millis(100))
-        .run(handler, tokio_util::sync::CancellationToken::new())
-        .await;
-    let writes = engines.writes();
-    tracing::info!(writes.operations, writes.commits);
-    engines.shutdown().await;
-    Ok(())
+async fn main() -> ExitCode {
+    let args = args::Args::parse();
+    lmo_shared::telemetry::start(lmo_shared::telemetry::Format::Text);
+    let done = match args.command {
+        None => serve::run(&args.place, args.port, args.models.as_deref()).await,
+        Some(command) => commands::run(&args.place, command).await,
+    };
+    match done {
+        Ok(code) => code,
+        Err(problem) => {
+            eprintln!("lmo: {problem}");
+            ExitCode::from(2)
+        }
+    }
 }

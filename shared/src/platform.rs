@@ -76,6 +76,18 @@ impl Platform {
         aws_sdk_kinesis::Client::new(&self.sdk)
     }
 
+    /// A Secrets Manager client.
+    #[must_use]
+    pub fn secrets(&self) -> aws_sdk_secretsmanager::Client {
+        aws_sdk_secretsmanager::Client::new(&self.sdk)
+    }
+
+    /// The meters.
+    #[must_use]
+    pub fn meters(&self) -> Meters {
+        Meters::new(self.table.clone(), self.clock.clone())
+    }
+
     /// Tenants and their keys.
     #[must_use]
     pub fn tenants(&self) -> Tenants {
@@ -97,11 +109,10 @@ impl Platform {
     /// The pipeline that answers.
     #[must_use]
     pub fn answers(&self, catalogues: Arc<Catalogues>) -> Answers {
-        let secrets = aws_sdk_secretsmanager::Client::new(&self.sdk);
         Answers::new(Parts {
             catalogues,
-            upstreams: Upstreams::new(secrets),
-            meters: Meters::new(self.table.clone(), self.clock.clone()),
+            upstreams: Upstreams::new(self.secrets()),
+            meters: self.meters(),
             ledger: Ledger::new(self.table.clone()),
             publisher: Publisher::new(self.kinesis(), self.config.stream.as_str()),
             clock: self.clock.clone(),

@@ -49,6 +49,8 @@ pub(super) struct Dynamo {
 struct Job {
     task: Task,
     reply: oneshot::Sender<Outcome>,
+    /// The item that it writes, if the write can share a commit.
+    target: Option<String>,
 }
 
 enum Message {
@@ -94,7 +96,7 @@ impl Dynamo {
             Err(error) => return refusal(&error),
         };
         let (reply, answer) = oneshot::channel();
-        let job = Message::Job(Box::new(Job { task, reply }));
+        let job = Message::Job(Box::new(Job { task, reply, target: None }));
         let sent = self.queue.send(job).is_ok();
         match if sent { answer.await.ok() } else { None } {
             Some(Ok(render)) => match render() {
@@ -138,7 +140,10 @@ fn serve(mut committer: Committer, jobs: &Receiver<Message>, awake: Sender<()>, 
             // Whatever arrived during the last commit takes part in the next one.
             while let Some(message) = next.take().or_else(|| jobs.try_recv().ok()) {
                 match message {
-                    Message::Job(job) => waiting.push_back(*job),
+                    Message::Job(mut job) => {
+                        job.target = committer.target(&job.task);
+                        waiting.push_back(job);
+                    }
                     Message::Stop(done) => stop = Some(done),
                 }
             }

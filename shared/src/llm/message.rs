@@ -46,7 +46,7 @@ impl Message {
 }
 
 /// Who speaks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Instructions.
@@ -92,7 +92,7 @@ impl Content {
 }
 
 /// One part of a message.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Part {
     /// Text.
@@ -101,7 +101,6 @@ pub enum Part {
         text: String,
         /// Fields that LMO doesn't interpret (`cache_control`).
         #[serde(flatten)]
-        #[schema(value_type = Object, additional_properties)]
         extra: Fields,
     },
     /// An image, as an address or as a `data:` URL.
@@ -110,7 +109,6 @@ pub enum Part {
         image_url: Value,
         /// Fields that LMO doesn't interpret.
         #[serde(flatten)]
-        #[schema(value_type = Object, additional_properties)]
         extra: Fields,
     },
     /// A part that LMO doesn't know, as it was given.

@@ -28,6 +28,7 @@ pub mod openai;
 mod prompt;
 mod provider;
 pub mod retry;
+mod schema;
 pub mod sse;
 mod upstreams;
 
@@ -113,7 +114,7 @@ pub struct ToolCallDelta {
 }
 
 /// Why a choice ended, in `OpenAI`'s words, which all clients know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
     /// The model was done, or met a stop sequence.

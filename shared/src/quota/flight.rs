@@ -108,9 +108,8 @@ impl Flights {
                     Some(old) => {
                         self.saw(meter, old.window);
                         minute = minute.max(old.window);
-                        let was = (old.limit_tokens, old.limit_nano_usd);
-                        if was != caps(&limits) {
-                            recap(&partition, meter, was, &limits).await?;
+                        if (old.limit_tokens, old.limit_nano_usd) != caps(&limits) {
+                            recap(&self.table, meter, &old, &limits).await?;
                         } else {
                             open = conclude(meter, asked, answers, now, old.in_window(minute, &limits), open);
                         }
@@ -225,8 +224,14 @@ async fn open_meter(table: &Table, meter: MeterId, limits: &Limits, now: Timesta
     Ok(())
 }
 
-async fn recap(partition: &Partition, meter: MeterId, was: (u64, u64), limits: &Limits) -> Result<()> {
-    match expression::recap(partition.update(&meter.sort()), was, limits).send().await {
+/// Moves a meter's cap to its limits, unless somebody else does at the same time.
+pub(super) async fn recap(table: &Table, id: MeterId, meter: &Meter, limits: &Limits) -> Result<()> {
+    let was = (meter.limit_tokens, meter.limit_nano_usd);
+    if was == caps(limits) {
+        return Ok(());
+    }
+    let update = table.tenant(id.tenant).main().update(&id.sort());
+    match expression::recap(update, was, limits).send().await {
         Ok(_) => Ok(()),
         Err(error) => refused(error).map(|_| ()),
     }

@@ -14,6 +14,7 @@ use crate::{
     id::{KeyId, RequestId, TenantId},
     money::{NanoUsd, Tokens},
     store::{Table, keys::MeterScope},
+    tenant::Tenant,
 };
 
 /// What a request is charged to.
@@ -182,18 +183,28 @@ impl Meters {
         self.settlements.submit(MeterId { tenant, month, scope }, settlement).await
     }
 
+    /// Moves the caps of this month's meters to the tenant's limits; what remains moves by the difference. Without it
+    /// a higher limit takes effect at the first request that the lower one refuses, a lower one next month.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn recap(&self, tenant: &Tenant) -> Result<()> {
+        let month = Period::month(self.clock.now());
+        for (scope, meter) in self.of(tenant.id, month).await? {
+            if let MeterScope::Tenant(shard) = scope {
+                let limits = tenant.limits.share(shard, tenant.meter_shards);
+                flight::recap(&self.table, MeterId { tenant: tenant.id, month, scope }, &meter, &limits).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// All meters of a tenant's month, with what they count for.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.
     pub async fn of(&self, tenant: TenantId, month: Period) -> Result<Vec<(MeterScope, Meter)>> {
         flight::meters_of(&self.table, tenant, month).await
-    }
-
-    /// The clock that the meters go by.
-    #[must_use]
-    pub fn clock(&self) -> &Clock {
-        &self.clock
     }
 }
 

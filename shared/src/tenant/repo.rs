@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{ApiKey, Tenant, TenantConfig};
 use crate::{
-    clock::Timestamp,
+    clock::{Period, Timestamp},
     error::{Error, Result},
     id::{KeyId, TenantId},
     store::{Item, Table, Written, keys, number, parse},
@@ -37,6 +37,19 @@ impl Tenants {
     /// `Unavailable` if the table can't be reached.
     pub async fn find(&self, id: TenantId) -> Result<Option<Tenant>> {
         self.table.tenant(id).main().find(keys::TENANT).await
+    }
+
+    /// The tenants that used anything in a month.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn active(&self, month: Period) -> Result<Vec<TenantId>> {
+        #[derive(serde::Deserialize)]
+        struct Row {
+            sk: String,
+        }
+        let rows = self.table.active(month).all::<Row>().collect().await?;
+        Ok(rows.iter().filter_map(|row| TenantId::parse(&row.sk)).collect())
     }
 
     /// A tenant, its configuration and one of its keys in one read. `None` unless tenant and key are there.

@@ -54,6 +54,8 @@ struct WireChoice {
 #[derive(Serialize)]
 struct WireDelta {
     #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<Value>,
@@ -65,18 +67,37 @@ struct WireDelta {
 pub(super) struct Chunks {
     head: Head,
     shows_usage: bool,
+    /// Choices below this one have begun; the first chunk of each says whose message it is.
+    begun: u32,
 }
 
 impl Chunks {
     pub fn new(head: Head, shows_usage: bool) -> Self {
-        Self { head, shows_usage }
+        Self { head, shows_usage, begun: 0 }
     }
 
-    fn chunk(&self, chunk: Chunk, out: &mut Frames) {
-        let choices: Vec<_> = chunk.choices.into_iter().map(wire_choice).collect();
+    fn chunk(&mut self, chunk: Chunk, out: &mut Frames) {
+        let choices: Vec<_> = chunk.choices.into_iter().map(|delta| self.choice(delta)).collect();
         // With `include_usage`, all chunks but the last carry a null.
         let usage = self.shows_usage.then_some(Value::Null);
         self.put(choices, chunk.extra, usage, out);
+    }
+
+    fn choice(&mut self, delta: Delta) -> WireChoice {
+        let first = delta.choice >= self.begun;
+        self.begun = self.begun.max(delta.choice.saturating_add(1));
+        WireChoice {
+            index: delta.choice,
+            delta: WireDelta {
+                role: first.then_some("assistant"),
+                // A provider whose content is not text has it among its own fields.
+                content: delta.text.filter(|_| !delta.message_extra.contains_key("content")),
+                tool_calls: delta.tool_calls.into_iter().map(wire_call).collect(),
+                extra: delta.message_extra,
+            },
+            finish_reason: delta.finish,
+            extra: delta.choice_extra,
+        }
     }
 
     fn put(&self, choices: Vec<WireChoice>, extra: Fields, usage: Option<Value>, out: &mut Frames) {
@@ -96,19 +117,6 @@ impl Encoder for Chunks {
             }
             Err(error) => out.data(&openai_body(&error)),
         }
-    }
-}
-
-fn wire_choice(delta: Delta) -> WireChoice {
-    WireChoice {
-        index: delta.choice,
-        delta: WireDelta {
-            content: delta.text,
-            tool_calls: delta.tool_calls.into_iter().map(wire_call).collect(),
-            extra: delta.message_extra,
-        },
-        finish_reason: delta.finish,
-        extra: delta.choice_extra,
     }
 }
 

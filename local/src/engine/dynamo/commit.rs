@@ -15,7 +15,7 @@ use dynoxide::{
 };
 use serde::Deserialize;
 
-use super::{Counters, Job, operation::Outcome};
+use super::{Counters, Job, operation::Task};
 
 /// `DynamoDB`'s limit for the actions of one transaction.
 const MAX_ACTIONS: usize = 100;
@@ -44,36 +44,18 @@ impl Committer {
     }
 
     /// Answers the job that has waited longest and all that can share its commit; false if nobody waits.
-    pub fn step(&mut self, waiting: &mut VecDeque<Job>) -> bool {
-        let Some(first) = waiting.pop_front() else {
+    pub fn step(&mut self, waiting: &mut VecDeque<Box<Job>>) -> bool {
+        let Some(mut first) = waiting.pop_front() else {
             return false;
         };
-        let target = if waiting.is_empty() { None } else { self.target(&first) };
-        match target {
-            None => self.alone(first),
-            Some(target) => {
-                let group = self.group(first, target, waiting);
+        match first.target.take() {
+            Some(target) if !waiting.is_empty() => {
+                let group = group(*first, target, waiting);
                 self.together(group);
             }
+            _ => self.alone(*first),
         }
         true
-    }
-
-    fn group(&mut self, first: Job, target: String, waiting: &mut VecDeque<Job>) -> Vec<Job> {
-        let mut bytes = first.task.size;
-        let mut targets = HashSet::from([target]);
-        let mut group = vec![first];
-        for job in std::mem::take(waiting) {
-            let fits = group.len() < MAX_ACTIONS && bytes + job.task.size <= MAX_BYTES;
-            let fresh = fits && self.target(&job).is_some_and(|target| targets.insert(target));
-            if fresh {
-                bytes += job.task.size;
-                group.push(job);
-            } else {
-                waiting.push_back(job);
-            }
-        }
-        group
     }
 
     fn together(&mut self, mut group: Vec<Job>) {
@@ -86,7 +68,8 @@ impl Committer {
                 Ok(_) => {
                     self.count(group.len());
                     for job in group {
-                        answer(job, Ok(Box::new(|| Ok(b"{}".to_vec()))));
+                        // Whoever asked may have stopped waiting.
+                        let _ = job.reply.send(Ok(Box::new(|| Ok(b"{}".to_vec()))));
                     }
                     return;
                 }
@@ -111,7 +94,7 @@ impl Committer {
     }
 
     fn alone(&self, job: Job) {
-        let Job { task, reply } = job;
+        let Job { task, reply, .. } = job;
         let outcome = (task.call)(&self.database);
         if task.writes && outcome.is_ok() {
             self.count(1);
@@ -125,9 +108,9 @@ impl Committer {
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The item that a job writes, if the write can be part of a shared transaction.
-    fn target(&mut self, job: &Job) -> Option<String> {
-        let (table, attributes) = item(job.task.action.as_ref()?)?;
+    /// The item that a task writes, if the write can be part of a shared transaction.
+    pub fn target(&mut self, task: &Task) -> Option<String> {
+        let (table, attributes) = item(task.action.as_ref()?)?;
         if !self.keys.contains_key(table) {
             let schema = self.database.get_table_metadata(table).ok()??.key_schema;
             let schema: Vec<KeyElement> = serde_json::from_str(&schema).ok()?;
@@ -149,14 +132,28 @@ impl Committer {
     }
 }
 
+/// Takes those out of `waiting` that write to other items than `first` and each other.
+fn group(first: Job, target: String, waiting: &mut VecDeque<Box<Job>>) -> Vec<Job> {
+    let mut bytes = first.task.size;
+    let mut targets = HashSet::from([target]);
+    let mut group = vec![first];
+    for job in std::mem::take(waiting) {
+        let fits = group.len() < MAX_ACTIONS && bytes + job.task.size <= MAX_BYTES;
+        match &job.target {
+            Some(target) if fits && !targets.contains(target) => {
+                targets.insert(target.clone());
+                bytes += job.task.size;
+                group.push(*job);
+            }
+            _ => waiting.push_back(job),
+        }
+    }
+    group
+}
+
 fn item(action: &TransactWriteItem) -> Option<(&str, &HashMap<String, AttributeValue>)> {
     let put = action.put.as_ref().map(|put| (put.table_name.as_str(), &put.item));
     let update = action.update.as_ref().map(|update| (update.table_name.as_str(), &update.key));
     let delete = action.delete.as_ref().map(|delete| (delete.table_name.as_str(), &delete.key));
     put.or(update).or(delete)
-}
-
-fn answer(job: Job, outcome: Outcome) {
-    // Whoever asked may have stopped waiting.
-    let _ = job.reply.send(outcome);
 }

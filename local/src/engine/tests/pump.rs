@@ -68,9 +68,8 @@ impl Run {
                 time::sleep(Duration::from_millis(5)).await;
             }
         };
-        if time::timeout(Duration::from_secs(20), reached).await.is_err() {
-            panic!("saw only {:?}", self.seen.lock().expect("lock"));
-        }
+        let reached = time::timeout(Duration::from_secs(20), reached).await;
+        assert!(reached.is_ok(), "saw only {:?}", self.seen.lock().expect("lock"));
     }
 
     async fn stop(self) -> BTreeSet<String> {

@@ -1,0 +1,117 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as Arguments, Parser, Subcommand};
+use lmo_shared::quota::Limits;
+
+/// LMO: large language models for businesses, metered, capped, billed. Without a command it serves the whole platform.
+#[derive(Debug, Parser)]
+#[command(name = "lmo", version)]
+pub struct Args {
+    /// Port to listen on, on 127.0.0.1; 0 takes a free one.
+    #[arg(long, env = "LMO_PORT", default_value_t = 8080)]
+    pub port: u16,
+    /// Model catalogue; `models.toml` here, or the built-in one.
+    #[arg(long, env = "LMO_MODELS")]
+    pub models: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: Place,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Where the state is.
+#[derive(Debug, Clone, Arguments)]
+pub struct Place {
+    /// Folder of the embedded engines.
+    #[arg(long, env = "LMO_DATA_DIR", default_value = ".lmo", global = true)]
+    pub data_dir: PathBuf,
+    /// Use AWS with the usual credentials instead of the embedded engines. Setting `AWS_ENDPOINT_URL` does the same.
+    #[arg(long, global = true)]
+    pub aws: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create the table and the stream, if they don't exist.
+    Init,
+    /// The model catalogue.
+    #[command(subcommand)]
+    Models(Models),
+    /// Tenants.
+    #[command(subcommand)]
+    Tenant(Tenant),
+    /// Compare meters and totals of all tenants of a month; exit code 1 if they differ.
+    Books {
+        /// The UTC month, as in 2026-11; this one if absent.
+        #[arg(long)]
+        month: Option<String>,
+    },
+    /// Settle what crashes left, once.
+    Sweep,
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Models {
+    /// Make a file the catalogue, from now on or from a later time.
+    Apply {
+        /// The file.
+        #[arg(default_value = "models.toml")]
+        file: PathBuf,
+        /// From when it holds, RFC 3339; now if absent.
+        #[arg(long)]
+        effective: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Tenant {
+    /// Create a tenant with a key that may do everything, and print both.
+    Create {
+        /// What people call it.
+        #[arg(long)]
+        name: String,
+        #[command(flatten)]
+        limits: LimitArgs,
+        /// Into how many sub-meters its month is split; more than 1 for over about 300 requests a second.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+        meter_shards: u8,
+    },
+    /// Change a tenant's limits; those that are absent are lifted.
+    Limits {
+        /// The tenant's id.
+        id: String,
+        #[command(flatten)]
+        limits: LimitArgs,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Arguments)]
+pub struct LimitArgs {
+    /// Requests in a minute.
+    #[arg(long)]
+    requests_per_minute: Option<u64>,
+    /// Tokens in a minute.
+    #[arg(long)]
+    tokens_per_minute: Option<u64>,
+    /// Tokens in a UTC month.
+    #[arg(long)]
+    monthly_tokens: Option<u64>,
+    /// Nano-USD in a UTC month.
+    #[arg(long)]
+    monthly_nano_usd: Option<u64>,
+}
+
+impl From<LimitArgs> for Limits {
+    fn from(args: LimitArgs) -> Self {
+        Self {
+            requests_per_minute: args.requests_per_minute,
+            tokens_per_minute: args.tokens_per_minute,
+            monthly_tokens: args.monthly_tokens,
+            monthly_nano_usd: args.monthly_nano_usd,
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The engines behind the AWS SDK: embedded ones, or whatever the environment points at.
+
+use aws_config::{BehaviorVersion, Region, SdkConfig, stalled_stream_protection::StalledStreamProtectionConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use lmo_shared::{
+    clock::Clock,
+    config::{Config, Flush, variable},
+    platform::Platform,
+};
+
+use crate::{args::Place, engine::Engines, problem::Problem, resources};
+
+/// A platform and the engines that it stands on.
+pub struct Backend {
+    /// The platform.
+    pub platform: Platform,
+    /// The embedded engines; none if they are Amazon's or somebody else's.
+    pub engines: Option<Engines>,
+}
+
+impl Backend {
+    /// Opens the engines. Embedded ones get their table and stream if they have none yet.
+    pub async fn open(place: &Place) -> Result<Self, Problem> {
+        let config = Config::from_env(Flush::Behind)?;
+        if place.aws || variable("AWS_ENDPOINT_URL").is_some() {
+            let sdk = aws_config::defaults(BehaviorVersion::latest()).load().await;
+            return Ok(Self { platform: Platform::new(sdk, config, Clock::System), engines: None });
+        }
+        let engines = Engines::open(&place.data_dir).await?;
+        let platform = Platform::new(embedded(&engines), config, Clock::System);
+        resources::create(&platform).await?;
+        Ok(Self { platform, engines: Some(engines) })
+    }
+
+    /// Closes the embedded engines.
+    pub async fn close(self) {
+        if let Some(engines) = self.engines {
+            engines.shutdown().await;
+        }
+    }
+}
+
+/// The endpoint and the credentials go nowhere: the HTTP client answers by itself.
+fn embedded(engines: &Engines) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .endpoint_url("http://embedded.invalid")
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("embedded", "embedded", None, None, "embedded")))
+        .http_client(engines.http_client())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build()
+}

@@ -1,0 +1,67 @@
+//! What a newcomer sees first: the address, a key, and a line to paste.
+
+use lmo_shared::{
+    auth::NewKey,
+    error::Error,
+    id::TenantId,
+    platform::Platform,
+    quota::Limits,
+    tenant::{ApiKey, KeyScope, Tenant},
+};
+
+use crate::problem::Problem;
+
+/// The secret that the demo tenant's key is kept in, readable by the owner of the data directory alone.
+const DEMO_KEY: &str = "lmo/demo-key";
+
+/// Creates a tenant with a key that may do everything.
+pub async fn create_tenant(
+    platform: &Platform,
+    name: &str,
+    limits: Limits,
+    meter_shards: u8,
+) -> Result<(TenantId, String), Error> {
+    let now = platform.clock().now();
+    let tenant = Tenant { id: TenantId::new(now), name: name.to_owned(), limits, meter_shards, created_at: now };
+    let new = NewKey::make(tenant.id, now);
+    let key = ApiKey {
+        id: new.id,
+        name: "first".to_owned(),
+        secret_hash: new.secret_hash,
+        scopes: KeyScope::all(),
+        limits: Limits::default(),
+        created_at: now,
+        expires_at: None,
+        revoked_at: None,
+    };
+    let tenants = platform.tenants();
+    tenants.put(&tenant).await?;
+    tenants.add_key(tenant.id, &key).await?;
+    Ok((tenant.id, new.text))
+}
+
+/// The demo tenant's key; the first time, the tenant is created.
+pub async fn demo_key(platform: &Platform) -> Result<String, Problem> {
+    let secrets = platform.secrets();
+    if let Ok(found) = secrets.get_secret_value().secret_id(DEMO_KEY).send().await
+        && let Some(key) = found.secret_string
+    {
+        return Ok(key);
+    }
+    let (_, key) = create_tenant(platform, "demo", Limits::default(), 1).await?;
+    let kept = secrets.create_secret().name(DEMO_KEY).secret_string(&key).send().await;
+    kept.map_err(|error| Problem(format!("demo key: {}", aws_sdk_secretsmanager::error::DisplayErrorContext(error))))?;
+    Ok(key)
+}
+
+/// Says where the platform is and how to use it.
+pub fn print(address: std::net::SocketAddr, key: Option<&str>, model: &str) {
+    println!("LMO {} on http://{address}", env!("CARGO_PKG_VERSION"));
+    println!("  model    {model}{}", if model == "lmo/echo" { " (set OPENAI_API_KEY or start Ollama for a real one)" } else { "" });
+    let Some(key) = key else { return };
+    println!("  API key  {key} (tenant `demo`)");
+    println!("\nTry it:\n");
+    println!(
+        "  curl http://{address}/api/mcp/query -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"query\": \"Say hello\"}}'\n"
+    );
+}

@@ -1,0 +1,90 @@
+//! The operator's commands.
+
+use std::process::ExitCode;
+
+use lmo_shared::{
+    clock::{Granularity, Period, Timestamp},
+    http,
+    id::TenantId,
+    usage::Expired,
+};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    args::{Command, Models, Place, Tenant},
+    backend::Backend,
+    banner, discovery,
+    problem::Problem,
+    resources, serve,
+};
+
+/// Runs a command; what it finds is printed as JSON.
+pub async fn run(place: &Place, command: Command) -> Result<ExitCode, Problem> {
+    let backend = Backend::open(place).await?;
+    let done = dispatch(&backend, command).await;
+    backend.close().await;
+    done
+}
+
+async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Problem> {
+    let platform = &backend.platform;
+    match command {
+        Command::Init => {
+            resources::create(platform).await?;
+            print(&json!({"table": platform.table().name(), "stream": platform.config().stream}))
+        }
+        Command::Models(Models::Apply { file, effective }) => {
+            let now = platform.clock().now();
+            let at = effective.map_or(Ok(now), |text| {
+                Timestamp::parse(&text).ok_or_else(|| Problem(format!("--effective: `{text}` is not a time in RFC 3339")))
+            })?;
+            let version = platform.catalogues().apply(discovery::read(&file, at)?).await?;
+            print(&json!({"version": version, "effective": at.to_string()}))
+        }
+        Command::Tenant(Tenant::Create { name, limits, meter_shards }) => {
+            let (id, key) = banner::create_tenant(platform, &name, limits.into(), meter_shards).await?;
+            print(&json!({"tenant": id, "api_key": key}))
+        }
+        Command::Tenant(Tenant::Limits { id, limits }) => {
+            let found = match TenantId::parse(&id) {
+                Some(id) => platform.tenants().find(id).await?,
+                None => None,
+            };
+            let mut tenant = found.ok_or_else(|| Problem(format!("tenant `{id}` does not exist")))?;
+            tenant.limits = limits.into();
+            platform.tenants().put(&tenant).await?;
+            platform.meters().recap(&tenant).await?;
+            print(&json!({"tenant": tenant.id, "limits": tenant.limits}))
+        }
+        Command::Books { month } => books(backend, month).await,
+        Command::Sweep => {
+            let expired = if backend.engines.is_some() { Expired::All } else { Expired::ByDeadline };
+            print(&json!(platform.sweeper().sweep(expired).await?))
+        }
+        Command::Openapi => print(&http::document_of(serve::routes(platform))),
+    }
+}
+
+async fn books(backend: &Backend, month: Option<String>) -> Result<ExitCode, Problem> {
+    let platform = &backend.platform;
+    let month = match month {
+        None => Period::month(platform.clock().now()),
+        Some(text) => Period::parse(&text)
+            .filter(|month| month.granularity == Granularity::Month)
+            .ok_or_else(|| Problem(format!("--month: `{text}` is not a month, as in 2026-11")))?,
+    };
+    let mut all_agree = true;
+    for tenant in platform.tenants().active(month).await? {
+        let difference = platform.books().compare(tenant, month).await?;
+        all_agree &= difference.agree();
+        print(&json!({"tenant": tenant, "month": month.to_string(), "agree": difference.agree(), "books": difference}))?;
+    }
+    Ok(if all_agree { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(value: &impl Serialize) -> Result<ExitCode, Problem> {
+    let text = serde_json::to_string(value).map_err(|error| Problem(error.to_string()))?;
+    println!("{text}");
+    Ok(ExitCode::SUCCESS)
+}

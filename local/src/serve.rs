@@ -1,0 +1,163 @@
+//! The server: every function's routes on one port, with what the cloud triggers by itself running beside it.
+
+use std::{net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
+
+use axum::serve::ListenerExt;
+use lmo_shared::{
+    http,
+    llm::catalogue::DEFAULT_ALIAS,
+    platform::Platform,
+    usage::{Expired, Sweeper},
+};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{args::Place, backend::Backend, banner, discovery, engine::Pump, problem::Problem};
+
+/// How long streams may go on after a signal to stop.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long what is cut off then may take to settle and say so.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How often the sweep runs; in the cloud a schedule says it.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// Serves until it is told to stop.
+pub async fn run(place: &Place, port: u16, models: Option<&Path>) -> Result<ExitCode, Problem> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => Problem(format!("port {port} is in use; choose another with --port")),
+        _ => Problem(format!("port {port}: {error}")),
+    })?;
+    let address = listener.local_addr().map_err(|error| Problem(format!("port {port}: {error}")))?;
+    let stopped = stop_signal()?;
+    let backend = Backend::open(place).await?;
+    let platform = &backend.platform;
+    let catalogue = discovery::catalogue(models, platform.clock().now()).await?;
+    let default = catalogue.aliases.get(DEFAULT_ALIAS).cloned().unwrap_or_else(|| "none by default".to_owned());
+    platform.catalogues().apply(catalogue).await?;
+    let mut key = None;
+    if backend.engines.is_some() {
+        // Nobody else can hold anything: the data directory is locked.
+        platform.sweeper().sweep(Expired::All).await?;
+        key = Some(banner::demo_key(platform).await?);
+    }
+    let background = Background::start(&backend, place);
+    banner::print(address, key.as_deref(), &default);
+    serve(listener, platform, stopped).await?;
+    background.stop().await;
+    backend.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every function's routes.
+pub fn routes(platform: &Platform) -> OpenApiRouter {
+    let (authenticator, clock) = (platform.authenticator(), platform.clock().clone());
+    let catalogues = platform.catalogues();
+    let answers = platform.answers(Arc::clone(&catalogues));
+    let reports = platform.reports(Arc::clone(&catalogues));
+    lmo_query::router(authenticator.clone(), answers.clone(), clock.clone())
+        .merge(lmo_stream::router(authenticator.clone(), answers, clock.clone()))
+        .merge(lmo_tenant::router(authenticator, platform.tenants(), catalogues, reports, clock))
+}
+
+/// Serves; after `stop` it accepts nothing more, lets what is under way finish, and settles everything.
+async fn serve(listener: TcpListener, platform: &Platform, stop: oneshot::Receiver<()>) -> Result<(), Problem> {
+    let app = http::serve(routes(platform), platform.clock().clone());
+    let listener = listener.tap_io(|stream| {
+        // Without it the kernel holds small chunks back for up to 40 ms.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY");
+        }
+    });
+    let (draining, drain_begins) = oneshot::channel();
+    let stop = async {
+        let _ = stop.await;
+        let _ = draining.send(());
+    };
+    let server = axum::serve(listener, app).with_graceful_shutdown(stop);
+    let mut server = tokio::spawn(server.into_future());
+    let end = async {
+        let _ = drain_begins.await;
+        tokio::time::sleep(PATIENCE).await;
+        platform.tasks().finish(Duration::ZERO).await;
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        ended = &mut server => match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(Problem(format!("server: {error}"))),
+            Err(error) => return Err(Problem(format!("server: {error}"))),
+        },
+        () = end => server.abort(),
+    }
+    platform.tasks().finish(LAST_WORDS).await;
+    Ok(())
+}
+
+/// Resolves at SIGTERM or Ctrl-C. A second one ends the process at once, as usual.
+fn stop_signal() -> Result<oneshot::Receiver<()>, Problem> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).map_err(|error| Problem(format!("signals: {error}")));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let (stop, stopped) = oneshot::channel();
+    tokio::spawn(async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        next().await;
+        let _ = stop.send(());
+        next().await;
+        std::process::exit(130);
+    });
+    Ok(stopped)
+}
+
+/// What the cloud triggers by itself: the sweep on a schedule, and the aggregation by its stream.
+struct Background {
+    stop: CancellationToken,
+    running: Vec<JoinHandle<()>>,
+}
+
+impl Background {
+    fn start(backend: &Backend, place: &Place) -> Self {
+        let stop = CancellationToken::new();
+        let mut running = vec![tokio::spawn(sweep(backend.platform.sweeper(), stop.clone()))];
+        if let Some(engines) = &backend.engines {
+            let platform = &backend.platform;
+            let failures = place.data_dir.join("failed-events.jsonl");
+            let pump = Pump::new(platform.kinesis(), platform.config().stream.as_str(), failures);
+            let pump = pump.acknowledging(engines.kinesis());
+            let aggregator = platform.aggregator();
+            let handler = move |event| {
+                let aggregator = aggregator.clone();
+                async move { Ok::<_, std::convert::Infallible>(lmo_aggregate::count(&aggregator, event).await) }
+            };
+            running.push(tokio::spawn(pump.run(handler, stop.clone())));
+        }
+        Self { stop, running }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        for task in self.running {
+            let _ = task.await;
+        }
+    }
+}
+
+async fn sweep(sweeper: Sweeper, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+        match sweeper.sweep(Expired::ByDeadline).await {
+            Ok(swept) => tracing::debug!(?swept, "swept"),
+            Err(error) => tracing::error!(error = ?error, "the sweep failed; it will be tried again"),
+        }
+    }
+}
