@@ -62,7 +62,8 @@ impl Pump {
         self
     }
 
-    /// A single record is tried this many times, with waits of `backoff` that double.
+    /// A single record is tried this many times, with waits of `backoff` that double; for tests, which cannot wait.
+    #[cfg(test)]
     #[must_use]
     pub fn retrying(mut self, tries: u32, backoff: Duration) -> Self {
         self.tries = tries.max(1);

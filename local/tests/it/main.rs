@@ -1,0 +1,4 @@
+//! The platform as its users meet it: the real binary, driven over HTTP, with a model provider's stand-in behind it.
+
+mod journey;
+mod support;

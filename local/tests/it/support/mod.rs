@@ -1,0 +1,27 @@
+//! What the tests share: a running `lmo`, a caller, and the stand-in behind it.
+
+mod lmo;
+mod response;
+
+pub use lmo::{Lmo, Setup, models};
+pub use response::{Response, events};
+pub use serde_json::{Value, json};
+
+use lmo_bench::standin::{Standin, StandinOptions};
+
+/// A provider's stand-in on a free port.
+pub fn standin() -> Standin {
+    Standin::start(StandinOptions::default()).unwrap()
+}
+
+/// A question to the stand-in: directives and text in one message, in `OpenAI`'s format.
+pub fn chat(text: &str, max_tokens: u64) -> Value {
+    json!({"model": "standin/small", "max_tokens": max_tokens, "messages": [{"role": "user", "content": text}]})
+}
+
+/// The same, to be streamed.
+pub fn streamed(text: &str, max_tokens: u64) -> Value {
+    let mut body = chat(text, max_tokens);
+    body["stream"] = true.into();
+    body
+}
