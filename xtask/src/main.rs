@@ -1,2 +1,109 @@
-//! stub
-fn main() {}
+//! `cargo xtask`: what developers and CI run.
+
+#![expect(clippy::print_stderr, reason = "a program talks to the person who started it")]
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "xtask")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every test: the Rust workspace, and the official clients against the built programs.
+    Test,
+    /// Check format, lints, licences and advisories.
+    Check,
+    /// Measure a release build next to the provider's stand-in and print the tables of BENCHMARKS.md.
+    Bench {
+        /// Fewer and shorter rounds.
+        #[arg(long)]
+        quick: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let root = root();
+    let done = match Args::parse().task {
+        Task::Test => test(&root),
+        Task::Check => check(&root),
+        Task::Bench { quick } => bench(&root, quick),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test(root: &Path) -> Result<(), String> {
+    run(cargo(root, &["test", "--workspace"]))?;
+    run(cargo(root, &["build", "--workspace", "--bins"]))?;
+    let python = venv(root)?;
+    run(Command::new(python).current_dir(root).args(["-m", "pytest", "-q", "tests/python"]))
+}
+
+fn check(root: &Path) -> Result<(), String> {
+    run(cargo(root, &["fmt", "--all", "--check"]))?;
+    run(cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    run(cargo(root, &["deny", "check", "licenses", "bans", "sources"]))
+}
+
+fn bench(root: &Path, quick: bool) -> Result<(), String> {
+    run(cargo(root, &["build", "--release", "-p", "lmo", "-p", "lmo-bench"]))?;
+    let built = target(root).join("release");
+    let mut load = Command::new(built.join("lmo-bench"));
+    load.current_dir(root).arg("--lmo").arg(built.join("lmo"));
+    if quick {
+        load.arg("--quick");
+    }
+    run(&mut load)?;
+    run(cargo(root, &["bench", "-p", "lmo", "--bench", "aggregate"]))
+}
+
+/// A virtual environment with the clients of the tests; returns its Python.
+fn venv(root: &Path) -> Result<PathBuf, String> {
+    let folder = root.join(".venv");
+    let python = folder.join("bin/python");
+    if !python.exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    }
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "-q", "-r"]).arg(root.join("tests/python/requirements.txt"));
+    run(&mut install)?;
+    Ok(python)
+}
+
+fn cargo(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(root).args(arguments);
+    command
+}
+
+fn run(mut command: impl std::borrow::BorrowMut<Command>) -> Result<(), String> {
+    let command = command.borrow_mut();
+    let shown = format!("{command:?}");
+    let status = command.status().map_err(|error| format!("{shown}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// Where this program itself was built: `<target>/<profile>/xtask`.
+fn target(root: &Path) -> PathBuf {
+    let own = std::env::current_exe().ok();
+    let found = own.as_deref().and_then(Path::parent).and_then(Path::parent);
+    found.map_or_else(|| root.join("target"), Path::to_path_buf)
+}

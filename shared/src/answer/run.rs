@@ -76,7 +76,12 @@ pub(super) async fn run(
     };
     match request.record(&grant, &tally, &reported, estimated, outcome).await {
         Ok(entry) => {
-            let done = || Done { usage: entry.usage, wire: reported.wire, estimated, cost: entry.nano_usd };
+            let done = || Done {
+                usage: entry.usage,
+                wire: reported.wire,
+                estimated: entry.estimated,
+                cost: entry.nano_usd,
+            };
             request.tell(answer.map(|()| Step::Event(Event::Done(done())))).await;
             request.settle(&grant, &entry).await;
         }
