@@ -1,5 +1,5 @@
 //! Group commit: while one write for a key is under way, whatever else comes for that key waits and then goes out as
-//! one write. Nobody waits for a timer; a lone caller's write goes out at once.
+//! one write. A lone caller's write goes out at once, unless nobody waits for it and it may gather company first.
 
 use std::{
     collections::HashMap,
@@ -7,6 +7,7 @@ use std::{
     hash::Hash,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::oneshot;
@@ -21,6 +22,7 @@ pub struct Batcher<K, T, R> {
     /// A key is here exactly as long as a flight for it is under way.
     waiting: Mutex<HashMap<K, Waiting<T, R>>>,
     limit: usize,
+    gather: Duration,
     fly: Box<dyn Fn(K, Vec<T>) -> Flight<R> + Send + Sync>,
 }
 
@@ -35,8 +37,20 @@ where
     where
         F: Future<Output = Vec<Result<R>>> + Send + 'static,
     {
+        Self::gathering(Duration::ZERO, limit, fly)
+    }
+
+    /// The same, each flight leaving only `gather` after its first item came.
+    pub fn gathering<F>(
+        gather: Duration,
+        limit: usize,
+        fly: impl Fn(K, Vec<T>) -> F + Send + Sync + 'static,
+    ) -> Arc<Self>
+    where
+        F: Future<Output = Vec<Result<R>>> + Send + 'static,
+    {
         let fly = move |key, items| Box::pin(fly(key, items)) as Flight<R>;
-        Arc::new(Self { waiting: Mutex::default(), limit, fly: Box::new(fly) })
+        Arc::new(Self { waiting: Mutex::default(), limit, gather, fly: Box::new(fly) })
     }
 
     /// Hands in an item and waits for its own answer. The flight goes on if the caller stops waiting.
@@ -54,20 +68,26 @@ where
         if let Some(queue) = waiting.get_mut(&key) {
             queue.push((item, reply));
         } else {
-            waiting.insert(key, Vec::new());
-            tokio::spawn(Arc::clone(self).drain(key, vec![(item, reply)]));
+            waiting.insert(key, vec![(item, reply)]);
+            tokio::spawn(Arc::clone(self).drain(key));
         }
     }
 
-    async fn drain(self: Arc<Self>, key: K, mut batch: Waiting<T, R>) {
+    async fn drain(self: Arc<Self>, key: K) {
         let mut landing = Landing { batcher: &self, key, landed: false };
-        while !batch.is_empty() {
+        loop {
+            if !self.gather.is_zero() {
+                tokio::time::sleep(self.gather).await;
+            }
+            let batch = self.next(key);
+            if batch.is_empty() {
+                break;
+            }
             let (items, replies): (Vec<T>, Vec<_>) = batch.into_iter().unzip();
             for (reply, result) in replies.into_iter().zip((self.fly)(key, items).await) {
                 // A caller that no longer waits has nothing to learn.
                 let _ = reply.send(result);
             }
-            batch = self.next(key);
         }
         landing.landed = true;
     }
@@ -125,7 +145,11 @@ mod tests {
         });
         let all = (0..50).map(|item| {
             let batcher = Arc::clone(&batcher);
-            async move { batcher.submit((), item).await.unwrap() }
+            async move {
+                // The first one is on its way when the others come.
+                tokio::time::sleep(std::time::Duration::from_millis(u64::from(item > 0) * 5)).await;
+                batcher.submit((), item).await.unwrap()
+            }
         });
         let answers = futures_util::future::join_all(all).await;
         assert_eq!(answers, (0..50).map(|item| item * 2).collect::<Vec<_>>());

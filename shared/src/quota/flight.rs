@@ -3,23 +3,23 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::update_item::{UpdateItemError, UpdateItemOutput},
-};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemOutput;
 use serde::Deserialize;
 
 use super::{
-    Active, Hold, Limits, Meter, Rate, Refusal, Scope, Settlement, caps,
+    Active, Hold, Limits, Meter, Rate, Refusal, Scope, Settlement,
     expression::{self, Window},
+    sent::{Sent, send},
 };
 use crate::{
     clock::{Clock, Granularity, Period, Timestamp},
     error::{Error, Result},
     id::{RequestId, TenantId},
-    store::{Partition, Table, failure, keys, keys::MeterScope},
+    store::{Partition, Table, keys, keys::MeterScope},
+    tenant::Tenants,
 };
 
 /// Which meter.
@@ -31,8 +31,16 @@ pub(super) struct MeterId {
 }
 
 impl MeterId {
-    fn sort(&self) -> String {
+    pub fn sort(&self) -> String {
         keys::meter(self.month, self.scope)
+    }
+
+    /// The part of the limits that counts for this meter.
+    pub fn share(&self, limits: &Limits, shards: u8) -> Limits {
+        match self.scope {
+            MeterScope::Tenant(shard) => limits.share(shard, shards),
+            MeterScope::Key(_) => *limits,
+        }
     }
 
     fn scope(&self) -> Scope {
@@ -48,7 +56,10 @@ impl MeterId {
 pub(super) struct Asked {
     pub request: RequestId,
     pub hold: Hold,
+    /// The limits of the tenant or the key, as they are known here: up to 30 s old.
     pub limits: Limits,
+    /// Into how many sub-meters they are split.
+    pub shards: u8,
 }
 
 /// The minute that a hold was taken in and what remains of it, or why it wasn't.
@@ -72,6 +83,9 @@ impl Flights {
     pub async fn hold(self: Arc<Self>, meter: MeterId, asked: Vec<Asked>) -> Vec<Result<Answer>> {
         let mut answers: Vec<Option<Answer>> = vec![None; asked.len()];
         let outcome = self.try_hold(meter, &asked, &mut answers).await;
+        if outcome.is_err() {
+            self.release(meter, &asked, &answers).await;
+        }
         let failed = || match &outcome {
             Ok(()) => Error::internal("a hold was left unanswered"),
             Err(error) => Error::Unavailable(error.to_string().into()),
@@ -81,64 +95,89 @@ impl Flights {
 
     async fn try_hold(&self, meter: MeterId, asked: &[Asked], answers: &mut [Option<Answer>]) -> Result<()> {
         let partition = self.table.tenant(meter.tenant).main();
-        let limits = asked.last().map(|asked| asked.limits).unwrap_or_default();
+        let Some(last) = asked.last() else { return Ok(()) };
+        let mut limits = meter.share(&last.limits, last.shards);
         let now = self.clock.now();
         let mut minute = now.minute().max(self.seen(meter).unwrap_or(0));
         let mut open: Vec<usize> = (0..asked.len()).collect();
-        if self.seen(meter) != Some(minute) {
-            // A full window still bounds what one update may take.
-            open = self.refuse_what_no_window_holds(meter, asked, answers, now, open);
-        }
         for _ in 0..TRIES {
+            let window = if self.seen(meter) == Some(minute) { Window::Same(minute) } else { Window::New(minute) };
+            if window == Window::New(minute) {
+                // A full window still bounds what one update may take.
+                open = conclude(meter, asked, answers, now, Meter::unseen(minute, &limits), open);
+            }
             if open.is_empty() {
                 return Ok(());
             }
-            let window = if self.seen(meter) == Some(minute) { Window::Same(minute) } else { Window::New(minute) };
             let holds: Vec<_> = open.iter().map(|&index| (asked[index].request, &asked[index].hold)).collect();
-            let update = expression::hold(partition.update(&meter.sort()), &holds, window, &limits)?;
-            match update.send().await {
-                Ok(updated) => {
+            let old = match send(expression::hold(partition.update(&meter.sort()), &holds, window, &limits)?).await? {
+                Sent::Done(updated) => {
                     self.saw(meter, minute);
-                    let rate = rate(&updated, minute, limits)?;
+                    let rate = rate(&updated, minute, last.limits)?;
                     open.drain(..).for_each(|index| answers[index] = Some(Ok((minute, rate))));
                     return Ok(());
                 }
-                Err(error) => match refused(error)? {
-                    None => open_meter(&self.table, meter, &limits, now).await?,
-                    Some(old) => {
-                        self.saw(meter, old.window);
-                        minute = minute.max(old.window);
-                        if (old.limit_tokens, old.limit_nano_usd) != caps(&limits) {
-                            recap(&self.table, meter, &old, &limits).await?;
-                        } else {
-                            open = conclude(meter, asked, answers, now, old.in_window(minute, &limits), open);
-                        }
-                    }
-                },
-            }
+                Sent::NoMeter => {
+                    limits = self.open(meter, last).await?;
+                    continue;
+                }
+                Sent::Refused(old) => *old,
+            };
+            self.saw(meter, old.window);
+            minute = minute.max(old.window);
+            let old = if old.is_capped_by(&limits) {
+                old
+            } else {
+                // Either the limits that are known here are old, or the meter's.
+                limits = self.fresh(meter, last).await?;
+                match recap(&self.table, meter, old, &limits).await? {
+                    Some(recapped) => recapped,
+                    None => continue,
+                }
+            };
+            open = conclude(meter, asked, answers, now, old.in_window(minute, &limits), open);
         }
         Err(Error::Unavailable("the meter is contended".into()))
     }
 
-    fn refuse_what_no_window_holds(
-        &self,
-        meter: MeterId,
-        asked: &[Asked],
-        answers: &mut [Option<Answer>],
-        now: Timestamp,
-        open: Vec<usize>,
-    ) -> Vec<usize> {
-        let unseen = Meter { tokens_left: i64::MAX, nano_usd_left: i64::MAX, ..Meter::default() };
-        let limits = asked.last().map(|asked| asked.limits).unwrap_or_default();
-        let minute = now.minute().max(self.seen(meter).unwrap_or(0));
-        conclude(meter, asked, answers, now, unseen.in_window(minute, &limits), open)
+    /// Gives back what a write may have taken whose answer never came: the sweep would charge it.
+    async fn release(&self, meter: MeterId, asked: &[Asked], answers: &[Option<Answer>]) {
+        let unanswered = asked.iter().zip(answers).filter(|(_, answer)| answer.is_none());
+        let nothing =
+            unanswered.map(|(asked, _)| Settlement::nothing(asked.request, asked.hold.need(), None)).collect();
+        let released = settle(self.table.clone(), 0, meter, nothing).await;
+        if let Some(Err(error)) = released.into_iter().next() {
+            tracing::warn!(error = ?error, "holds that may be there are left to the sweep");
+        }
+    }
+
+    /// Opens a meter with nothing used, and returns the limits that it is capped by. The tenant is first entered among
+    /// the active ones, so that no meter is ever missed by the sweep.
+    pub async fn open(&self, meter: MeterId, asked: &Asked) -> Result<Limits> {
+        let limits = self.fresh(meter, asked).await?;
+        let active = Active { closed_before: first_hour(meter.month, self.clock.now()) };
+        self.table.active(meter.month).put_new(&meter.tenant.to_string(), &active).await?;
+        self.table.tenant(meter.tenant).main().put_new(&meter.sort(), &Meter::open(&limits)).await?;
+        Ok(limits)
+    }
+
+    /// The meter's limits as the table has them now. A key's never change.
+    async fn fresh(&self, meter: MeterId, asked: &Asked) -> Result<Limits> {
+        let tenant = match meter.scope {
+            MeterScope::Tenant(_) => Tenants::new(self.table.clone()).find(meter.tenant).await?,
+            MeterScope::Key(_) => None,
+        };
+        Ok(match tenant {
+            Some(tenant) => meter.share(&tenant.limits, tenant.meter_shards),
+            None => meter.share(&asked.limits, asked.shards),
+        })
     }
 
     fn seen(&self, meter: MeterId) -> Option<u64> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&meter).copied()
     }
 
-    fn saw(&self, meter: MeterId, minute: u64) {
+    pub fn saw(&self, meter: MeterId, minute: u64) {
         const ENOUGH: usize = 100_000;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= ENOUGH {
@@ -148,9 +187,16 @@ impl Flights {
     }
 }
 
+/// The first hour that may have requests of a meter which is opened now: one that was made just before it may still be
+/// on its way here.
+fn first_hour(month: Period, now: Timestamp) -> Timestamp {
+    let before = Period::of(Granularity::Hour, now.before(Duration::from_hours(1))).start();
+    before.max(month.start())
+}
+
 /// Decides from a meter's values which of the requests fit, in their order: answers those that don't (and those that
 /// are held already), and returns the others for the next try.
-fn conclude(
+pub(super) fn conclude(
     meter: MeterId,
     asked: &[Asked],
     answers: &mut [Option<Answer>],
@@ -160,7 +206,7 @@ fn conclude(
 ) -> Vec<usize> {
     let mut fitting = Vec::with_capacity(open.len());
     for index in open {
-        let Asked { request, hold, limits } = &asked[index];
+        let Asked { request, hold, limits, .. } = &asked[index];
         if left.holds.contains_key(&keys::request(*request)) {
             answers[index] = Some(Ok((left.window, rate_of(&left, *limits))));
             continue;
@@ -185,15 +231,14 @@ pub(super) async fn settle(table: Table, minute: u64, meter: MeterId, settlement
 }
 
 async fn try_settle(partition: &Partition, minute: u64, meter: MeterId, mut open: Vec<Settlement>) -> Result<()> {
-    let mut window = open.iter().all(|settlement| settlement.window == Some(minute)).then_some(minute);
+    let mut window = open.iter().any(|settlement| settlement.window == Some(minute)).then_some(minute);
     for _ in 0..TRIES {
         if open.is_empty() {
             return Ok(());
         }
-        match expression::settle(partition.update(&meter.sort()), &open, window).send().await {
-            Ok(_) => return Ok(()),
-            Err(error) => {
-                let Some(old) = refused(error)? else { return Ok(()) };
+        match send(expression::settle(partition.update(&meter.sort()), &open, window)).await? {
+            Sent::Done(_) | Sent::NoMeter => return Ok(()),
+            Sent::Refused(old) => {
                 window = window.filter(|window| *window == old.window);
                 open.retain(|settlement| old.holds.contains_key(&keys::request(settlement.request)));
             }
@@ -202,49 +247,29 @@ async fn try_settle(partition: &Partition, minute: u64, meter: MeterId, mut open
     Err(Error::Unavailable("the meter is contended".into()))
 }
 
-/// All meters of a tenant's month.
-pub(super) async fn meters_of(table: &Table, tenant: TenantId, month: Period) -> Result<Vec<(MeterScope, Meter)>> {
+/// The tenant's meters whose sort keys begin with `prefix`.
+pub(super) async fn meters_of(table: &Table, tenant: TenantId, prefix: &str) -> Result<Vec<(MeterScope, Meter)>> {
     #[derive(Deserialize)]
     struct Row {
         sk: String,
         #[serde(flatten)]
         meter: Meter,
     }
-    let rows = table.tenant(tenant).main().begins_with::<Row>(&keys::meters(month)).collect().await?;
+    let rows = table.tenant(tenant).main().begins_with::<Row>(prefix).collect().await?;
     let scoped = |row: Row| keys::parse_meter(&row.sk).map(|scope| (scope, row.meter));
     Ok(rows.into_iter().filter_map(scoped).collect())
 }
 
-/// Opens a meter with nothing used. The tenant is first entered among the active ones, so that no meter is ever
-/// missed by the sweep.
-async fn open_meter(table: &Table, meter: MeterId, limits: &Limits, now: Timestamp) -> Result<()> {
-    let active = Active { closed_before: Period::of(Granularity::Hour, now).start() };
-    table.active(meter.month).put_new(&meter.tenant.to_string(), &active).await?;
-    table.tenant(meter.tenant).main().put_new(&meter.sort(), &Meter::open(limits)).await?;
-    Ok(())
-}
-
-/// Moves a meter's cap to its limits, unless somebody else does at the same time.
-pub(super) async fn recap(table: &Table, id: MeterId, meter: &Meter, limits: &Limits) -> Result<()> {
+/// Moves a meter's cap to its limits. Returns the meter as it is then; `None` if somebody else moved it meanwhile.
+pub(super) async fn recap(table: &Table, id: MeterId, meter: Meter, limits: &Limits) -> Result<Option<Meter>> {
+    if meter.is_capped_by(limits) {
+        return Ok(Some(meter));
+    }
     let was = (meter.limit_tokens, meter.limit_nano_usd);
-    if was == caps(limits) {
-        return Ok(());
-    }
     let update = table.tenant(id.tenant).main().update(&id.sort());
-    match expression::recap(update, was, limits).send().await {
-        Ok(_) => Ok(()),
-        Err(error) => refused(error).map(|_| ()),
-    }
-}
-
-/// The meter that refused an update, `None` if there is no such meter yet; any other failure is an error.
-fn refused(error: SdkError<UpdateItemError>) -> Result<Option<Meter>> {
-    match error.as_service_error() {
-        Some(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
-            let item = refusal.item().filter(|item| !item.is_empty());
-            item.cloned().map(|item| serde_dynamo::from_item(item).map_err(Error::internal)).transpose()
-        }
-        _ => Err(failure(error)),
+    match send(expression::recap(update, was, limits)).await? {
+        Sent::Done(_) => Ok(Some(meter.recapped(limits))),
+        Sent::Refused(_) | Sent::NoMeter => Ok(None),
     }
 }
 

@@ -1,19 +1,20 @@
 //! Admission and settlement against the meters in the table.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
-    Grant, Hold, Limits, Meter, Need, Rate, Refusal,
+    Grant, Hold, Limits, Meter, Need, Rate, Scope,
     flight::{self, Asked, Flights, MeterId},
-    gather,
+    gather::{self, Gathering},
 };
 use crate::{
     batch::Batcher,
     clock::{Clock, Period},
+    config::Flush,
     error::{Error, Result},
     id::{KeyId, RequestId, TenantId},
     money::{NanoUsd, Tokens},
-    store::{Table, keys::MeterScope},
+    store::{Table, keys, keys::MeterScope},
     tenant::Tenant,
 };
 
@@ -45,7 +46,7 @@ pub struct Settlement {
     pub cost: NanoUsd,
     /// Whether the ledger has the request, so that it counts as one.
     pub counts: bool,
-    /// The minute in which it was admitted, to give unused tokens back to its rate limit.
+    /// The minute in which it was admitted, to give what was not used back to its rate limit.
     pub window: Option<u64>,
 }
 
@@ -54,25 +55,33 @@ pub struct Settlement {
 pub struct Meters {
     table: Table,
     clock: Clock,
-    holds: Arc<Batcher<MeterId, Asked, std::result::Result<(u64, Rate), Refusal>>>,
+    holds: Arc<Batcher<MeterId, Asked, flight::Answer>>,
+    /// What no sub-meter could hold alone.
+    gathered: Arc<Batcher<(TenantId, Period), Asked, gather::Answer>>,
     settlements: Arc<Batcher<MeterId, Settlement, ()>>,
 }
 
-/// Keeps an update's expression under DynamoDB's 4 KB.
+/// Keeps an update's expression under `DynamoDB`'s 4 KB.
 const MOST_IN_ONE_UPDATE: usize = 32;
 
+/// How long settlements are gathered where nobody waits for them: a moment longer that what was not used stays held.
+const GATHER: Duration = Duration::from_millis(5);
+
 impl Meters {
-    /// The meters in `table`.
+    /// The meters in `table`. Where nobody waits for a settlement, some are gathered first.
     #[must_use]
-    pub fn new(table: Table, clock: Clock) -> Self {
+    pub fn new(table: Table, clock: Clock, flush: Flush) -> Self {
+        let gather = if flush == Flush::Behind { GATHER } else { Duration::ZERO };
         let flights = Arc::new(Flights::new(table.clone(), clock.clone()));
+        let gathering = Gathering::new(table.clone(), clock.clone(), Arc::clone(&flights));
         let for_settling = table.clone();
         let now = clock.clone();
         Self {
             table,
             clock,
             holds: Batcher::new(MOST_IN_ONE_UPDATE, move |meter, asked| Arc::clone(&flights).hold(meter, asked)),
-            settlements: Batcher::new(MOST_IN_ONE_UPDATE, move |meter, settlements| {
+            gathered: Batcher::new(MOST_IN_ONE_UPDATE, move |of, asked| gathering.clone().hold(of, asked)),
+            settlements: Batcher::gathering(gather, MOST_IN_ONE_UPDATE, move |meter, settlements| {
                 flight::settle(for_settling.clone(), now.now().minute(), meter, settlements)
             }),
         }
@@ -86,63 +95,44 @@ impl Meters {
     pub async fn hold(&self, account: &Account, request: RequestId, hold: Hold) -> Result<Grant> {
         let month = Period::month(request.made_at());
         let need = hold.need();
-        let key_metered = !account.key_limits.is_unlimited();
+        account.key_limits.ever_allow(&need, Scope::Key).map_err(Error::Refused)?;
+        account.limits.ever_allow(&need, Scope::Tenant).map_err(Error::Refused)?;
         let key_meter = MeterId { tenant: account.tenant, month, scope: MeterScope::Key(account.key) };
-        let mut key_rate = None;
-        let mut window = request.made_at().minute();
-        if key_metered {
-            let asked = Asked { request, hold: hold.clone(), limits: account.key_limits };
-            key_rate = Some(self.holds.submit(key_meter, asked).await?.map_err(Error::Refused)?.1);
+        let mut on_key = None;
+        if !account.key_limits.is_unlimited() {
+            let asked = Asked { request, hold: hold.clone(), limits: account.key_limits, shards: 1 };
+            on_key = Some(self.holds.submit(key_meter, asked).await?.map_err(Error::Refused)?);
         }
-        match self.hold_on_tenant(account, request, &hold, month).await {
-            Ok((shard, admitted_in, rate)) => {
-                window = window.max(admitted_in);
-                let rate = key_rate.filter(|key| key.requests < rate.requests).unwrap_or(rate);
-                Ok(Grant { request, key_metered, shard, month, window, need, rate })
+        let key_window = on_key.map(|(window, _)| window);
+        let shards = account.shards.max(1);
+        match self.hold_on_tenant(account.tenant, month, Asked { request, hold, limits: account.limits, shards }).await
+        {
+            Ok((shard, window, rate)) => {
+                let rate = on_key.map_or(rate, |(_, of_key)| rate.tighter(of_key));
+                Ok(Grant { request, key_window, shard, month, window, need, rate })
             }
             Err(error) => {
-                if key_metered {
-                    let nothing = Settlement::nothing(request, need, Some(window));
-                    self.settlements.submit(key_meter, nothing).await?;
+                if key_window.is_some() {
+                    let nothing = Settlement::nothing(request, need, key_window);
+                    if let Err(error) = self.settlements.submit(key_meter, nothing).await {
+                        tracing::warn!(%request, error = ?error, "a key's hold is left to the sweep");
+                    }
                 }
                 Err(error)
             }
         }
     }
 
-    /// Tries the sub-meters in turn, from one that the request's id chooses; with all of them refusing for the cap,
-    /// gathers what they have left into one and tries that again.
-    async fn hold_on_tenant(
-        &self,
-        account: &Account,
-        request: RequestId,
-        hold: &Hold,
-        month: Period,
-    ) -> Result<(u8, u64, Rate)> {
-        let shards = account.shards.max(1);
+    /// Tries the sub-meter that the request's id chooses; if it refuses, what all of them have left is gathered.
+    async fn hold_on_tenant(&self, tenant: TenantId, month: Period, asked: Asked) -> Result<(u8, u64, Rate)> {
         #[expect(clippy::cast_possible_truncation, reason = "the remainder is below 256")]
-        let first = (request.ulid().random() % u128::from(shards)) as u8;
-        let try_one = async |shard: u8| {
-            let meter = MeterId { tenant: account.tenant, month, scope: MeterScope::Tenant(shard) };
-            let asked = Asked { request, hold: hold.clone(), limits: account.limits.share(shard, shards) };
-            Ok::<_, Error>(self.holds.submit(meter, asked).await?.map(|(window, rate)| (shard, window, rate)))
-        };
-        let mut refusal = match try_one(first).await? {
-            Ok(held) => return Ok(held),
-            Err(refusal) => refusal,
-        };
-        for shard in (1..shards).map(|step| (first + step) % shards) {
-            match try_one(shard).await? {
-                Ok(held) => return Ok(held),
-                Err(other) if refusal.is_rate() => refusal = other,
-                Err(_) => {}
-            }
+        let first = (asked.request.ulid().random() % u128::from(asked.shards)) as u8;
+        let meter = MeterId { tenant, month, scope: MeterScope::Tenant(first) };
+        match self.holds.submit(meter, asked.clone()).await? {
+            Ok((window, rate)) => Ok((first, window, rate)),
+            Err(refusal) if asked.shards == 1 => Err(Error::Refused(refusal)),
+            Err(_) => self.gathered.submit((tenant, month), asked).await?.map_err(Error::Refused),
         }
-        let by_cap = matches!(refusal, Refusal::Quota { .. });
-        if by_cap && shards > 1 && gather::into_one(&self.table, account, month, first, hold.need()).await? {
-            return try_one(first).await?.map_err(Error::Refused);
-        }
-        Err(Error::Refused(refusal))
     }
 
     /// Ends a grant's holds. Doing it again, or after the sweep did, changes nothing.
@@ -150,18 +140,12 @@ impl Meters {
     /// # Errors
     /// `Unavailable` if the table can't be reached; the sweep will settle it.
     pub async fn settle(&self, account: &Account, grant: &Grant, tokens: Tokens, cost: NanoUsd) -> Result<()> {
-        let settlement = Settlement {
-            request: grant.request,
-            need: grant.need,
-            tokens,
-            cost,
-            counts: true,
-            window: Some(grant.window),
-        };
+        let Grant { request, need, .. } = *grant;
+        let settlement = |window| Settlement { request, need, tokens, cost, counts: true, window: Some(window) };
         let meter = |scope| MeterId { tenant: account.tenant, month: grant.month, scope };
-        let tenant = self.settlements.submit(meter(MeterScope::Tenant(grant.shard)), settlement);
-        if grant.key_metered {
-            let key = self.settlements.submit(meter(MeterScope::Key(account.key)), settlement);
+        let tenant = self.settlements.submit(meter(MeterScope::Tenant(grant.shard)), settlement(grant.window));
+        if let Some(window) = grant.key_window {
+            let key = self.settlements.submit(meter(MeterScope::Key(account.key)), settlement(window));
             tokio::try_join!(tenant, key)?;
         } else {
             tenant.await?;
@@ -184,7 +168,7 @@ impl Meters {
     }
 
     /// Moves the caps of this month's meters to the tenant's limits; what remains moves by the difference. Without it
-    /// a higher limit takes effect at the first request that the lower one refuses, a lower one next month.
+    /// they move at each meter's next request, and sub-meters keep what they may owe each other.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.
@@ -193,10 +177,10 @@ impl Meters {
         for (scope, meter) in self.of(tenant.id, month).await? {
             if let MeterScope::Tenant(shard) = scope {
                 let limits = tenant.limits.share(shard, tenant.meter_shards);
-                flight::recap(&self.table, MeterId { tenant: tenant.id, month, scope }, &meter, &limits).await?;
+                flight::recap(&self.table, MeterId { tenant: tenant.id, month, scope }, meter, &limits).await?;
             }
         }
-        Ok(())
+        gather::level(&self.table, tenant.id, month).await
     }
 
     /// All meters of a tenant's month, with what they count for.
@@ -204,7 +188,7 @@ impl Meters {
     /// # Errors
     /// `Unavailable` if the table can't be reached.
     pub async fn of(&self, tenant: TenantId, month: Period) -> Result<Vec<(MeterScope, Meter)>> {
-        flight::meters_of(&self.table, tenant, month).await
+        flight::meters_of(&self.table, tenant, &keys::meters(month)).await
     }
 }
 

@@ -23,10 +23,10 @@ use crate::{
 pub type Touched = BTreeMap<TenantId, BTreeSet<Bucket>>;
 
 /// How long after its end an hour may still get entries: the longest request, its hold's grace, and some.
-pub const CLOSES_AFTER: Duration = Duration::from_secs(30 * 60);
+pub const CLOSES_AFTER: Duration = Duration::from_mins(30);
 
 /// Bucket totals are needed while their hour is open.
-const BUCKETS_KEPT: Duration = Duration::from_secs(2 * 24 * 3600);
+const BUCKETS_KEPT: Duration = Duration::from_hours(48);
 
 /// Counts the ledger.
 #[derive(Debug, Clone)]
@@ -64,25 +64,27 @@ impl Aggregator {
         for (start, buckets) in by_hour {
             let hour = Period::of(Granularity::Hour, start);
             if self.count_hour(tenant, hour, &buckets).await? == Written::Yes {
-                days.insert(start.0 / Duration::from_secs(24 * 3600).as_millis() as u64);
+                days.insert(Period::of(Granularity::Day, start).start());
             }
         }
-        let days = days.into_iter().map(|day| Timestamp(day * 24 * 3_600_000));
         self.roll_up(tenant, days).await
     }
 
     /// Counts a whole hour from the ledger alone. `close` says that it can't get any more entries, which makes the
-    /// total final.
+    /// total final. It is marked so only when it is in its day and its month: nobody looks at a closed hour again.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.
     pub async fn count_from_ledger(&self, tenant: TenantId, hour: Period, close: bool) -> Result<Total> {
         let ledger = self.table.tenant(tenant).ledger(hour);
         let mut total = count(ledger.all::<Entry>()).await?;
-        total.closed = close;
         if total.n > 0 {
             self.put(tenant, hour, &total).await?;
             self.roll_up(tenant, [hour.start()]).await?;
+            if close {
+                total.closed = true;
+                self.put(tenant, hour, &total).await?;
+            }
         }
         Ok(total)
     }
@@ -144,9 +146,12 @@ impl Aggregator {
     }
 }
 
-/// Replaces a total, unless what is there is made of more entries or is final.
+/// Replaces a total, unless what is there is made of more entries or is final. One that is made of none says nothing.
 async fn put(totals: &Partition, sort: &str, total: &Total, expires_at: Option<u64>) -> Result<Written> {
     const NOT_OLDER: &str = "attribute_not_exists(n) OR (n <= :n AND attribute_not_exists(closed))";
+    if total.n == 0 {
+        return Ok(Written::Refused);
+    }
     totals.put_if(sort, &TotalItem::of(total, expires_at)?, NOT_OLDER, &[(":n", number(total.n))]).await
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Aggregator;
 use crate::{
     clock::{Clock, Period},
+    config::Flush,
     error::Result,
     id::TenantId,
     quota::{Meter, Meters},
@@ -55,7 +56,10 @@ impl Books {
     /// The books in `table`.
     #[must_use]
     pub fn new(table: Table, clock: Clock) -> Self {
-        Self { meters: Meters::new(table.clone(), clock.clone()), aggregator: Aggregator::new(table, clock) }
+        Self {
+            meters: Meters::new(table.clone(), clock.clone(), Flush::BeforeReturning),
+            aggregator: Aggregator::new(table, clock),
+        }
     }
 
     /// Both books of a tenant's month.

@@ -1,8 +1,10 @@
 //! The ledger: one item per request, put once and never changed. It decides what is billed.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::{error::ProvideErrorMetadata, types::TransactWriteItem};
+
+use serde::Deserialize;
 
 use super::Entry;
 use crate::{
@@ -10,11 +12,11 @@ use crate::{
     clock::{Granularity, Period, Timestamp},
     error::{Error, Result},
     id::{RequestId, TenantId},
-    store::{Table, Written, failure, keys},
+    store::{Table, Written, failure, keys, keys::Bucket},
 };
 
 /// How long an entry is kept: thirteen months and a little, so that a year can be compared with the one before.
-pub const KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
+pub const KEPT: Duration = Duration::from_hours(400 * 24);
 
 /// What the ledger says of a request after it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +41,7 @@ struct Line {
     entry: Arc<Entry>,
 }
 
-/// DynamoDB's limit is 100 items in a transaction; fewer keep a transaction short.
+/// `DynamoDB`'s limit is 100 items in a transaction; fewer keep a transaction short.
 const MOST_IN_ONE_TRANSACTION: usize = 50;
 
 impl Ledger {
@@ -74,6 +76,23 @@ impl Ledger {
     /// `Unavailable` if the table can't be reached.
     pub async fn find(&self, tenant: TenantId, request: RequestId) -> Result<Option<Entry>> {
         self.table.tenant(tenant).ledger(hour_of(request)).find(&keys::request(request)).await
+    }
+
+    /// The buckets of an hour that have an entry.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub(super) async fn buckets(&self, tenant: TenantId, hour: Period) -> Result<BTreeSet<Bucket>> {
+        #[derive(Deserialize)]
+        struct Row {
+            sk: RequestId,
+        }
+        let mut rows = self.table.tenant(tenant).ledger(hour).all::<Row>().only(keys::SK);
+        let mut buckets = BTreeSet::new();
+        while let Some(page) = rows.page().await? {
+            buckets.extend(page.iter().map(|row| Bucket::of(row.sk)));
+        }
+        Ok(buckets)
     }
 }
 

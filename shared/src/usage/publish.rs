@@ -1,7 +1,7 @@
 //! Usage events. An event doesn't carry amounts: it names ten seconds of a tenant's ledger that have something new, to
 //! be counted again. So losing one, doubling one or replaying all of them can't change a total.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws_sdk_kinesis::{Client, primitives::Blob, types::PutRecordsRequestEntry};
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     batch::Batcher,
     clock::Timestamp,
+    config::Flush,
     error::{Error, Result},
     id::{RequestId, TenantId},
     store::keys::Bucket,
@@ -50,15 +51,19 @@ pub struct Publisher {
 
 /// Kinesis takes up to 500 records in a call.
 const MOST_IN_ONE_CALL: usize = 500;
+/// How long events are gathered where nobody waits for them.
+const GATHER: Duration = Duration::from_millis(100);
 /// How often records that Kinesis didn't take are sent again at once. What is lost then, the sweep finds.
 const TRIES: usize = 3;
 
 impl Publisher {
-    /// A publisher to the stream called `stream`.
+    /// A publisher to the stream called `stream`. Where nobody waits for it, it gathers events first: most of them name
+    /// the same seconds of the same ledger.
     #[must_use]
-    pub fn new(client: Client, stream: impl Into<Arc<str>>) -> Self {
+    pub fn new(client: Client, stream: impl Into<Arc<str>>, flush: Flush) -> Self {
         let stream = stream.into();
-        let puts = Batcher::new(MOST_IN_ONE_CALL, move |(), events: Vec<UsageEvent>| {
+        let gather = if flush == Flush::Behind { GATHER } else { Duration::ZERO };
+        let puts = Batcher::gathering(gather, MOST_IN_ONE_CALL, move |(), events: Vec<UsageEvent>| {
             let (client, stream) = (client.clone(), Arc::clone(&stream));
             async move {
                 let sent = put(&client, &stream, &events).await;

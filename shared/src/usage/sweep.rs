@@ -1,20 +1,27 @@
 //! The sweep puts right what a crash left: it settles holds that nobody works on any more, and counts hours again
 //! whose events may have been lost. It runs on a schedule, and may run twice at once.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, iter::successors, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Aggregator, Entry, Ledger, Outcome, Recorded, aggregate::CLOSES_AFTER, ledger};
 use crate::{
     clock::{Clock, Granularity, Period, Timestamp},
+    config::Flush,
     error::Result,
     id::{RequestId, TenantId},
     llm::Usage,
     money::Tokens,
     quota::{Active, Hold, Meter, Meters, Settlement},
-    store::{Table, keys::MeterScope},
+    store::{
+        Table,
+        keys::{Bucket, MeterScope},
+    },
 };
+
+/// How many months are swept at a start: a laptop may have been off for long.
+const A_YEAR_AND_A_MONTH: usize = 13;
 
 /// Which holds the sweep may settle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +45,8 @@ pub struct Swept {
     pub released: u64,
     /// Hours counted to their end.
     pub hours_closed: u64,
+    /// Tenants that were left to the next sweep, because something about them failed.
+    pub failed: u64,
 }
 
 /// Sweeps.
@@ -55,7 +64,7 @@ impl Sweeper {
     #[must_use]
     pub fn new(table: Table, clock: Clock) -> Self {
         Self {
-            meters: Meters::new(table.clone(), clock.clone()),
+            meters: Meters::new(table.clone(), clock.clone(), Flush::BeforeReturning),
             ledger: Ledger::new(table.clone()),
             aggregator: Aggregator::new(table.clone(), clock.clone()),
             table,
@@ -63,10 +72,10 @@ impl Sweeper {
         }
     }
 
-    /// Sweeps all tenants that were active in this month or the one before.
+    /// Sweeps all tenants that were active in this month or the one before. One that fails stops no other.
     ///
     /// # Errors
-    /// `Unavailable` if the table can't be reached; what was done stays done, and the next sweep goes on.
+    /// `Unavailable` if the list of tenants can't be read; what was done stays done, and the next sweep goes on.
     pub async fn sweep(&self, expired: Expired) -> Result<Swept> {
         #[derive(Deserialize)]
         struct Row {
@@ -76,15 +85,19 @@ impl Sweeper {
         }
         let mut swept = Swept::default();
         let this = Period::month(self.clock.now());
-        for month in [this.previous(), this] {
+        let months = match expired {
+            Expired::ByDeadline => 2,
+            Expired::All => A_YEAR_AND_A_MONTH,
+        };
+        for month in successors(Some(this), |month| Some(month.previous())).take(months) {
             let mut rows = self.table.active(month).all::<Row>();
             while let Some(page) = rows.page().await? {
                 for row in page {
                     let Some(tenant) = TenantId::parse(&row.sk) else { continue };
                     swept.tenants += 1;
-                    let pending = self.settle_holds(tenant, month, expired, &mut swept).await?;
-                    if !pending {
-                        self.close_hours(tenant, month, row.active, &mut swept).await?;
+                    if let Err(error) = self.sweep_tenant(tenant, month, row.active, expired, &mut swept).await {
+                        swept.failed += 1;
+                        tracing::error!(%tenant, %month, error = ?error, "a tenant is left to the next sweep");
                     }
                 }
             }
@@ -92,33 +105,55 @@ impl Sweeper {
         Ok(swept)
     }
 
-    /// Settles a tenant's expired holds. Returns whether some are past an hour's closing, and not expired.
-    async fn settle_holds(&self, tenant: TenantId, month: Period, expired: Expired, swept: &mut Swept) -> Result<bool> {
+    async fn sweep_tenant(
+        &self,
+        tenant: TenantId,
+        month: Period,
+        active: Active,
+        expired: Expired,
+        swept: &mut Swept,
+    ) -> Result<()> {
+        // Before the holds are read: a hold that is made after that belongs to an hour that is not closed now.
+        let closing = self.clock.now().before(CLOSES_AFTER);
+        let oldest_held = self.settle_holds(tenant, month, expired, swept).await?;
+        let until = oldest_held.map_or(closing, |held| held.min(closing));
+        self.close_hours(tenant, month, active, until, swept).await?;
+        match expired {
+            Expired::ByDeadline => Ok(()),
+            Expired::All => self.count_open_hours(tenant, month, active).await,
+        }
+    }
+
+    /// Settles a tenant's expired holds. Returns when the oldest of the others was made.
+    async fn settle_holds(
+        &self,
+        tenant: TenantId,
+        month: Period,
+        expired: Expired,
+        swept: &mut Swept,
+    ) -> Result<Option<Timestamp>> {
         let now = self.clock.now();
         let meters = self.meters.of(tenant, month).await?;
-        let mut late = Vec::new();
-        let mut pending = false;
+        let mut late = BTreeSet::new();
+        let mut oldest_held: Option<Timestamp> = None;
         for (scope, meter) in &meters {
             for (request, hold) in &meter.holds {
                 let Some(request) = RequestId::parse(request) else { continue };
                 if expired == Expired::ByDeadline && now <= hold.deadline {
-                    pending |= now.since(ledger::hour_of(request).end()) > CLOSES_AFTER;
+                    let made_at = request.made_at();
+                    oldest_held = Some(oldest_held.map_or(made_at, |oldest| oldest.min(made_at)));
                     continue;
                 }
                 let admitted = matches!(scope, MeterScope::Tenant(_)) || is_held_by_tenant(&meters, request);
                 let settlement = self.decide(tenant, request, hold, admitted, swept).await?;
                 if settlement.counts {
-                    late.push(ledger::hour_of(request));
+                    late.insert(Bucket::of(request));
                 }
                 self.meters.settle_on(tenant, month, *scope, settlement).await?;
             }
         }
-        late.sort_unstable_by_key(|hour| hour.start());
-        late.dedup();
-        for hour in late {
-            self.aggregator.count_from_ledger(tenant, hour, false).await?;
-        }
-        Ok(pending)
+        self.aggregator.count(tenant, &late).await?;
+        Ok(oldest_held)
     }
 
     /// The ledger's figure if it has one; else the amount held goes into the ledger, unless the request was never
@@ -153,10 +188,30 @@ impl Sweeper {
         Ok(Settlement { request, need: hold.need(), tokens, cost, counts: true, window: None })
     }
 
-    /// Counts the hours of `month` that have ended since the last time from the ledger, and notes how far it came.
-    async fn close_hours(&self, tenant: TenantId, month: Period, active: Active, swept: &mut Swept) -> Result<()> {
-        let closing = self.clock.now().before(CLOSES_AFTER);
-        let until = Period::of(Granularity::Hour, closing).start().min(month.end());
+    /// Counts again whatever is in the hours that are not closed: their events may have died with their instance,
+    /// after it had settled.
+    async fn count_open_hours(&self, tenant: TenantId, month: Period, active: Active) -> Result<()> {
+        let until = self.clock.now().min(month.end());
+        let mut hour = Period::of(Granularity::Hour, active.closed_before);
+        while hour.start() < until {
+            let buckets = self.ledger.buckets(tenant, hour).await?;
+            self.aggregator.count(tenant, &buckets).await?;
+            hour = hour.next();
+        }
+        Ok(())
+    }
+
+    /// Counts the hours of `month` that end by `until` and were not counted before from the ledger, and notes how far
+    /// it came.
+    async fn close_hours(
+        &self,
+        tenant: TenantId,
+        month: Period,
+        active: Active,
+        until: Timestamp,
+        swept: &mut Swept,
+    ) -> Result<()> {
+        let until = Period::of(Granularity::Hour, until).start().min(month.end());
         let mut hour = Period::of(Granularity::Hour, active.closed_before);
         if hour.start() >= until {
             return Ok(());
@@ -191,7 +246,7 @@ fn lost(request: RequestId, hold: &Hold, now: Timestamp) -> Entry {
         outcome: Outcome::Lost,
         attempts: 0,
         first_ms: None,
-        total_ms: u64::try_from(now.since(request.made_at()).min(Duration::from_secs(86_400)).as_millis()).unwrap_or(0),
+        total_ms: u64::try_from(now.since(request.made_at()).min(Duration::from_hours(24)).as_millis()).unwrap_or(0),
         expires_at: ledger::expires_at(request),
     }
 }
