@@ -85,7 +85,7 @@ impl Platform {
     /// The meters.
     #[must_use]
     pub fn meters(&self) -> Meters {
-        Meters::new(self.table.clone(), self.clock.clone())
+        Meters::new(self.table.clone(), self.clock.clone(), self.config.flush)
     }
 
     /// Tenants and their keys.
@@ -114,7 +114,7 @@ impl Platform {
             upstreams: Upstreams::new(self.secrets()),
             meters: self.meters(),
             ledger: Ledger::new(self.table.clone()),
-            publisher: Publisher::new(self.kinesis(), self.config.stream.as_str()),
+            publisher: Publisher::new(self.kinesis(), self.config.stream.as_str(), self.config.flush),
             clock: self.clock.clone(),
             deadline: self.config.request_deadline,
             flush: self.config.flush,

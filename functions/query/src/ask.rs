@@ -47,6 +47,7 @@ pub struct QueryResponse {
 #[utoipa::path(
     post,
     path = "/api/mcp/query",
+    operation_id = "query",
     tag = "query",
     request_body = AskRequest,
     responses((status = 200, description = "The answer", body = QueryResponse), Errors)

@@ -40,6 +40,7 @@ pub struct ModelEntry {
 #[utoipa::path(
     get,
     path = "/v1/models",
+    operation_id = "listModels",
     tag = "openai",
     responses((status = 200, description = "The models", body = ModelList), Errors)
 )]

@@ -22,6 +22,7 @@ mod response;
 #[utoipa::path(
     post,
     path = "/v1/chat/completions",
+    operation_id = "createChatCompletion",
     tag = "openai",
     request_body = ChatRequest,
     responses(

@@ -11,9 +11,9 @@ use lmo_shared::{
         sse::{self, Encoder, Frames},
     },
     id::RequestId,
-    llm::{Chunk, FinishReason},
+    llm::{Chunk, Fields, FinishReason, ToolCallDelta},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::IntoParams;
 
@@ -36,11 +36,12 @@ pub(super) struct Question {
 ///
 /// Events, each with an `id` that counts from 0: `delta` `{choice, text}` (and fields of the provider's own),
 /// `tool_call` `{choice, index, id?, name?, arguments}` with pieces of the arguments' JSON text, `usage`, `done`
-/// `{id, model, finish_reason, cost}`, or `error` `{code, detail}`. After 15 s of silence comes a comment. An answer whose client
-/// leaves ends at its provider too; what was received is charged.
+/// `{id, model, finish_reason, cost}`, or `error` `{code, detail, retryable}`. After 15 s of silence comes a comment.
+/// An answer whose client leaves ends at its provider too; what was received is charged.
 #[utoipa::path(
     post,
     path = "/api/mcp/stream",
+    operation_id = "stream",
     tag = "query",
     request_body = AskRequest,
     responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"), Errors)
@@ -58,6 +59,7 @@ pub(super) async fn post(
 #[utoipa::path(
     get,
     path = "/api/mcp/stream",
+    operation_id = "streamQuestion",
     tag = "query",
     params(Question),
     responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"), Errors)
@@ -79,6 +81,27 @@ async fn stream(caller: &Caller, answers: &Answers, clock: &Clock, request: AskR
     Ok(sse::respond(answer, encoder, clock.now()))
 }
 
+/// A piece of the answer's text.
+#[derive(Serialize)]
+struct Piece {
+    choice: u32,
+    text: String,
+    #[serde(flatten)]
+    extra: Fields,
+}
+
+/// A piece of a tool call.
+#[derive(Serialize)]
+struct CallPiece {
+    choice: u32,
+    index: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    arguments: String,
+}
+
 /// LMO's own events.
 struct Own {
     id: RequestId,
@@ -88,28 +111,22 @@ struct Own {
 }
 
 impl Own {
-    fn event(&mut self, name: &str, data: &serde_json::Value, out: &mut Frames) {
+    fn event(&mut self, name: &str, data: &impl Serialize, out: &mut Frames) {
         out.event(name, self.next, data);
         self.next += 1;
     }
 
     fn chunk(&mut self, chunk: Chunk, out: &mut Frames) {
         for delta in chunk.choices {
-            if delta.text.is_some() || !delta.message_extra.is_empty() {
-                let mut data = json!({"choice": delta.choice, "text": delta.text.unwrap_or_default()});
-                if let Some(data) = data.as_object_mut() {
-                    data.extend(delta.message_extra);
-                }
-                self.event("delta", &data, out);
+            // Providers begin with an empty text, and put nulls beside it.
+            let text = delta.text.unwrap_or_default();
+            let extra: Fields = delta.message_extra.into_iter().filter(|(_, value)| !value.is_null()).collect();
+            if !text.is_empty() || !extra.is_empty() {
+                self.event("delta", &Piece { choice: delta.choice, text, extra }, out);
             }
             for call in delta.tool_calls {
-                let mut data = json!({"choice": delta.choice, "index": call.index});
-                if let Some(data) = data.as_object_mut() {
-                    data.extend(call.id.map(|id| ("id".to_owned(), id.into())));
-                    data.extend(call.name.map(|name| ("name".to_owned(), name.into())));
-                    data.insert("arguments".to_owned(), call.arguments.into());
-                }
-                self.event("tool_call", &data, out);
+                let ToolCallDelta { index, id, name, arguments, .. } = call;
+                self.event("tool_call", &CallPiece { choice: delta.choice, index, id, name, arguments }, out);
             }
             self.finish = delta.finish.or(self.finish.take());
         }

@@ -15,6 +15,7 @@ use lmo_shared::{
 #[utoipa::path(
     get,
     path = "/api/tenant/config",
+    operation_id = "getConfig",
     tag = "tenant",
     responses((status = 200, description = "The configuration", body = TenantConfig), Errors)
 )]
@@ -27,6 +28,7 @@ pub(super) async fn get(caller: Caller, State(tenants): State<Tenants>) -> Handl
 #[utoipa::path(
     put,
     path = "/api/tenant/config",
+    operation_id = "putConfig",
     tag = "tenant",
     request_body = TenantConfig,
     responses((status = 200, description = "The configuration as it is now", body = TenantConfig), Errors)

@@ -2,16 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use lmo_shared::{
     auth::{Authenticator, Caller, NewKey},
     clock::{Clock, Timestamp},
     error::Error,
-    http::{Body, Errors, Handled},
+    http::{Body, Errors, Handled, Segment},
     id::KeyId,
     quota::Limits,
     tenant::{ApiKey, KeyScope, Tenants},
@@ -90,6 +86,7 @@ impl From<&ApiKey> for KeyView {
 #[utoipa::path(
     get,
     path = "/api/tenant/keys",
+    operation_id = "listKeys",
     tag = "tenant",
     responses((status = 200, description = "The keys", body = KeyList), Errors)
 )]
@@ -103,6 +100,7 @@ pub(super) async fn list(caller: Caller, State(tenants): State<Tenants>) -> Hand
 #[utoipa::path(
     post,
     path = "/api/tenant/keys",
+    operation_id = "createKey",
     tag = "tenant",
     request_body = KeyRequest,
     responses((status = 201, description = "The key", body = KeyCreated), Errors)
@@ -150,6 +148,7 @@ fn check(request: &KeyRequest, now: Timestamp) -> Result<Option<Timestamp>, Erro
 #[utoipa::path(
     delete,
     path = "/api/tenant/keys/{id}",
+    operation_id = "revokeKey",
     tag = "tenant",
     params(("id" = String, Path, description = "The key's id")),
     responses((status = 204, description = "It is revoked"), Errors)
@@ -159,7 +158,7 @@ pub(super) async fn revoke(
     State(tenants): State<Tenants>,
     State(authenticator): State<Authenticator>,
     State(clock): State<Clock>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Handled<StatusCode> {
     caller.require(KeyScope::TenantAdmin)?;
     let key = KeyId::parse(&id).ok_or(Error::NotFound { kind: "key", id })?;

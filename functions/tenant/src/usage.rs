@@ -28,10 +28,12 @@ pub(super) struct Wanted {
     to: Option<String>,
     /// `hour`, `day` or `month`; `day` if absent.
     #[serde(default)]
+    #[param(inline)]
     granularity: By,
     /// `model`, `key` or both with a comma.
     group_by: Option<String>,
     /// `json` or `csv`; `json` if absent, unless `Accept` is `text/csv`.
+    #[param(inline)]
     format: Option<Format>,
 }
 
@@ -61,6 +63,7 @@ const MOST_PERIODS: u64 = 5_000;
 #[utoipa::path(
     get,
     path = "/api/tenant/usage",
+    operation_id = "getUsage",
     tag = "tenant",
     params(Wanted),
     responses(
@@ -79,12 +82,16 @@ pub(super) async fn report(
     let (from, to) = range(&wanted, clock.now())?;
     let by = group_by(wanted.group_by.as_deref())?;
     let report = reports.of(caller.tenant().id, from, to, by).await?;
-    let accepts_csv = headers.get(header::ACCEPT).is_some_and(|accept| accept == "text/csv");
-    let csv = wanted.format.map_or(accepts_csv, |format| format == Format::Csv);
-    if csv {
+    if wanted.format.map_or_else(|| prefers_csv(&headers), |format| format == Format::Csv) {
         return Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], to_csv(&report)).into_response());
     }
     Ok(Json(report).into_response())
+}
+
+/// Whether the first type that the client accepts is CSV.
+fn prefers_csv(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    accept.split([',', ';']).next().is_some_and(|first| first.trim().eq_ignore_ascii_case("text/csv"))
 }
 
 fn range(wanted: &Wanted, now: Timestamp) -> Result<(Period, Timestamp)> {

@@ -161,26 +161,24 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The next event; `None` after `Done` or an error.
+    /// The next event; `None` after `Done` or an error. If it is dropped before it is ready, nothing is lost.
     pub async fn next(&mut self) -> Option<Result<Event>> {
         if self.ended {
             return None;
         }
-        let step = match self.ahead.take() {
-            Some(ahead) => Some(ahead),
-            None => self.steps.recv().await,
-        };
-        let step = match step {
-            Some(Ok(run::Step::Event(event))) => Ok(event),
-            Some(Ok(run::Step::Started(_))) => Err(Error::internal("an answer began twice")),
-            Some(Err(error)) => Err(error),
-            None => Err(Error::internal("an answer ended without its end")),
-        };
-        if !matches!(step, Ok(Event::Chunk(_))) {
-            self.ended = true;
-            drain(&mut self.steps, self.flush).await;
+        if self.ahead.is_none() {
+            let ended = || Err(Error::internal("an answer ended without its end"));
+            self.ahead = Some(self.steps.recv().await.unwrap_or_else(ended));
         }
-        Some(step)
+        if !matches!(self.ahead, Some(Ok(run::Step::Event(Event::Chunk(_))))) {
+            drain(&mut self.steps, self.flush).await;
+            self.ended = true;
+        }
+        match self.ahead.take()? {
+            Ok(run::Step::Event(event)) => Some(Ok(event)),
+            Ok(run::Step::Started(_)) => Some(Err(Error::internal("an answer began twice"))),
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// The next piece if it is there already; its end is left to [`Answer::next`].

@@ -76,7 +76,7 @@ pub(super) fn plan(config: &TenantConfig, catalogue: Arc<Catalogue>, ask: Ask) -
     let output = Tokens(max_output.0.saturating_mul(u64::from(prompt.choices)));
     let need = Need { input, output, cost: spec.worst_cost(input, output)? };
     let model = name.to_owned();
-    Ok(Plan { model, prompt, max_output, need, stream, catalogue })
+    Ok(Plan { catalogue, model, prompt, max_output, need, stream })
 }
 
 fn allow(config: &TenantConfig, catalogue: &Catalogue, asked: &str, name: &str) -> Result<()> {

@@ -30,7 +30,7 @@ use crate::{
 pub(super) const AHEAD: usize = 64;
 
 /// How much longer than the request its hold lives: what settling may take.
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
 
 /// What the task tells the front end.
 pub(super) enum Step {
@@ -76,14 +76,11 @@ pub(super) async fn run(
     };
     match request.record(&grant, &tally, &reported, estimated, outcome).await {
         Ok(entry) => {
-            let done = || Done {
-                usage: entry.usage,
-                wire: reported.wire,
-                estimated: entry.estimated,
-                cost: entry.nano_usd,
-            };
-            request.tell(answer.map(|()| Step::Event(Event::Done(done())))).await;
-            request.settle(&grant, &entry).await;
+            let done =
+                || Done { usage: entry.usage, wire: reported.wire, estimated: entry.estimated, cost: entry.nano_usd };
+            let told = request.tell(answer.map(|()| Step::Event(Event::Done(done()))));
+            // A client that doesn't read must not keep the hold.
+            tokio::join!(told, request.settle(&grant, &entry));
         }
         Err(error) => {
             // The hold stays; the sweep charges it.
@@ -132,9 +129,11 @@ impl Request<'_> {
             self.pass_on(events, tally).await
         };
         tokio::select! {
+            // The provider's clocks end at the deadline too; it is the deadline that is told.
+            biased;
+            () = tokio::time::sleep_until(deadline) => Err(Error::DeadlineExceeded(self.parts.deadline).into()),
             ended = conversation => ended,
             () = self.client.closed(), if self.plan.stream => Err(Stop::ClientLeft),
-            () = tokio::time::sleep_until(deadline) => Err(Error::DeadlineExceeded(self.parts.deadline).into()),
             () = self.parts.tasks.stop.cancelled() => Err(Error::Unavailable("shutting down".into()).into()),
         }
     }

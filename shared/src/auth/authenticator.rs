@@ -30,7 +30,9 @@ impl Authenticator {
     /// An authenticator by the keys of `tenants`.
     #[must_use]
     pub fn new(tenants: Tenants, clock: Clock) -> Self {
-        Self { tenants, clock, known: Cache::builder().max_capacity(AT_HAND).time_to_live(FRESH).build() }
+        // `forget` needs the closures; without them it does nothing.
+        let known = Cache::builder().max_capacity(AT_HAND).time_to_live(FRESH).support_invalidation_closures().build();
+        Self { tenants, clock, known }
     }
 
     /// The caller that presents `text` as its API key.

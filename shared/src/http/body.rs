@@ -1,10 +1,13 @@
 //! Bodies and query strings as extractors, with errors that say what is wrong and where.
 
+use std::time::Duration;
+
 use axum::{
-    extract::{FromRequest, FromRequestParts, Query, Request},
+    body::HttpBody as _,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::QueryRejection},
     http::{header, request::Parts},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
 use super::Failure;
@@ -27,18 +30,41 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 return Err(Failure(Error::UnsupportedMediaType(essence)));
             }
         }
-        let length =
-            request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        if length.is_some_and(|length: usize| length > BODY_LIMIT) {
+        // Whoever asks before sending is told before sending.
+        let asks = request.headers().contains_key(header::EXPECT);
+        let mut body = request.into_body();
+        let announced = body.size_hint().lower();
+        let most = u64::try_from(BODY_LIMIT).unwrap_or(u64::MAX);
+        if asks && announced > most {
             return Err(Failure(Error::BodyTooLarge { limit: BODY_LIMIT }));
         }
-        let bytes = Limited::new(request.into_body(), BODY_LIMIT).collect().await;
-        let bytes = bytes.map_err(|error| match error.downcast::<LengthLimitError>() {
-            Ok(_) => Error::BodyTooLarge { limit: BODY_LIMIT },
-            Err(_) => Error::BadJson("it ends too early".to_owned()),
-        })?;
-        Ok(Self(parse(&bytes.to_bytes())?))
+        let mut bytes = Vec::with_capacity(usize::try_from(announced.min(most)).unwrap_or_default());
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Error::BadJson("it ends too early".to_owned()))?;
+            let piece = frame.into_data().unwrap_or_default();
+            if piece.len() > BODY_LIMIT - bytes.len() {
+                discard(body).await;
+                return Err(Failure(Error::BodyTooLarge { limit: BODY_LIMIT }));
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(Self(parse(&bytes)?))
     }
+}
+
+/// Reads on for a while: a client that is sending doesn't see the answer, only that the connection breaks.
+async fn discard(mut body: axum::body::Body) {
+    const AT_MOST: usize = 10 * BODY_LIMIT;
+    const FOR: Duration = Duration::from_secs(5);
+    let reading = async {
+        let mut discarded = 0;
+        while let Some(Ok(frame)) = body.frame().await
+            && discarded < AT_MOST
+        {
+            discarded += frame.into_data().unwrap_or_default().len();
+        }
+    };
+    let _ = tokio::time::timeout(FOR, reading).await;
 }
 
 /// JSON as a `T`; what is wrong is looked for only if something is.
@@ -47,17 +73,39 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
         return Ok(value);
     }
     let mut source = serde_json::Deserializer::from_slice(bytes);
-    let error = match serde_path_to_error::deserialize::<_, T>(&mut source) {
-        Err(error) => error,
-        Ok(_) => return Err(Error::BadJson("there is something behind its end".to_owned())),
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut source) else {
+        return Err(Error::BadJson("there is something behind its end".to_owned()));
     };
-    let path = error.path().to_string();
-    let inner = error.into_inner();
+    let inner = error.inner();
     if inner.classify() == serde_json::error::Category::Data {
-        let detail = if path == "." { inner.to_string() } else { format!("{path}: {inner}") };
-        return Err(Error::invalid(path, detail));
+        return Err(wrong(error.path(), &inner.to_string()));
     }
     Err(Error::BadJson(inner.to_string()))
+}
+
+/// A value that is not what it must be, named by its path.
+fn wrong(path: &serde_path_to_error::Path, problem: &str) -> Error {
+    let mut param = path.to_string();
+    // serde names a missing field in its text alone.
+    if let Some(missing) = problem.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+        param = if path.iter().len() == 0 { missing.to_owned() } else { format!("{param}.{missing}") };
+    }
+    let problem = plain(problem);
+    let detail = if path.iter().len() == 0 { problem } else { format!("{path}: {problem}") };
+    Error::invalid(param, detail)
+}
+
+/// serde's words without the names of our types.
+fn plain(problem: &str) -> String {
+    if problem.starts_with("data did not match any variant") {
+        return "it is of none of the types that it may have".to_owned();
+    }
+    match problem.split_once("expected struct ") {
+        None => problem.to_owned(),
+        Some((before, after)) => {
+            format!("{before}expected an object{}", after.trim_start_matches(|c: char| c.is_alphanumeric()))
+        }
+    }
 }
 
 /// The query string.
@@ -68,8 +116,30 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         let parsed = Query::try_from_uri(&parts.uri);
-        let wrong = |error: axum::extract::rejection::QueryRejection| Error::invalid("query string", error.body_text());
-        Ok(parsed.map(|Query(params)| Self(params)).map_err(wrong)?)
+        Ok(parsed.map(|Query(params)| Self(params)).map_err(|error| wrong_param(&error))?)
+    }
+}
+
+fn wrong_param(error: &QueryRejection) -> Error {
+    type Cause = serde_path_to_error::Error<serde::de::value::Error>;
+    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    match causes.find_map(|cause| cause.downcast_ref::<Cause>()) {
+        Some(cause) => wrong(cause.path(), &cause.inner().to_string()),
+        None => Error::invalid("query string", error.body_text()),
+    }
+}
+
+/// The variable part of a path.
+pub struct Segment(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        // What is not UTF-8 names nothing.
+        let found = Path::from_request_parts(parts, state).await;
+        let none = |_| Error::NoRoute(format!("{} {}", parts.method, parts.uri.path()));
+        Ok(found.map(|Path(text)| Self(text)).map_err(none)?)
     }
 }
 

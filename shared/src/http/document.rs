@@ -1,23 +1,29 @@
-//! The OpenAPI document: what all functions' documents have in common.
+//! The `OpenAPI` document: what all functions' documents have in common, and the two routes that all of them have.
 
 use std::collections::BTreeMap;
 
+use axum::{Extension, http::header};
+use bytes::Bytes;
 use utoipa::{
-    IntoResponses, PartialSchema,
+    IntoResponses, PartialSchema, ToSchema,
     openapi::{
-        ContentBuilder, InfoBuilder, OpenApi, OpenApiVersion, Ref, RefOr, Response, ResponseBuilder,
-        security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+        ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiVersion, PathItem, Ref, RefOr, Response,
+        ResponseBuilder,
+        security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     },
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::Problem;
+use super::{OpenAiError, OpenAiProblem, Problem};
 
-/// The errors that any route may answer with, all as problem documents (on `/v1` in `OpenAI`'s shape).
+const PROBLEM: &str = "application/problem+json";
+
+/// The errors that any route may answer with, as problem documents; those of `/v1` are documented in `OpenAI`'s shape.
 pub struct Errors;
 
 impl IntoResponses for Errors {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        const ALL: [(&str, &str); 13] = [
+        const ALL: [(&str, &str); 14] = [
             (
                 "400",
                 "`bad_json`, `invalid_request`, `context_length_exceeded`, `unsupported`, `exceeds_rate_limit`, `provider_rejected`",
@@ -26,25 +32,71 @@ impl IntoResponses for Errors {
             ("402", "`quota_exhausted`: the month's cap has less left than the request may cost"),
             ("403", "`forbidden`, `origin_not_allowed`, `model_not_allowed`"),
             ("404", "`not_found`, `model_not_found`, `no_route`"),
-            ("405", "`method_not_allowed`"),
+            ("405", "`method_not_allowed`; with `Allow`"),
             ("409", "`conflict`"),
             ("413", "`body_too_large`: more than 6 MiB"),
             ("415", "`unsupported_media_type`: the body is not `application/json`"),
-            ("429", "`rate_limited`, or the provider's own limit; with `Retry-After` and `RateLimit`"),
+            ("429", "`rate_limited` with `RateLimit`, or `provider_rate_limited`; with `Retry-After`"),
             ("500", "`internal`"),
-            ("503", "`unavailable`, or the provider is; with `Retry-After`"),
-            ("504", "`deadline_exceeded`, or the provider's time-out"),
+            ("502", "`provider_credentials`, `provider_cut`, `provider_malformed`, `provider_failed`"),
+            ("503", "`unavailable`, `provider_unavailable`, `provider_unreachable`; with `Retry-After`"),
+            ("504", "`deadline_exceeded`, `provider_timeout`"),
         ];
-        let response = |description: &str| {
-            let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
-            let content = ContentBuilder::new().schema(Some(schema)).build();
-            ResponseBuilder::new().description(description).content("application/problem+json", content).build()
-        };
-        ALL.into_iter().map(|(status, description)| (status.to_owned(), response(description).into())).collect()
+        ALL.into_iter()
+            .map(|(status, description)| (status.to_owned(), error::<Problem>(description, PROBLEM).into()))
+            .collect()
     }
 }
 
-/// Adds title, licence, security scheme and the error schema.
+fn error<T: ToSchema>(description: &str, content_type: &str) -> Response {
+    let schema = RefOr::Ref(Ref::from_schema_name(T::name()));
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new().description(description).content(content_type, content).build()
+}
+
+/// The document as it is served.
+#[derive(Clone)]
+pub(super) struct Text(Bytes);
+
+impl Text {
+    pub fn of(document: &OpenApi) -> Self {
+        // A document is plain data; there is nothing in it that JSON can't say.
+        Self(serde_json::to_vec(document).unwrap_or_default().into())
+    }
+}
+
+/// The routes that every function has.
+pub(super) fn routes() -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(health)).routes(routes!(openapi))
+}
+
+/// Says that the service runs.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "health",
+    tag = "service",
+    security(()),
+    responses((status = 200, description = "It runs", body = String, content_type = "text/plain"))
+)]
+async fn health() -> &'static str {
+    "ok"
+}
+
+/// This document.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "openapi",
+    tag = "service",
+    security(()),
+    responses((status = 200, description = "An OpenAPI 3.1 document", body = Object, content_type = "application/json"))
+)]
+async fn openapi(Extension(Text(text)): Extension<Text>) -> ([(header::HeaderName, &'static str); 1], Bytes) {
+    ([(header::CONTENT_TYPE, "application/json")], text)
+}
+
+/// Adds title, licence, security schemes and the error schemas.
 #[must_use]
 pub fn document(mut paths: OpenApi) -> OpenApi {
     paths.openapi = OpenApiVersion::Version31;
@@ -52,12 +104,38 @@ pub fn document(mut paths: OpenApi) -> OpenApi {
         .title("LMO")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some("Large language models for businesses: metered, capped, billed."))
-        .license(Some(utoipa::openapi::LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
+        .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
         .build();
+    let items = paths.paths.paths.iter_mut().filter(|(path, _)| path.starts_with("/v1/"));
+    items.for_each(|(_, item)| in_openais_shape(item));
     let components = paths.components.get_or_insert_default();
-    components.schemas.insert("Problem".to_owned(), Problem::schema());
-    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    components.security_schemes.insert("api_key".to_owned(), bearer.into());
-    paths.security = Some(vec![SecurityRequirement::new("api_key", Vec::<String>::new())]);
+    let errors = [
+        (Problem::name(), Problem::schema()),
+        (OpenAiProblem::name(), OpenAiProblem::schema()),
+        (OpenAiError::name(), OpenAiError::schema()),
+    ];
+    components.schemas.extend(errors.map(|(name, schema)| (name.into_owned(), schema)));
+    let header = ApiKey::Header(ApiKeyValue::new("x-api-key"));
+    let schemes = [
+        ("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer))),
+        ("header", SecurityScheme::ApiKey(header)),
+    ];
+    // Either of them will do.
+    let either = schemes.iter().map(|(name, _)| SecurityRequirement::new(*name, Vec::<String>::new()));
+    paths.security = Some(either.collect());
+    components.security_schemes.extend(schemes.map(|(name, scheme)| (name.to_owned(), scheme.into())));
     paths
+}
+
+fn in_openais_shape(item: &mut PathItem) {
+    let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+    for operation in operations.into_iter().flatten() {
+        for response in operation.responses.responses.values_mut() {
+            if let RefOr::T(response) = response
+                && response.content.contains_key(PROBLEM)
+            {
+                *response = error::<OpenAiProblem>(&response.description, "application/json");
+            }
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! Errors as responses.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{RequestLabel, rate_limit};
@@ -143,7 +144,7 @@ fn openai(error: &Error) -> Response {
 
 /// The body of an error in `OpenAI`'s shape, in a response or in a stream.
 #[must_use]
-pub fn openai_body(error: &Error) -> serde_json::Value {
+pub fn openai_body(error: &Error) -> OpenAiProblem {
     let kind = match status(error) {
         StatusCode::UNAUTHORIZED => "authentication_error",
         StatusCode::FORBIDDEN => "permission_error",
@@ -159,7 +160,29 @@ pub fn openai_body(error: &Error) -> serde_json::Value {
         }
         _ => (kind, error.code(), param(error)),
     };
-    json!({"error": {"message": error.to_string(), "type": kind, "param": param, "code": code}})
+    let (kind, code) = (kind.to_owned(), code.to_owned());
+    OpenAiProblem { error: OpenAiError { message: error.to_string(), kind, param, code } }
+}
+
+/// An error in `OpenAI`'s shape.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct OpenAiError {
+    /// What went wrong with this request.
+    pub message: String,
+    /// Its kind, in `OpenAI`'s words.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The parameter at fault, if it is one.
+    pub param: Option<String>,
+    /// Stable, documented code; a provider's own, if it refused the request.
+    pub code: String,
+}
+
+/// The body of a response that is an error in `OpenAI`'s shape.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct OpenAiProblem {
+    /// The error.
+    pub error: OpenAiError,
 }
 
 fn param(error: &Error) -> Option<String> {
@@ -172,18 +195,19 @@ fn param(error: &Error) -> Option<String> {
 }
 
 fn headers(error: &Error, now: Timestamp) -> Vec<(HeaderName, HeaderValue)> {
-    let seconds = |after: std::time::Duration| after.as_secs() + u64::from(after.subsec_nanos() > 0);
     let mut headers = Vec::new();
-    let retry_after = match error {
+    let asked = match error {
         Error::Refused(refusal) => {
             headers.extend(rate_limit::of_refusal(refusal, now));
             refusal.retry_after(now)
         }
         Error::Provider(error) => error.retry_after(),
-        Error::Unavailable(_) => Some(std::time::Duration::from_secs(1)),
         _ => None,
     };
-    headers.extend(retry_after.map(|after| (header::RETRY_AFTER, HeaderValue::from(seconds(after).max(1)))));
+    let seconds = |after: Duration| (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1);
+    // Whoever is told to come again is told when.
+    let told = matches!(status(error), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE).then_some(1);
+    headers.extend(asked.map(seconds).or(told).map(|after| (header::RETRY_AFTER, HeaderValue::from(after))));
     if matches!(error, Error::Unauthenticated(_)) {
         headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
     }

@@ -4,11 +4,10 @@
 //! path's family has (RFC 9457 on `/api`, `OpenAI`'s on `/v1`), logs it once, and adds what every response carries.
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::Request,
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -26,9 +25,9 @@ mod request_id;
 pub mod sse;
 
 pub use ask::{AskRequest, Context, Cost, StopSequences};
-pub use body::{BODY_LIMIT, Body, Params};
-pub use document::{Errors, document};
-pub use error::{Failure, Problem, openai_body, status};
+pub use body::{BODY_LIMIT, Body, Params, Segment};
+pub use document::Errors;
+pub use error::{Failure, OpenAiError, OpenAiProblem, Problem, openai_body, status};
 pub use rate_limit::fields as rate_limit_fields;
 pub use request_id::RequestLabel;
 
@@ -37,20 +36,17 @@ pub type Handled<T> = Result<T, Failure>;
 
 /// A function's routes as a service: with `/healthz`, `/openapi.json`, errors rendered, request ids and CORS.
 pub fn serve(routes: OpenApiRouter, clock: Clock) -> Router {
-    let (router, paths) = routes.split_for_parts();
-    let document = document::document(paths);
-    let router = router
-        .route("/healthz", get(async || "ok"))
-        .route("/openapi.json", get(async move || axum::Json(document.clone())))
-        .fallback(no_route)
-        .method_not_allowed_fallback(wrong_method);
-    router.layer(middleware::from_fn(move |request, next| finish(clock.clone(), request, next)))
+    let (served, paths) = routes.merge(document::routes()).split_for_parts();
+    let document = document::Text::of(&document::document(paths));
+    let finish = move |request, next| finish(clock.clone(), request, next);
+    let served = served.fallback(no_route).method_not_allowed_fallback(wrong_method);
+    served.layer(Extension(document)).layer(middleware::from_fn(finish))
 }
 
-/// The OpenAPI document of routes, without serving them.
+/// The `OpenAPI` document of routes, without serving them.
 #[must_use]
 pub fn document_of(routes: OpenApiRouter) -> OpenApi {
-    document::document(routes.split_for_parts().1)
+    document::document(routes.merge(document::routes()).split_for_parts().1)
 }
 
 async fn no_route(request: Request) -> Failure {

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long a key is used before it is looked up again: how late a rotated one is noticed.
-const FRESH: Duration = Duration::from_secs(300);
+const FRESH: Duration = Duration::from_mins(5);
 
 /// The providers of the catalogue, ready to be called.
 #[derive(Clone)]
