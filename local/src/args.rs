@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args as Arguments, Parser, Subcommand};
 use lmo_shared::quota::Limits;
@@ -9,16 +9,35 @@ use lmo_shared::quota::Limits;
 #[derive(Debug, Parser)]
 #[command(name = "lmo", version)]
 pub struct Args {
-    /// Port to listen on, on 127.0.0.1; 0 takes a free one.
-    #[arg(long, env = "LMO_PORT", default_value_t = 8080)]
-    pub port: u16,
-    /// Model catalogue; `models.toml` here, or the built-in one.
-    #[arg(long, env = "LMO_MODELS")]
-    pub models: Option<PathBuf>,
+    #[command(flatten)]
+    pub serve: Serve,
     #[command(flatten)]
     pub place: Place,
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// How the platform is served.
+#[derive(Debug, Clone, Arguments)]
+pub struct Serve {
+    /// Port to listen on, on 127.0.0.1; 0 takes a free one.
+    #[arg(long, env = "LMO_PORT", default_value_t = 8080, value_parser = port)]
+    pub port: u16,
+    /// Model catalogue; `models.toml` here, or the built-in one.
+    #[arg(long, env = "LMO_MODELS")]
+    pub models: Option<PathBuf>,
+    /// How many seconds streams may go on after a signal to stop.
+    #[arg(long, env = "LMO_PATIENCE_SECONDS", default_value = "30", value_parser = seconds)]
+    pub patience: Duration,
+}
+
+fn port(text: &str) -> Result<u16, &'static str> {
+    text.parse().map_err(|_| "--port and LMO_PORT are numbers from 0 to 65535")
+}
+
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= 3600);
+    seconds.map(Duration::from_secs).ok_or("--patience and LMO_PATIENCE_SECONDS are numbers from 0 to 3600")
 }
 
 /// Where the state is.
@@ -50,7 +69,7 @@ pub enum Command {
     },
     /// Settle what crashes left, once.
     Sweep,
-    /// Print the OpenAPI document.
+    /// Print the `OpenAPI` document.
     Openapi,
 }
 

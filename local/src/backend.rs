@@ -46,7 +46,9 @@ fn embedded(engines: &Engines) -> SdkConfig {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
         .endpoint_url("http://embedded.invalid")
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("embedded", "embedded", None, None, "embedded")))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "embedded", "embedded", None, None, "embedded",
+        )))
         .http_client(engines.http_client())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build()

@@ -57,7 +57,10 @@ pub async fn demo_key(platform: &Platform) -> Result<String, Problem> {
 /// Says where the platform is and how to use it.
 pub fn print(address: std::net::SocketAddr, key: Option<&str>, model: &str) {
     println!("LMO {} on http://{address}", env!("CARGO_PKG_VERSION"));
-    println!("  model    {model}{}", if model == "lmo/echo" { " (set OPENAI_API_KEY or start Ollama for a real one)" } else { "" });
+    println!(
+        "  model    {model}{}",
+        if model == "lmo/echo" { " (set OPENAI_API_KEY or start Ollama for a real one)" } else { "" }
+    );
     let Some(key) = key else { return };
     println!("  API key  {key} (tenant `demo`)");
     println!("\nTry it:\n");

@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
+use aws_config::{BehaviorVersion, SdkConfig};
 use lmo_shared::{
-    clock::{Granularity, Period, Timestamp},
+    clock::{Clock, Granularity, Period, Timestamp},
+    config::{Config, Flush},
     http,
     id::TenantId,
+    platform::Platform,
     usage::Expired,
 };
 use serde::Serialize;
@@ -21,6 +24,10 @@ use crate::{
 
 /// Runs a command; what it finds is printed as JSON.
 pub async fn run(place: &Place, command: Command) -> Result<ExitCode, Problem> {
+    if matches!(command, Command::Openapi) {
+        // It is the same wherever the state is, and while somebody else has it open.
+        return document(&stateless()?);
+    }
     let backend = Backend::open(place).await?;
     let done = dispatch(&backend, command).await;
     backend.close().await;
@@ -37,7 +44,8 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
         Command::Models(Models::Apply { file, effective }) => {
             let now = platform.clock().now();
             let at = effective.map_or(Ok(now), |text| {
-                Timestamp::parse(&text).ok_or_else(|| Problem(format!("--effective: `{text}` is not a time in RFC 3339")))
+                Timestamp::parse(&text)
+                    .ok_or_else(|| Problem(format!("--effective: `{text}` is not a time in RFC 3339")))
             })?;
             let version = platform.catalogues().apply(discovery::read(&file, at)?).await?;
             print(&json!({"version": version, "effective": at.to_string()}))
@@ -62,8 +70,18 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
             let expired = if backend.engines.is_some() { Expired::All } else { Expired::ByDeadline };
             print(&json!(platform.sweeper().sweep(expired).await?))
         }
-        Command::Openapi => print(&http::document_of(serve::routes(platform))),
+        Command::Openapi => document(platform),
     }
+}
+
+/// A platform that reaches nothing.
+fn stateless() -> Result<Platform, Problem> {
+    let sdk = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
+    Ok(Platform::new(sdk, Config::from_env(Flush::Behind)?, Clock::System))
+}
+
+fn document(platform: &Platform) -> Result<ExitCode, Problem> {
+    print(&http::document_of(serve::routes(platform)))
 }
 
 async fn books(backend: &Backend, month: Option<String>) -> Result<ExitCode, Problem> {
@@ -78,7 +96,9 @@ async fn books(backend: &Backend, month: Option<String>) -> Result<ExitCode, Pro
     for tenant in platform.tenants().active(month).await? {
         let difference = platform.books().compare(tenant, month).await?;
         all_agree &= difference.agree();
-        print(&json!({"tenant": tenant, "month": month.to_string(), "agree": difference.agree(), "books": difference}))?;
+        print(
+            &json!({"tenant": tenant, "month": month.to_string(), "agree": difference.agree(), "books": difference}),
+        )?;
     }
     Ok(if all_agree { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -30,6 +30,9 @@ pub async fn catalogue(asked: Option<&Path>, now: Timestamp) -> Result<Catalogue
         Catalogue::from_toml(BUILT_IN, now).map_err(|error| Problem(format!("built-in models: {error}")))?
     };
     if let (Some(url), Some(openai)) = (variable("OPENAI_BASE_URL"), catalogue.providers.get_mut("openai")) {
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            return Err(Problem(format!("OPENAI_BASE_URL: must begin with http:// or https://, not `{url}`")));
+        }
         url.trim_end_matches('/').clone_into(&mut openai.base_url);
     }
     leave_out_what_has_no_key(&mut catalogue);
@@ -56,9 +59,7 @@ fn leave_out_what_has_no_key(catalogue: &mut Catalogue) {
 
 /// Adds the models of an Ollama that answers at `OLLAMA_HOST`, or at its usual port. They cost nothing.
 async fn add_ollama(catalogue: &mut Catalogue) {
-    let host = variable("OLLAMA_HOST").unwrap_or_else(|| "127.0.0.1:11434".to_owned());
-    let host = host.trim_end_matches('/').replace("0.0.0.0", "127.0.0.1");
-    let base_url = if host.contains("://") { format!("{host}/v1") } else { format!("http://{host}/v1") };
+    let base_url = ollama_at(&variable("OLLAMA_HOST").unwrap_or_default());
     let Some(names) = models_at(&base_url).await else { return };
     let provider = ProviderSpec {
         kind: ProviderKind::OpenAi,
@@ -77,13 +78,31 @@ async fn add_ollama(catalogue: &mut Catalogue) {
             upstream: name.clone(),
             context_window: 32_768,
             max_output_tokens: 8_192,
-            capabilities: vec![Capability::Chat, Capability::Stream, Capability::Tools, Capability::Json, Capability::Images],
+            capabilities: vec![
+                Capability::Chat,
+                Capability::Stream,
+                Capability::Tools,
+                Capability::Json,
+                Capability::Images,
+            ],
             price: Price::default(),
             overhead_tokens: 64,
             image_tokens: 4_096,
         };
         catalogue.models.insert(format!("ollama/{name}"), model);
     }
+}
+
+/// The address that Ollama's own tools make of `OLLAMA_HOST`: without a scheme its port is 11434 unless it names one.
+fn ollama_at(host: &str) -> String {
+    let host = host.trim_end_matches('/').replace("0.0.0.0", "127.0.0.1");
+    if host.contains("://") {
+        return format!("{host}/v1");
+    }
+    let host = if host.is_empty() { "127.0.0.1" } else { host.as_str() };
+    // The colons of an IPv6 address stand before its bracket.
+    let named = host.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
+    format!("http://{host}{}/v1", if named { "" } else { ":11434" })
 }
 
 async fn models_at(base_url: &str) -> Option<Vec<String>> {
@@ -111,5 +130,23 @@ fn choose_default(catalogue: &mut Catalogue) {
     let chosen = openai.or_else(ollama).or_else(|| catalogue.models.contains_key(ECHO).then(|| ECHO.to_owned()));
     if let Some(name) = chosen.or_else(|| catalogue.models.keys().next().cloned()) {
         catalogue.aliases.insert(DEFAULT_ALIAS.to_owned(), name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ollama_is_at_its_usual_port_unless_another_is_named() {
+        for (host, url) in [
+            ("", "http://127.0.0.1:11434/v1"),
+            ("0.0.0.0", "http://127.0.0.1:11434/v1"),
+            ("gpu.example:8000", "http://gpu.example:8000/v1"),
+            ("[::1]", "http://[::1]:11434/v1"),
+            ("https://gpu.example/", "https://gpu.example/v1"),
+        ] {
+            assert_eq!(ollama_at(host), url);
+        }
     }
 }

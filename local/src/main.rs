@@ -5,23 +5,25 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use lmo_local::{engine, problem, resources};
 
 mod args;
 mod backend;
 mod banner;
 mod commands;
 mod discovery;
-mod engine;
-mod problem;
-mod resources;
 mod serve;
+
+/// A fifth of the time under load went into the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = args::Args::parse();
     lmo_shared::telemetry::start(lmo_shared::telemetry::Format::Text);
     let done = match args.command {
-        None => serve::run(&args.place, args.port, args.models.as_deref()).await,
+        None => serve::run(&args.place, &args.serve).await,
         Some(command) => commands::run(&args.place, command).await,
     };
     match done {

@@ -12,6 +12,9 @@ use lmo_shared::{platform::Platform, store::keys};
 use crate::problem::Problem;
 
 /// Creates the table and the stream, if they don't exist, and waits until they can be used.
+///
+/// # Errors
+/// What the engine says against it, in one line.
 pub async fn create(platform: &Platform) -> Result<(), Problem> {
     table(platform).await?;
     stream(platform).await
@@ -21,7 +24,8 @@ async fn table(platform: &Platform) -> Result<(), Problem> {
     let (client, name) = (platform.table().client(), platform.table().name());
     let what = |error: &dyn std::fmt::Display| Problem(format!("table {name}: {error}"));
     let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-    let text = |name: &str| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
+    let text =
+        |name: &str| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();
     let created = client
         .create_table()
         .table_name(name)

@@ -1,6 +1,6 @@
 //! The server: every function's routes on one port, with what the cloud triggers by itself running beside it.
 
-use std::{net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use axum::serve::ListenerExt;
 use lmo_shared::{
@@ -13,17 +13,22 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{args::Place, backend::Backend, banner, discovery, engine::Pump, problem::Problem};
+use crate::{
+    args::{Place, Serve},
+    backend::Backend,
+    banner, discovery,
+    engine::Pump,
+    problem::Problem,
+};
 
-/// How long streams may go on after a signal to stop.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How long what is cut off then may take to settle and say so.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How often the sweep runs; in the cloud a schedule says it.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// Serves until it is told to stop.
-pub async fn run(place: &Place, port: u16, models: Option<&Path>) -> Result<ExitCode, Problem> {
+pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
+    let port = args.port;
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => Problem(format!("port {port} is in use; choose another with --port")),
@@ -33,7 +38,7 @@ pub async fn run(place: &Place, port: u16, models: Option<&Path>) -> Result<Exit
     let stopped = stop_signal()?;
     let backend = Backend::open(place).await?;
     let platform = &backend.platform;
-    let catalogue = discovery::catalogue(models, platform.clock().now()).await?;
+    let catalogue = discovery::catalogue(args.models.as_deref(), platform.clock().now()).await?;
     let default = catalogue.aliases.get(DEFAULT_ALIAS).cloned().unwrap_or_else(|| "none by default".to_owned());
     platform.catalogues().apply(catalogue).await?;
     let mut key = None;
@@ -44,7 +49,7 @@ pub async fn run(place: &Place, port: u16, models: Option<&Path>) -> Result<Exit
     }
     let background = Background::start(&backend, place);
     banner::print(address, key.as_deref(), &default);
-    serve(listener, platform, stopped).await?;
+    serve(listener, platform, stopped, args.patience).await?;
     background.stop().await;
     backend.close().await;
     Ok(ExitCode::SUCCESS)
@@ -62,7 +67,12 @@ pub fn routes(platform: &Platform) -> OpenApiRouter {
 }
 
 /// Serves; after `stop` it accepts nothing more, lets what is under way finish, and settles everything.
-async fn serve(listener: TcpListener, platform: &Platform, stop: oneshot::Receiver<()>) -> Result<(), Problem> {
+async fn serve(
+    listener: TcpListener,
+    platform: &Platform,
+    stop: oneshot::Receiver<()>,
+    patience: Duration,
+) -> Result<(), Problem> {
     let app = http::serve(routes(platform), platform.clock().clone());
     let listener = listener.tap_io(|stream| {
         // Without it the kernel holds small chunks back for up to 40 ms.
@@ -79,19 +89,25 @@ async fn serve(listener: TcpListener, platform: &Platform, stop: oneshot::Receiv
     let mut server = tokio::spawn(server.into_future());
     let end = async {
         let _ = drain_begins.await;
-        tokio::time::sleep(PATIENCE).await;
-        platform.tasks().finish(Duration::ZERO).await;
-        tokio::time::sleep(LAST_WORDS).await;
+        tokio::time::sleep(patience).await;
+        // A client that doesn't read keeps its stream from ending; what it got is in the ledger.
+        let _ = tokio::join!(
+            tokio::time::sleep(LAST_WORDS),
+            tokio::time::timeout(LAST_WORDS, platform.tasks().finish(Duration::ZERO)),
+        );
     };
-    tokio::select! {
-        ended = &mut server => match ended {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(Problem(format!("server: {error}"))),
-            Err(error) => return Err(Problem(format!("server: {error}"))),
-        },
-        () = end => server.abort(),
+    let ended = tokio::select! {
+        ended = &mut server => ended,
+        () = end => {
+            server.abort();
+            return Ok(());
+        }
+    };
+    match ended {
+        Ok(Ok(())) => platform.tasks().finish(LAST_WORDS).await,
+        Ok(Err(error)) => return Err(Problem(format!("server: {error}"))),
+        Err(error) => return Err(Problem(format!("server: {error}"))),
     }
-    platform.tasks().finish(LAST_WORDS).await;
     Ok(())
 }
 

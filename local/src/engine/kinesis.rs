@@ -39,7 +39,7 @@ use super::{
 };
 
 /// Aggregated records that stay readable, so that a stream can be replayed from its oldest record.
-const RETAINED: usize = 50_000;
+const RETAINED: usize = 5_000;
 const SHARD_LIMIT: u32 = 500;
 /// A change takes no time here; it is waited for so that the next request finds it made.
 const CHANGED_WITHIN: Duration = Duration::from_secs(5);
@@ -62,6 +62,9 @@ pub struct Kinesis {
 
 impl Kinesis {
     /// Makes the streams of an earlier run again and puts the records that it did not aggregate.
+    ///
+    /// # Errors
+    /// If the logs can't be read, or a stream can't be made again.
     pub async fn open(dir: &Path) -> Result<Self, EngineError> {
         let (app, store) = create_app(StoreOptions {
             create_stream_ms: 0,

@@ -1,4 +1,4 @@
-//! Keeps aggregation to about a fifth of a core: after work that took T everybody rests for four times T.
+//! Keeps aggregation to about a twentieth of a core: after work that took T everybody rests for nineteen times T.
 //!
 //! Resting makes batches larger, and a larger batch costs less per record, so the pump keeps up under any load.
 
@@ -10,8 +10,8 @@ use std::{
 use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
-const REST: u32 = 4;
-const LONGEST: Duration = Duration::from_secs(2);
+const REST: u32 = 19;
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// The time before which no shard is read, shared by all shards.
 #[derive(Debug, Default)]
