@@ -80,11 +80,12 @@ pub async fn limited_key(lmo: &Lmo, admin: &str, limits: &Value) -> String {
 pub async fn fresh_minute() {
     let into = Duration::from_millis(Clock::System.now().0 % 60_000);
     if into > Duration::from_secs(45) {
-        tokio::time::sleep(Duration::from_secs(60) - into).await;
+        tokio::time::sleep(Duration::from_mins(1).saturating_sub(into)).await;
     }
 }
 
 /// Both books of one tenant.
 pub fn book_of(books: &[Value], tenant: &str) -> Value {
-    books.iter().find(|book| book["tenant"] == tenant).unwrap_or_else(|| panic!("{tenant} has no books"))["books"].clone()
+    books.iter().find(|book| book["tenant"] == tenant).unwrap_or_else(|| panic!("{tenant} has no books"))["books"]
+        .clone()
 }

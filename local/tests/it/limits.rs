@@ -11,10 +11,9 @@ const TAKES: u64 = 12;
 
 /// The number behind `name` in a member of a structured field.
 fn number(field: &str, member: &str, name: &str) -> u64 {
-    let member = field.split(", ").find(|part| part.starts_with(&format!("\"{member}\"")));
-    let member = member.unwrap_or_else(|| panic!("no {member} in `{field}`"));
-    let value = member.split(';').find_map(|part| part.strip_prefix(&format!("{name}=")));
-    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in `{member}`"))
+    let found = field.split(", ").find(|part| part.starts_with(&format!("\"{member}\"")));
+    let value = found.and_then(|found| found.split(';').find_map(|part| part.strip_prefix(&format!("{name}="))));
+    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {member}, {name} in `{field}`"))
 }
 
 fn assert_tells_to_wait(response: &Response, member: &str, limit: u64) {

@@ -1,9 +1,30 @@
 //! The platform as its users meet it: the real binary, driven over HTTP, with a model provider's stand-in behind it.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod burst;
+mod caller_errors;
 mod caps;
+mod cli;
+mod config;
+mod cors;
 mod crash;
+mod departures;
+mod errors;
+mod isolation;
 mod journey;
+mod keys;
 mod limits;
+mod models;
+mod openapi;
+mod pass_through;
+mod request_errors;
+mod retries;
+mod shutdown;
+mod stream_events;
+mod stream_faults;
+mod streams;
 mod sub_meters;
 mod support;
+mod tools;
+mod usage;

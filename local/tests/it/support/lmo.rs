@@ -104,7 +104,7 @@ impl Setup {
 
     /// Starts the platform on a free port and waits until it serves.
     pub fn start(&self) -> Lmo {
-        Lmo::start(self)
+        Lmo::start(self.command())
     }
 }
 
@@ -170,9 +170,9 @@ pub struct Lmo {
 }
 
 impl Lmo {
-    fn start(setup: &Setup) -> Self {
-        let mut child =
-            setup.command().args(["--port", "0"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    /// Starts this command on a free port and waits until it serves.
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.args(["--port", "0"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
         collect(child.stdout.take().unwrap(), &output);
         collect(child.stderr.take().unwrap(), &output);
@@ -228,11 +228,6 @@ impl Lmo {
         }
     }
 
-    /// The process's id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Sends a signal by name (`TERM`, `KILL`, `INT`).
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
@@ -280,4 +275,3 @@ fn word(text: &str, start: &str) -> Option<String> {
     let found = text.split_whitespace().find(|word| word.starts_with(start))?;
     Some(found.to_owned())
 }
-

@@ -2,9 +2,11 @@
 
 mod lmo;
 mod response;
+mod running;
 
 pub use lmo::{Lmo, Setup, models};
 pub use response::{Response, events};
+pub use running::{Running, eventually};
 pub use serde_json::{Value, json};
 
 use lmo_bench::standin::{Standin, StandinOptions};

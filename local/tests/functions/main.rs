@@ -1,0 +1,7 @@
+//! What triggers the functions in the cloud, fed to their handlers over the embedded engines.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
+mod aggregate;
+mod requests;
+mod support;

@@ -1,0 +1,96 @@
+//! A platform on a data directory of its own, with a network that can fail for one tenant.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::{
+    http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    },
+    orchestrator::HttpRequest,
+    result::ConnectorError,
+    runtime_components::RuntimeComponents,
+};
+use lmo_local::{engine::Engines, resources};
+use lmo_shared::{
+    clock::{Clock, Timestamp},
+    config::{Config, Flush},
+    platform::Platform,
+};
+use tempfile::TempDir;
+
+/// The platform, and what it stands on.
+pub struct Ground {
+    pub platform: Platform,
+    /// Whatever a request contains that does not get through.
+    pub cut: Arc<Mutex<Option<String>>>,
+    _engines: Engines,
+    _dir: TempDir,
+}
+
+impl Ground {
+    /// An empty platform whose clock stands at `now`.
+    pub async fn at(now: Timestamp) -> Self {
+        let dir = TempDir::new().unwrap();
+        let engines = Engines::open(dir.path()).await.unwrap();
+        let cut = Arc::default();
+        let network = Network { engine: engines.http_client(), cut: Arc::clone(&cut) };
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .endpoint_url("http://embedded.invalid")
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("-", "-", None, None, "-")))
+            .retry_config(RetryConfig::disabled())
+            .http_client(network)
+            .build();
+        let config = Config {
+            table: "lmo".to_owned(),
+            stream: "lmo-usage".to_owned(),
+            request_deadline: Duration::from_mins(5),
+            flush: Flush::BeforeReturning,
+        };
+        let platform = Platform::new(sdk, config, Clock::manual(now));
+        resources::create(&platform).await.unwrap();
+        Self { platform, cut, _engines: engines, _dir: dir }
+    }
+}
+
+/// The text of a file in `events/`.
+pub fn event(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../events").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[derive(Debug, Clone)]
+struct Network {
+    engine: SharedHttpClient,
+    cut: Arc<Mutex<Option<String>>>,
+}
+
+impl HttpClient for Network {
+    fn http_connector(&self, settings: &HttpConnectorSettings, parts: &RuntimeComponents) -> SharedHttpConnector {
+        let engine = self.engine.http_connector(settings, parts);
+        SharedHttpConnector::new(Connector { engine, cut: Arc::clone(&self.cut) })
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    engine: SharedHttpConnector,
+    cut: Arc<Mutex<Option<String>>>,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+        if self.cut.lock().unwrap().as_deref().is_some_and(|cut| body.contains(cut)) {
+            return HttpConnectorFuture::ready(Err(ConnectorError::io("no route to host".into())));
+        }
+        self.engine.call(request)
+    }
+}

@@ -1,0 +1,159 @@
+//! One tenant against another: every route of the `OpenAPI` document is tried, and one that has no check here fails.
+
+use std::collections::BTreeSet;
+
+use crate::support::{Lmo, Response, Setup, Value, chat, json, standin};
+
+const SECRETS: [&str; 4] = ["first's own prompt", "first's robot", "https://first.example", "first's question"];
+
+/// Two tenants, of which the first has left something everywhere.
+struct World {
+    lmo: Lmo,
+    standin: lmo_bench::standin::Standin,
+    _setup: Setup,
+    second: String,
+    /// The id of a key of the first.
+    key: String,
+}
+
+impl World {
+    async fn new() -> Self {
+        let standin = standin();
+        let setup = Setup::with_standin(&standin.base_url());
+        let (_, second) = setup.tenant(&[]);
+        let lmo = setup.start();
+        let config = json!({
+            "system_prompt": SECRETS[0],
+            "default_model": "standin/plain",
+            "allowed_models": ["standin/plain"],
+            "allowed_origins": [SECRETS[2]],
+            "max_tokens": 7,
+        });
+        assert_eq!(lmo.send("PUT", "/api/tenant/config", &lmo.key, Some(&config)).await.status, 200);
+        let key = lmo.post("/api/tenant/keys", &json!({"name": SECRETS[1]})).await.json();
+        let key = key["id"].as_str().unwrap().to_owned();
+        let asked = lmo.post("/api/mcp/query", &json!({"query": SECRETS[3], "model": "standin/plain"})).await;
+        assert_eq!(asked.status, 200, "{}", asked.body);
+        lmo.usage_of(&lmo.key, 1).await;
+        Self { lmo, standin, _setup: setup, second, key }
+    }
+
+    /// What the second tenant gets; fails if anything of the first is in it.
+    async fn second(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
+        let response = self.lmo.send(method, path, &self.second, body).await;
+        for secret in SECRETS.into_iter().chain([self.key.as_str(), &self.lmo.key]) {
+            assert!(!response.body.contains(secret), "{method} {path} shows `{secret}`: {}", response.body);
+        }
+        response
+    }
+
+    /// All that the first can see of itself.
+    async fn first(&self) -> Vec<Value> {
+        let mut all = Vec::new();
+        for path in ["/api/tenant/config", "/api/tenant/keys", "/api/tenant/usage?granularity=month&group_by=model,key"]
+        {
+            all.push(self.lmo.get(path).await.json());
+        }
+        all
+    }
+
+    /// Fails unless the second's answer came from the second's own default model, without the first's prompt.
+    fn assert_asked_as_second(&self, response: &Response) {
+        assert_eq!(response.status, 200, "{}", response.body);
+        let seen = self.standin.stats().recent.last().unwrap().body.clone();
+        assert_eq!((&seen["model"], seen["messages"].as_array().unwrap().len()), (&json!("small"), 1), "{seen:#}");
+        assert_ne!(seen["max_tokens"], 7);
+    }
+
+    /// What proves that a route keeps the tenants apart.
+    async fn check(&self, route: &str) {
+        let (method, path) = route.split_once(' ').unwrap();
+        let question = json!({"query": "hi"});
+        match route {
+            // They know no tenant.
+            "GET /healthz" | "GET /openapi.json" => {
+                self.second(method, path, None).await;
+            }
+            "POST /api/mcp/query" | "POST /api/mcp/stream" => {
+                self.assert_asked_as_second(&self.second(method, path, Some(&question)).await);
+            }
+            "GET /api/mcp/stream" => {
+                self.assert_asked_as_second(&self.second(method, "/api/mcp/stream?query=hi", None).await);
+            }
+            "POST /v1/chat/completions" => {
+                self.assert_asked_as_second(&self.second(method, path, Some(&chat("hi", 20))).await);
+            }
+            "GET /v1/models" => {
+                let models = self.second(method, path, None).await.json();
+                assert_eq!(models["data"].as_array().unwrap().len(), 6, "the first's list of models is applied");
+            }
+            "GET /api/tenant/config" => {
+                assert_eq!(self.second(method, path, None).await.json(), json!({}));
+            }
+            "PUT /api/tenant/config" => {
+                let config = json!({"temperature": 0.9, "max_tokens": 9});
+                assert_eq!(self.second(method, path, Some(&config)).await.json(), config);
+                assert_eq!(self.second(method, path, Some(&json!({}))).await.status, 200);
+            }
+            "GET /api/tenant/keys" => {
+                let keys = self.second(method, path, None).await.json();
+                let names: BTreeSet<_> =
+                    keys["keys"].as_array().unwrap().iter().map(|key| key["name"].as_str()).collect();
+                assert!(names.is_subset(&BTreeSet::from([Some("first"), Some("second's")])), "{names:?}");
+            }
+            "POST /api/tenant/keys" => {
+                assert_eq!(self.second(method, path, Some(&json!({"name": "second's"}))).await.status, 201);
+            }
+            "DELETE /api/tenant/keys/{id}" => {
+                let path = format!("/api/tenant/keys/{}", self.key);
+                // It names what was asked for, and nothing else of it.
+                let theirs = self.lmo.send(method, &path, &self.second, None).await;
+                theirs.assert_error(404, "not_found");
+                let nobodys = self.second(method, "/api/tenant/keys/key_01ARZ3NDEKTSV4RRFFQ69G5FAV", None).await;
+                nobodys.assert_error(404, "not_found");
+            }
+            "GET /api/tenant/usage" => {
+                for group in ["key", "model"] {
+                    let path = format!("{path}?granularity=month&group_by={group}");
+                    let usage = self.second(method, &path, None).await;
+                    assert!(!usage.body.contains("standin/plain"), "{}", usage.body);
+                }
+            }
+            other => panic!("there is no isolation check for {other}"),
+        }
+    }
+}
+
+fn routes(document: &Value) -> Vec<String> {
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let methods = item.as_object().unwrap().keys();
+        methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+    });
+    operations.collect()
+}
+
+#[tokio::test]
+async fn no_route_shows_or_changes_anything_of_another_tenant() {
+    let world = World::new().await;
+    let before = world.first().await;
+    let document = world.lmo.get("/openapi.json").await.json();
+    let routes = routes(&document);
+    assert!(routes.len() >= 13, "{routes:?}");
+    for route in &routes {
+        world.check(route).await;
+    }
+    let asked = world.standin.stats().requests - 1;
+    world.lmo.usage_of(&world.second, asked).await;
+    assert_eq!(world.first().await, before);
+}
+
+#[tokio::test]
+async fn a_key_with_another_tenants_id_in_it_opens_nothing() {
+    let world = World::new().await;
+    // Tenant and key are both named in a key; each tenant's key is put under the other's name.
+    let swapped = format!("{}{}", &world.second[..30], &world.lmo.key[30..world.lmo.key.len() - 8]);
+    let swapped = format!("{swapped}{:08x}", crc32fast::hash(swapped.as_bytes()));
+    let refused = world.lmo.send("GET", "/api/tenant/config", &swapped, None).await;
+    refused.assert_error(401, "unauthenticated");
+}
