@@ -60,7 +60,8 @@ fn check(root: &Path) -> Result<(), String> {
 }
 
 fn bench(root: &Path, quick: bool) -> Result<(), String> {
-    run(cargo(root, &["build", "--release", "-p", "lmo", "-p", "lmo-bench"]))?;
+    // One selection for both, or Cargo builds the dependencies twice.
+    run(cargo(root, &["build", "--release", "--workspace", "--bins", "--benches"]))?;
     let built = target(root).join("release");
     let mut load = Command::new(built.join("lmo-bench"));
     load.current_dir(root).arg("--lmo").arg(built.join("lmo"));
@@ -68,7 +69,7 @@ fn bench(root: &Path, quick: bool) -> Result<(), String> {
         load.arg("--quick");
     }
     run(&mut load)?;
-    run(cargo(root, &["bench", "-p", "lmo", "--bench", "aggregate"]))
+    run(cargo(root, &["bench", "--workspace", "--bench", "aggregate"]))
 }
 
 /// A virtual environment with the clients of the tests; returns its Python.

@@ -66,7 +66,10 @@ impl Body for Script {
                     }
                 }
                 // No waker is kept: the connection notices by itself when the client goes away.
-                Some(Step::Stall) => return Poll::Pending,
+                Some(Step::Stall) => {
+                    self.steps = vec![Step::Stall].into_iter();
+                    return Poll::Pending;
+                }
                 Some(Step::Cut) => {
                     if let Some(watch) = &mut self.watch {
                         watch.end(Outcome::Broken);
