@@ -1,6 +1,10 @@
 //! How many usage events a core counts: a ledger of 50,000 requests in 100 seconds of five tenants, and its events in
 //! batches as Lambda makes them. Prints one line of JSON.
+//! Before it, the embedded database's own rate, in another.
 #![expect(clippy::print_stdout, reason = "its result is what it prints")]
+
+#[path = "support/engine_rate.rs"]
+mod engine_rate;
 
 use std::{
     path::Path,
@@ -37,6 +41,7 @@ struct Request {
 
 #[tokio::main]
 async fn main() {
+    println!("{}", engine_rate::measure().await);
     let memory = Path::new("/dev/shm");
     let dir = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.expect("a folder");
     let engines = Engines::open(dir.path()).await.expect("engines");

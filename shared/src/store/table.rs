@@ -274,6 +274,13 @@ impl<T: DeserializeOwned> Rows<T> {
         self
     }
 
+    /// At most `limit` items a page, so that a long reading lets others in between.
+    #[must_use]
+    pub fn in_pages_of(mut self, limit: i32) -> Self {
+        self.query = self.query.map(|query| query.limit(limit));
+        self
+    }
+
     /// Backwards, at most `limit` a page.
     #[must_use]
     pub fn last(mut self, limit: i32) -> Self {

@@ -26,6 +26,9 @@ pub struct UsageEvent {
     pub bucket: Timestamp,
 }
 
+/// The end of all times that a request's id can tell: 48 bits of milliseconds.
+const LAST: Timestamp = Timestamp((1 << 48) - 10_000);
+
 impl UsageEvent {
     /// The event that says that `request` is in the ledger.
     #[must_use]
@@ -39,7 +42,11 @@ impl UsageEvent {
     /// A text that says what is wrong with it, for the log.
     pub fn parse(data: &[u8]) -> std::result::Result<Self, String> {
         let event: Self = serde_json::from_slice(data).map_err(|error| error.to_string())?;
-        if event.v == 1 { Ok(event) } else { Err(format!("unknown version {}", event.v)) }
+        match event {
+            Self { v: 1, bucket, .. } if bucket < LAST => Ok(event),
+            Self { v: 1, bucket, .. } => Err(format!("no time is {} ms", bucket.0)),
+            Self { v, .. } => Err(format!("unknown version {v}")),
+        }
     }
 }
 
