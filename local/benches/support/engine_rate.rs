@@ -48,6 +48,7 @@ async fn update(platform: &Platform) {
     let table = platform.table();
     let update = table.client().update_item().table_name(table.name());
     let update = update.key("pk", AttributeValue::S("RATE".to_owned())).key("sk", AttributeValue::S("one".to_owned()));
-    let update = update.update_expression("ADD n :one").expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
+    let update =
+        update.update_expression("ADD n :one").expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
     update.send().await.expect("an update");
 }
