@@ -50,7 +50,9 @@ fn test(root: &Path) -> Result<(), String> {
     run(cargo(root, &["test", "--workspace"]))?;
     run(cargo(root, &["build", "--workspace", "--bins"]))?;
     let python = venv(root)?;
-    run(Command::new(python).current_dir(root).args(["-m", "pytest", "-q", "tests/python"]))
+    let mut clients = Command::new(python);
+    clients.current_dir(root).env("LMO_TARGET_DIR", target(root).join("debug"));
+    run(clients.args(["-m", "pytest", "-q", "tests/python"]))
 }
 
 fn check(root: &Path) -> Result<(), String> {
