@@ -132,7 +132,8 @@ fn stop_signal() -> Result<oneshot::Receiver<()>, Problem> {
     Ok(stopped)
 }
 
-/// What the cloud triggers by itself: the sweep on a schedule, and the aggregation by its stream.
+/// What the cloud triggers by itself: the sweep on a schedule, and the aggregation by its stream. Where a deployment's
+/// own functions do the same, doing it twice changes nothing.
 struct Background {
     stop: CancellationToken,
     running: Vec<JoinHandle<()>>,
@@ -141,19 +142,19 @@ struct Background {
 impl Background {
     fn start(backend: &Backend, place: &Place) -> Self {
         let stop = CancellationToken::new();
-        let mut running = vec![tokio::spawn(sweep(backend.platform.sweeper(), stop.clone()))];
+        let platform = &backend.platform;
+        let failures = place.data_dir.join("failed-events.jsonl");
+        let mut pump = Pump::new(platform.kinesis(), platform.config().stream.as_str(), failures);
         if let Some(engines) = &backend.engines {
-            let platform = &backend.platform;
-            let failures = place.data_dir.join("failed-events.jsonl");
-            let pump = Pump::new(platform.kinesis(), platform.config().stream.as_str(), failures);
-            let pump = pump.acknowledging(engines.kinesis());
-            let aggregator = platform.aggregator();
-            let handler = move |event| {
-                let aggregator = aggregator.clone();
-                async move { Ok::<_, std::convert::Infallible>(lmo_aggregate::count(&aggregator, event).await) }
-            };
-            running.push(tokio::spawn(pump.run(handler, stop.clone())));
+            pump = pump.acknowledging(engines.kinesis());
         }
+        let aggregator = platform.aggregator();
+        let handler = move |event| {
+            let aggregator = aggregator.clone();
+            async move { Ok::<_, std::convert::Infallible>(lmo_aggregate::count(&aggregator, event).await) }
+        };
+        let sweeping = tokio::spawn(sweep(platform.sweeper(), stop.clone()));
+        let running = vec![sweeping, tokio::spawn(pump.run(handler, stop.clone()))];
         Self { stop, running }
     }
 

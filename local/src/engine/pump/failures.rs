@@ -4,7 +4,7 @@
 //! because this stream does not keep it.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{self, Write},
     path::PathBuf,
     sync::{Mutex, PoisonError},
@@ -46,6 +46,9 @@ impl Failures {
             "record": source.record(record),
         });
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
         let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
         file.write_all(format!("{line}\n").as_bytes())
     }
