@@ -7,7 +7,10 @@ use lmo_shared::{
     config::variable,
     llm::{
         OutputLimitField,
-        catalogue::{Capability, Catalogue, DEFAULT_ALIAS, KeyReference, Model, Price, ProviderKind, ProviderSpec},
+        catalogue::{
+            BreakerSpec, Capability, Catalogue, DEFAULT_ALIAS, EndpointSpec, KeyReference, Model, Price, ProviderKind,
+            ProviderSpec,
+        },
     },
 };
 use serde::Deserialize;
@@ -33,7 +36,9 @@ pub async fn catalogue(asked: Option<&Path>, now: Timestamp) -> Result<Catalogue
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(Problem(format!("OPENAI_BASE_URL: must begin with http:// or https://, not `{url}`")));
         }
-        url.trim_end_matches('/').clone_into(&mut openai.base_url);
+        for endpoint in &mut openai.endpoints {
+            url.trim_end_matches('/').clone_into(&mut endpoint.base_url);
+        }
     }
     leave_out_what_has_no_key(&mut catalogue);
     add_ollama(&mut catalogue).await;
@@ -48,10 +53,12 @@ pub fn read(path: &Path, effective: Timestamp) -> Result<Catalogue, Problem> {
 }
 
 fn leave_out_what_has_no_key(catalogue: &mut Catalogue) {
-    catalogue.providers.retain(|_, provider| match &provider.api_key {
+    let has_key = |endpoint: &EndpointSpec| match &endpoint.api_key {
         Some(KeyReference::Env(name)) => variable(name).is_some(),
         Some(KeyReference::Secret(_)) | None => true,
-    });
+    };
+    catalogue.providers.values_mut().for_each(|provider| provider.endpoints.retain(has_key));
+    catalogue.providers.retain(|_, provider| provider.kind == ProviderKind::Echo || !provider.endpoints.is_empty());
     let Catalogue { providers, models, aliases, .. } = catalogue;
     models.retain(|_, model| providers.contains_key(&model.provider));
     aliases.retain(|_, name| models.contains_key(name));
@@ -63,8 +70,9 @@ async fn add_ollama(catalogue: &mut Catalogue) {
     let Some(names) = models_at(&base_url).await else { return };
     let provider = ProviderSpec {
         kind: ProviderKind::OpenAi,
-        base_url,
-        api_key: None,
+        endpoints: vec![EndpointSpec { base_url, api_key: None, weight: 1 }],
+        region: None,
+        breaker: BreakerSpec::default(),
         output_limit: OutputLimitField::MaxTokens,
         connect_timeout_ms: 2_000,
         // A model that has to be loaded first takes its time.
@@ -88,6 +96,8 @@ async fn add_ollama(catalogue: &mut Catalogue) {
             price: Price::default(),
             overhead_tokens: 64,
             image_tokens: 4_096,
+            document_tokens: u64::MAX,
+            dimensions: None,
         };
         catalogue.models.insert(format!("ollama/{name}"), model);
     }

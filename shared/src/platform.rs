@@ -111,7 +111,7 @@ impl Platform {
     pub fn answers(&self, catalogues: Arc<Catalogues>) -> Answers {
         Answers::new(Parts {
             catalogues,
-            upstreams: Upstreams::new(self.secrets()),
+            upstreams: Upstreams::new(self.secrets(), self.sdk.credentials_provider()),
             meters: self.meters(),
             ledger: Ledger::new(self.table.clone()),
             publisher: Publisher::new(self.kinesis(), self.config.stream.as_str(), self.config.flush),

@@ -131,7 +131,7 @@ fn group_by(text: Option<&str>) -> Result<GroupBy> {
 /// RFC 4180. Names of models come from the operator's catalogue; a quote in one is doubled.
 fn to_csv(report: &Report) -> String {
     let mut csv = String::from(
-        "period,model,key,requests,failed,estimated,input_tokens,cached_input_tokens,output_tokens,reasoning_tokens,cost_nano_usd\r\n",
+        "period,model,key,requests,failed,estimated,input_tokens,cached_input_tokens,cache_write_tokens,output_tokens,reasoning_tokens,cache_hit_tokens,cost_nano_usd\r\n",
     );
     for row in &report.rows {
         csv.push_str(&line(row));
@@ -153,8 +153,10 @@ fn line(row: &ReportRow) -> String {
         row.estimated,
         row.input_tokens,
         row.cached_input_tokens,
+        row.cache_write_tokens,
         row.output_tokens,
         row.reasoning_tokens,
+        row.cache_hit_tokens,
         row.cost_nano_usd,
     ];
     texts.into_iter().chain(numbers.map(|number| number.to_string())).collect::<Vec<_>>().join(",")

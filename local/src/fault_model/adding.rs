@@ -77,6 +77,8 @@ fn add_difference(sum: &mut Total, before: &Total, now: &Total) -> Result<()> {
         row.usage.cached_input_tokens.0 -= usage.cached_input_tokens.0;
         row.usage.output_tokens.0 -= usage.output_tokens.0;
         row.usage.reasoning_tokens.0 -= usage.reasoning_tokens.0;
+        row.usage.cache_write_tokens.0 -= usage.cache_write_tokens.0;
+        row.usage.cache_hit_tokens.0 -= usage.cache_hit_tokens.0;
         row.nano_usd.0 -= nano_usd.0;
     }
     Ok(())

@@ -13,7 +13,7 @@ use serde::Deserialize;
 /// Period, key, model and version of the prices.
 type Row = (Period, KeyId, String, String);
 /// Requests, failed, estimated, input, cached input, output, reasoning, nano-USD.
-type Sums = [u64; 8];
+type Sums = [u64; 10];
 
 /// The requests in a tenant's ledger.
 pub async fn requests(table: &Table, tenant: TenantId, hours: &BTreeSet<Period>) -> Vec<(RequestId, Entry)> {
@@ -100,8 +100,10 @@ fn of_entry(entry: &Entry) -> Sums {
         u64::from(entry.estimated),
         usage.input_tokens.0,
         usage.cached_input_tokens.0,
+        usage.cache_write_tokens.0,
         usage.output_tokens.0,
         usage.reasoning_tokens.0,
+        usage.cache_hit_tokens.0,
         entry.nano_usd.0,
     ]
 }
@@ -114,8 +116,10 @@ fn of_row(row: &TotalRow) -> Sums {
         *estimated,
         usage.input_tokens.0,
         usage.cached_input_tokens.0,
+        usage.cache_write_tokens.0,
         usage.output_tokens.0,
         usage.reasoning_tokens.0,
+        usage.cache_hit_tokens.0,
         nano_usd.0,
     ]
 }

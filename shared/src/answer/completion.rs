@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::Done;
-use crate::llm::{Chunk, Delta, Fields, FinishReason, ToolCall, ToolCallDelta};
+use crate::llm::{Chunk, Delta, Fields, FinishReason, Native, ToolCall, ToolCallDelta};
 
 /// More parallel calls than any model makes; an index beyond is a provider's mistake.
 const MOST_CALLS: usize = 1024;
@@ -15,8 +17,11 @@ pub struct Completion {
     pub choices: Vec<Choice>,
     /// The provider's own fields beside the choices.
     pub extra: Fields,
+    /// The provider's own words for all of it, for a client of the same format.
+    pub native: Option<Native>,
     /// What it took.
     pub done: Option<Done>,
+    chunks: u32,
     open: BTreeMap<u32, Choice>,
 }
 
@@ -38,6 +43,9 @@ pub struct Choice {
 impl Completion {
     pub(super) fn append(&mut self, chunk: Chunk) {
         self.extra.extend(chunk.extra);
+        self.chunks += 1;
+        // The words for a piece are not those for the whole.
+        self.native = chunk.native.filter(|_| self.chunks == 1);
         for delta in chunk.choices {
             self.open.entry(delta.choice).or_default().append(delta);
         }
@@ -59,7 +67,7 @@ impl Choice {
             self.append_call(call);
         }
         self.finish = delta.finish.or(self.finish.take());
-        self.message_extra.extend(delta.message_extra);
+        append_fields(&mut self.message_extra, delta.message_extra);
         self.choice_extra.extend(delta.choice_extra);
     }
 
@@ -82,6 +90,18 @@ impl Choice {
             function.arguments.push_str(&delta.arguments);
         }
         call.extra.extend(delta.extra);
+    }
+}
+
+/// Texts and lists (`reasoning_content`, `thinking_blocks`) come in pieces like the text itself; anything else is said
+/// once.
+fn append_fields(fields: &mut Fields, more: Fields) {
+    for (name, value) in more {
+        match (fields.get_mut(&name), value) {
+            (Some(Value::String(text)), Value::String(piece)) => text.push_str(&piece),
+            (Some(Value::Array(list)), Value::Array(piece)) => list.extend(piece),
+            (_, value) => drop(fields.insert(name, value)),
+        }
     }
 }
 
@@ -109,7 +129,7 @@ mod tests {
         }
         let done = Done {
             usage: crate::llm::Usage::default(),
-            wire: Fields::new(),
+            native: None,
             estimated: false,
             cost: crate::money::NanoUsd(0),
         };

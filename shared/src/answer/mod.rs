@@ -11,7 +11,7 @@ use crate::{
     config::Flush,
     error::{Error, Result},
     id::RequestId,
-    llm::{Chunk, Fields, Prompt, Upstreams, Usage, catalogue::Catalogues},
+    llm::{Chunk, Native, Prompt, Upstreams, Usage, catalogue::Catalogues},
     money::NanoUsd,
     quota::{Meters, Rate},
     tenant::KeyScope,
@@ -50,8 +50,8 @@ pub enum Event {
 pub struct Done {
     /// Tokens that are charged.
     pub usage: Usage,
-    /// The provider's own usage object, empty if it sent none.
-    pub wire: Fields,
+    /// The provider's own last words, for a client of the same format: see [`crate::llm::Reported::native`].
+    pub native: Option<Native>,
     /// Whether LMO counted the tokens, because the provider reported none.
     pub estimated: bool,
     /// What they cost.

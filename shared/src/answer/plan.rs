@@ -65,7 +65,11 @@ pub(super) fn plan(config: &TenantConfig, catalogue: Arc<Catalogue>, ask: Ask) -
         prompt.messages.insert(0, Message::text(Role::System, system));
     }
     check_capabilities(name, spec, &prompt)?;
-    let bound = prompt.upper_bound(Tokens(spec.overhead_tokens), Tokens(spec.image_tokens));
+    let bound = prompt.upper_bound(
+        Tokens(spec.overhead_tokens),
+        Tokens(spec.image_tokens),
+        Tokens(spec.document_tokens.min(spec.context_window)),
+    );
     let window = spec.context_window;
     if bound.0 / MOST_BYTES_PER_TOKEN >= window {
         return Err(Error::ContextTooLong { needed: bound.0, window, model: name.to_owned() });
@@ -100,6 +104,9 @@ fn check_capabilities(name: &str, spec: &Model, prompt: &Prompt) -> Result<()> {
     if prompt.needs_images() && !spec.can(Capability::Images) {
         return lacks("images");
     }
+    if prompt.needs_documents() && !spec.can(Capability::Documents) {
+        return lacks("documents");
+    }
     let plain =
         prompt.response_format.as_ref().is_none_or(|format| format.get("type").is_some_and(|kind| kind == "text"));
     if !plain && !spec.can(Capability::Json) {
@@ -125,17 +132,21 @@ fn max_output(config: &TenantConfig, spec: &Model, prompt: &Prompt, bound: Token
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::Timestamp, llm::catalogue::ProviderKind};
+    use crate::{
+        clock::Timestamp,
+        llm::catalogue::{BreakerSpec, ProviderKind},
+    };
 
     fn catalogue() -> Arc<Catalogue> {
         let provider = ProviderSpec {
             kind: ProviderKind::Echo,
-            base_url: String::new(),
-            api_key: None,
             output_limit: crate::llm::OutputLimitField::default(),
             connect_timeout_ms: 1,
             first_byte_timeout_ms: 1,
             idle_timeout_ms: 1,
+            region: None,
+            endpoints: Vec::new(),
+            breaker: BreakerSpec::default(),
         };
         Arc::new(Catalogue {
             version: "V#1".to_owned(),

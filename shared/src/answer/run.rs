@@ -76,8 +76,12 @@ pub(super) async fn run(
     };
     match request.record(&grant, &tally, &reported, estimated, outcome).await {
         Ok(entry) => {
-            let done =
-                || Done { usage: entry.usage, wire: reported.wire, estimated: entry.estimated, cost: entry.nano_usd };
+            let done = || Done {
+                usage: entry.usage,
+                native: reported.native,
+                estimated: entry.estimated,
+                cost: entry.nano_usd,
+            };
             let told = request.tell(answer.map(|()| Step::Event(Event::Done(done()))));
             // A client that doesn't read must not keep the hold.
             tokio::join!(told, request.settle(&grant, &entry));

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     answer::Ask,
     error::{Error, Result},
-    llm::{Content, Fields, Message, Prompt, Role},
+    llm::{Content, Message, Prompt, Role},
     money::NanoUsd,
 };
 
@@ -101,7 +101,7 @@ impl AskRequest {
             stop: self.stop.map(StopSequences::into_list).unwrap_or_default(),
             max_output: self.max_tokens,
             choices: 1,
-            extra: Fields::new(),
+            ..Prompt::default()
         };
         Ok(Ask { model: self.model, prompt, stream })
     }

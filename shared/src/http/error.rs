@@ -83,6 +83,7 @@ pub fn status(error: &Error) -> StatusCode {
 fn provider_status(error: &ProviderError) -> StatusCode {
     match error {
         ProviderError::Rejected { status, .. } => StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST),
+        ProviderError::Unsupported { .. } => StatusCode::BAD_REQUEST,
         ProviderError::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         ProviderError::Unavailable { .. } | ProviderError::Connect => StatusCode::SERVICE_UNAVAILABLE,
         ProviderError::Timeout => StatusCode::GATEWAY_TIMEOUT,
@@ -187,7 +188,7 @@ pub struct OpenAiProblem {
 
 fn param(error: &Error) -> Option<String> {
     match error {
-        Error::Invalid { param, .. } => Some(param.clone()),
+        Error::Invalid { param, .. } | Error::Provider(ProviderError::Unsupported { param, .. }) => Some(param.clone()),
         Error::ModelNotFound(_) | Error::ModelNotAllowed(_) => Some("model".to_owned()),
         Error::ContextTooLong { .. } => Some("messages".to_owned()),
         _ => None,

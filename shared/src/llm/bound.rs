@@ -24,14 +24,16 @@ pub fn estimate_tokens(text_bytes: u64) -> Tokens {
 
 impl Prompt {
     /// The most tokens that the prompt can have: the bytes of all its text, eight for each message, `per_image` for
-    /// each image and the model's `overhead` (its own preamble, the header of the answer). JSON counts once more for
+    /// each image, `per_document` for each file, and the model's `overhead` (its own preamble, the header of the answer). JSON counts once more for
     /// each character of its structure, as templates print it indented. Saturates at `u64::MAX`.
     ///
     /// It holds only for prompts without an [`unbounded_part`](Self::unbounded_part).
     #[must_use]
-    pub fn upper_bound(&self, overhead: Tokens, per_image: Tokens) -> Tokens {
+    pub fn upper_bound(&self, overhead: Tokens, per_image: Tokens, per_document: Tokens) -> Tokens {
         let size = self.size();
-        Tokens(size.bytes.saturating_add(size.images.saturating_mul(per_image.0)).saturating_add(overhead.0))
+        let images = size.images.saturating_mul(per_image.0);
+        let documents = size.documents.saturating_mul(per_document.0);
+        Tokens(size.bytes.saturating_add(images).saturating_add(documents).saturating_add(overhead.0))
     }
 
     /// The prompt's tokens by rule of thumb, images not counted. Never more than the upper bound.
@@ -46,6 +48,9 @@ impl Prompt {
         self.tools.iter().for_each(|tool| size.json(tool));
         self.tool_choice.iter().chain(&self.response_format).for_each(|value| size.json(value));
         size.fields(&self.extra);
+        // What has no words of ours goes out in the caller's.
+        let own = self.native.iter().flat_map(|native| &native.fields);
+        own.filter(|(name, _)| self.untranslated.contains(name)).for_each(|(name, value)| size.field(name, value));
         size
     }
 }
@@ -55,6 +60,7 @@ impl Prompt {
 struct Size {
     bytes: u64,
     images: u64,
+    documents: u64,
 }
 
 impl Size {
@@ -83,6 +89,14 @@ impl Size {
                 self.images = self.images.saturating_add(1);
                 // The URL itself, mostly base64, is not text that a model reads.
                 let others = image_url.as_object().into_iter().flatten().filter(|(name, _)| *name != "url");
+                others.for_each(|(name, value)| self.field(name, value));
+                self.fields(extra);
+            }
+            Part::File { file, extra } => {
+                self.documents = self.documents.saturating_add(1);
+                // The data, mostly base64, is not text that a model reads.
+                let data = |name: &str| matches!(name, "file_data" | "file_url");
+                let others = file.as_object().into_iter().flatten().filter(|(name, _)| !data(name));
                 others.for_each(|(name, value)| self.field(name, value));
                 self.fields(extra);
             }

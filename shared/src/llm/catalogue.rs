@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::OutputLimitField;
+use super::{OutputLimitField, WireFormat};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
@@ -42,8 +42,31 @@ pub struct Catalogue {
 pub enum ProviderKind {
     /// `OpenAI`'s chat completions: `OpenAI`, vLLM, Ollama, llama.cpp, Groq and many more.
     OpenAi,
-    /// Repeats what it hears; for trying things out.
+    /// Anthropic's Messages.
+    Anthropic,
+    /// `OpenAI`'s Responses.
+    Responses,
+    /// Google's Gemini API.
+    Gemini,
+    /// Amazon Bedrock's Converse.
+    Bedrock,
+    /// Repeats what it hears, and embeds by hashing; for trying things out.
     Echo,
+}
+
+impl ProviderKind {
+    /// What it speaks; `None` for one that is in the process itself.
+    #[must_use]
+    pub fn format(self) -> Option<WireFormat> {
+        match self {
+            Self::OpenAi => Some(WireFormat::ChatCompletions),
+            Self::Anthropic => Some(WireFormat::Messages),
+            Self::Responses => Some(WireFormat::Responses),
+            Self::Gemini => Some(WireFormat::Gemini),
+            Self::Bedrock => Some(WireFormat::Converse),
+            Self::Echo => None,
+        }
+    }
 }
 
 /// Where a provider's key is found.
@@ -61,12 +84,15 @@ pub enum KeyReference {
 pub struct ProviderSpec {
     /// Its wire format.
     pub kind: ProviderKind,
-    /// Its base URL, with the version and without a slash at the end: `https://api.openai.com/v1`.
+    /// Where it is reached; one at least, but for [`ProviderKind::Echo`].
     #[serde(default)]
-    pub base_url: String,
-    /// Where its key is found; none for one that needs none.
+    pub endpoints: Vec<EndpointSpec>,
+    /// The region that requests are signed for, if they are.
     #[serde(default)]
-    pub api_key: Option<KeyReference>,
+    pub region: Option<String>,
+    /// When an endpoint that fails is left alone.
+    #[serde(default)]
+    pub breaker: BreakerSpec,
     /// What it calls the output limit.
     #[serde(default)]
     pub output_limit: OutputLimitField,
@@ -76,6 +102,34 @@ pub struct ProviderSpec {
     pub first_byte_timeout_ms: u64,
     /// Longest silence within an answer, in milliseconds.
     pub idle_timeout_ms: u64,
+}
+
+/// One of the addresses or keys of a provider.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct EndpointSpec {
+    /// Its base URL, with the version and without a slash at the end: `https://api.openai.com/v1`.
+    pub base_url: String,
+    /// Where its key is found; none for one that needs none.
+    #[serde(default)]
+    pub api_key: Option<KeyReference>,
+    /// Its share of the requests, compared with the other endpoints'.
+    pub weight: u32,
+}
+
+/// When a circuit breaker opens, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BreakerSpec {
+    /// After how many failures in a row, at least 1.
+    pub failures: u32,
+    /// How long nothing is sent then, in milliseconds. After it one request probes whether it works again.
+    pub open_ms: u64,
+}
+
+impl Default for BreakerSpec {
+    fn default() -> Self {
+        Self { failures: 5, open_ms: 30_000 }
+    }
 }
 
 /// What a model can do.
@@ -92,6 +146,10 @@ pub enum Capability {
     Json,
     /// Look at images.
     Images,
+    /// Read documents.
+    Documents,
+    /// Turn texts into vectors.
+    Embed,
 }
 
 /// A model.
@@ -113,17 +171,60 @@ pub struct Model {
     pub overhead_tokens: u64,
     /// The most tokens of an image.
     pub image_tokens: u64,
+    /// The most tokens of a document; never more than the window.
+    #[serde(default = "whole_window")]
+    pub document_tokens: u64,
+    /// How long the vectors of a model that embeds are.
+    #[serde(default)]
+    pub dimensions: Option<u32>,
+}
+
+fn whole_window() -> u64 {
+    u64::MAX
 }
 
 /// Prices of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "WrittenPrice")]
 pub struct Price {
     /// Of prompt tokens.
     pub input: PricePerMillion,
     /// Of prompt tokens that the provider read from its cache.
     pub cached_input: PricePerMillion,
+    /// Of prompt tokens that the provider wrote into its cache.
+    pub cache_write: PricePerMillion,
+    /// Of those that it keeps for an hour.
+    pub cache_write_1h: PricePerMillion,
     /// Of answer tokens.
     pub output: PricePerMillion,
+    /// Of all tokens of an answer that came from LMO's own cache.
+    pub cache_hit: PricePerMillion,
+}
+
+/// A price as it is stored. Versions of the catalogue from before there were prices for writing lack them.
+#[derive(Deserialize)]
+struct WrittenPrice {
+    input: PricePerMillion,
+    cached_input: PricePerMillion,
+    cache_write: Option<PricePerMillion>,
+    cache_write_1h: Option<PricePerMillion>,
+    output: PricePerMillion,
+    #[serde(default)]
+    cache_hit: PricePerMillion,
+}
+
+impl From<WrittenPrice> for Price {
+    fn from(written: WrittenPrice) -> Self {
+        let cache_write = written.cache_write.unwrap_or(written.input);
+        Self {
+            input: written.input,
+            cached_input: written.cached_input,
+            cache_write,
+            cache_write_1h: written.cache_write_1h.unwrap_or(cache_write),
+            output: written.output,
+            cache_hit: written.cache_hit,
+        }
+    }
 }
 
 impl Catalogue {
@@ -164,8 +265,10 @@ impl Model {
     /// # Errors
     /// `Internal` on overflow.
     pub fn worst_cost(&self, input: Tokens, output: Tokens) -> Result<NanoUsd> {
-        let dearest = self.price.input.max(self.price.cached_input);
-        dearest.times(input).plus(self.price.output.times(output))?.rounded_up()
+        let price = &self.price;
+        let inputs = [price.input, price.cached_input, price.cache_write, price.cache_write_1h, price.cache_hit];
+        let dearest = inputs.into_iter().max().unwrap_or_default();
+        dearest.times(input).plus(price.output.max(price.cache_hit).times(output))?.rounded_up()
     }
 
     /// A model for tests.
@@ -180,10 +283,15 @@ impl Model {
             price: Price {
                 input: PricePerMillion(150_000_000),
                 cached_input: PricePerMillion(75_000_000),
+                cache_write: PricePerMillion(187_500_000),
+                cache_write_1h: PricePerMillion(300_000_000),
+                cache_hit: PricePerMillion(0),
                 output: PricePerMillion(600_000_000),
             },
             overhead_tokens: 8,
             image_tokens: 1000,
+            document_tokens: u64::MAX,
+            dimensions: None,
         }
     }
 }

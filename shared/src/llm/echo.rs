@@ -5,7 +5,9 @@ use std::iter;
 
 use serde_json::{Value, json};
 
-use super::{Call, Chunk, Delta, Event, Fields, FinishReason, Message, Prompt, Reported, Role, ToolCallDelta, Usage};
+use super::{
+    Call, Chunk, Delta, Event, FinishReason, Message, Native, Prompt, Reported, Role, ToolCallDelta, Usage, WireFormat,
+};
 use crate::money::Tokens;
 
 const SILENCE: &str = "I am lmo/echo, a stand-in that repeats what it hears. Configure a provider to talk to a model.";
@@ -86,14 +88,15 @@ fn asked_call<'a>(prompt: &Prompt, heard: &'a str) -> Option<(&'a str, &'a str)>
 }
 
 fn chunk(choices: u32, delta: impl Fn(u32) -> Delta) -> Event {
-    Event::Chunk(Chunk { choices: (0..choices).map(delta).collect(), extra: Fields::new() })
+    Event::Chunk(Chunk { choices: (0..choices).map(delta).collect(), ..Chunk::default() })
 }
 
 fn counted(input: u64, output: u64) -> Reported {
     let usage = Usage { input_tokens: Tokens(input), output_tokens: Tokens(output), ..Usage::default() };
     let fields =
         [("prompt_tokens", input), ("completion_tokens", output), ("total_tokens", input.saturating_add(output))];
-    Reported { usage, wire: fields.map(|(name, count)| (name.to_owned(), json!(count))).into_iter().collect() }
+    let fields = fields.map(|(name, count)| (name.to_owned(), json!(count))).into_iter().collect();
+    Reported { usage, native: Some(Native { format: WireFormat::ChatCompletions, fields }) }
 }
 
 fn heard_words(prompt: &Prompt) -> u64 {

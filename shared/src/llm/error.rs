@@ -20,6 +20,14 @@ pub enum ProviderError {
         /// The parameter that it names.
         param: Option<String>,
     },
+    /// The request has something that the provider's wire format can't say. It was not sent.
+    #[error("{message}")]
+    Unsupported {
+        /// The parameter that can't be said.
+        param: String,
+        /// What is wrong with it, for the caller.
+        message: String,
+    },
     /// The provider refused the operator: a bad key, no permission, an unpaid bill. Nothing of it is shown.
     #[error("the model's provider is not set up correctly; its operator has to see to it")]
     Credentials,
@@ -58,11 +66,17 @@ pub enum ProviderError {
 }
 
 impl ProviderError {
+    /// A parameter that a wire format can't say.
+    pub fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Unsupported { param: param.into(), message: message.into() }
+    }
+
     /// The stable, documented code of the error: part of the API.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             Self::Rejected { .. } => "provider_rejected",
+            Self::Unsupported { .. } => "unsupported",
             Self::Credentials => "provider_credentials",
             Self::RateLimited { .. } => "provider_rate_limited",
             Self::Unavailable { .. } => "provider_unavailable",
@@ -79,7 +93,12 @@ impl ProviderError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Connect | Self::Timeout => true,
-            Self::Rejected { .. } | Self::Credentials | Self::Cut | Self::Malformed(_) | Self::InStream { .. } => false,
+            Self::Rejected { .. }
+            | Self::Unsupported { .. }
+            | Self::Credentials
+            | Self::Cut
+            | Self::Malformed(_)
+            | Self::InStream { .. } => false,
         }
     }
 
@@ -89,6 +108,7 @@ impl ProviderError {
         match self {
             Self::RateLimited { retry_after } | Self::Unavailable { retry_after, .. } => *retry_after,
             Self::Rejected { .. }
+            | Self::Unsupported { .. }
             | Self::Credentials
             | Self::Connect
             | Self::Timeout

@@ -84,7 +84,7 @@ impl Content {
                 .iter()
                 .filter_map(|part| match part {
                     Part::Text { text, .. } => Some(text.as_str()),
-                    Part::ImageUrl { .. } | Part::Other(_) => None,
+                    Part::ImageUrl { .. } | Part::File { .. } | Part::Other(_) => None,
                 })
                 .collect(),
         }
@@ -111,6 +111,15 @@ pub enum Part {
         #[serde(flatten)]
         extra: Fields,
     },
+    /// A document.
+    File {
+        /// `{"file_data": "data:application/pdf;base64,...", "filename": ...}`, or `{"file_url": ...}`, which only some
+        /// providers take, or `{"file_id": ...}`, which is the provider's own.
+        file: Value,
+        /// Fields that LMO doesn't interpret.
+        #[serde(flatten)]
+        extra: Fields,
+    },
     /// A part that LMO doesn't know, as it was given.
     #[serde(untagged)]
     Other(Value),
@@ -122,7 +131,7 @@ impl Part {
     pub fn image(&self) -> Option<&str> {
         match self {
             Self::ImageUrl { image_url, .. } => image_url.as_str().or_else(|| image_url.get("url")?.as_str()),
-            Self::Text { .. } | Self::Other(_) => None,
+            Self::Text { .. } | Self::File { .. } | Self::Other(_) => None,
         }
     }
 }

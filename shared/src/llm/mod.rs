@@ -10,25 +10,34 @@ use utoipa::ToSchema;
 
 pub use bound::estimate_tokens;
 pub use error::ProviderError;
+pub use format::{Native, WireFormat};
 pub use message::{Content, FunctionCall, Message, Part, Role, ToolCall};
 pub use prompt::Prompt;
 pub use provider::{Endpoint, OutputLimitField, Provider};
 
 pub use upstreams::Upstreams;
 
-use crate::money::Tokens;
+use crate::{error::Result, money::Tokens};
 
 mod body;
 mod bound;
 pub mod catalogue;
+pub mod converse;
 mod echo;
 mod error;
+pub mod format;
+pub mod gemini;
+#[cfg(test)]
+mod goldens;
 mod message;
+pub mod messages;
 pub mod openai;
 mod prompt;
 mod provider;
+pub mod responses;
 pub mod retry;
 mod schema;
+pub mod server;
 pub mod sse;
 mod upstreams;
 
@@ -51,10 +60,10 @@ pub struct Call<'a> {
 }
 
 /// What a provider answers: events in their order, or the error that ended them.
-pub type Events = BoxStream<'static, Result<Event, ProviderError>>;
+pub type Events = BoxStream<'static, std::result::Result<Event, ProviderError>>;
 
 /// One step of an answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A piece of the answer. An answer that isn't streamed is one chunk.
@@ -63,18 +72,28 @@ pub enum Event {
     Usage(Reported),
 }
 
-/// A piece of the answer, as large as the provider made it.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+/// A piece of the answer, as large as the provider made it. Reasoning is in the words that most servers of chat
+/// completions use, in [`Delta::message_extra`]: `reasoning_content` is text to append, and `thinking_blocks` is a list
+/// of what a provider wants to get back with the conversation, `{"type": "thinking", "index", "signature"}` (the text of
+/// its block is the `reasoning_content` before it) or `{"type": "redacted_thinking", "index", "data"}`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Chunk {
     /// One entry for each choice that it continues; mostly one.
     pub choices: Vec<Delta>,
     /// The provider's own fields beside the choices (`system_fingerprint`, `service_tier`).
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub extra: Fields,
+    /// The provider's own words for the whole piece, for a client of the same format; the one event of the stream, or
+    /// the whole answer. A chunk that is only that has no choices. Chat completions don't have it: what they say is in
+    /// the other fields.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub native: Option<Native>,
 }
 
 /// What a chunk adds to one choice.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Delta {
     /// Which of the alternatives (`n` in the request), from 0.
     pub choice: u32,
@@ -96,7 +115,8 @@ pub struct Delta {
 }
 
 /// A piece of a tool call.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ToolCallDelta {
     /// Which of the parallel calls, from 0.
     pub index: u32,
@@ -137,17 +157,48 @@ pub struct Usage {
     pub input_tokens: Tokens,
     /// Those of them that the provider read from its prompt cache.
     pub cached_input_tokens: Tokens,
+    /// Those of them that the provider wrote into its prompt cache, at whatever lifetime.
+    #[serde(default)]
+    pub cache_write_tokens: Tokens,
+    /// Those of the written ones that are kept for an hour, which have a price of their own.
+    #[serde(default)]
+    pub cache_write_1h_tokens: Tokens,
     /// All tokens of the answer, reasoning included.
     pub output_tokens: Tokens,
     /// Those of them that were spent on reasoning.
     pub reasoning_tokens: Tokens,
+    /// Prompt and answer of a request that LMO answered from its own cache: no provider saw them, they count in no other
+    /// field and in no token cap, and have a price of their own.
+    #[serde(default)]
+    pub cache_hit_tokens: Tokens,
+}
+
+impl Usage {
+    /// The sum, kind by kind.
+    ///
+    /// # Errors
+    /// `Internal` on overflow.
+    pub fn plus(&self, other: &Self) -> Result<Self> {
+        Ok(Self {
+            input_tokens: self.input_tokens.plus(other.input_tokens)?,
+            cached_input_tokens: self.cached_input_tokens.plus(other.cached_input_tokens)?,
+            cache_write_tokens: self.cache_write_tokens.plus(other.cache_write_tokens)?,
+            cache_write_1h_tokens: self.cache_write_1h_tokens.plus(other.cache_write_1h_tokens)?,
+            output_tokens: self.output_tokens.plus(other.output_tokens)?,
+            reasoning_tokens: self.reasoning_tokens.plus(other.reasoning_tokens)?,
+            cache_hit_tokens: self.cache_hit_tokens.plus(other.cache_hit_tokens)?,
+        })
+    }
 }
 
 /// What a provider reported at the end.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Reported {
     /// In the normal form.
     pub usage: Usage,
-    /// The provider's own object, for clients of the same format.
-    pub wire: Fields,
+    /// The provider's own object, for clients of the same format: the `usage` of chat completions, the `response` of
+    /// the last event of Responses. Messages don't have it: their last pieces say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub native: Option<Native>,
 }

@@ -7,13 +7,13 @@ use http::HeaderMap;
 use reqwest::{Client, Url, redirect};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Events, ProviderError, echo, openai::OpenAi};
+use super::{Call, Events, ProviderError, converse::sign::Signer, echo, format::WireFormat, server::Server};
 
 /// Who answers.
 #[derive(Debug, Clone)]
 pub enum Provider {
-    /// A server that speaks `OpenAI`'s chat completions.
-    OpenAi(OpenAi),
+    /// A server that is reached over HTTP.
+    Server(Server),
     /// The stand-in that repeats what it hears.
     Echo,
 }
@@ -26,7 +26,7 @@ impl Provider {
     /// Any `ProviderError` but `Cut`, which, as others, can also come out of the stream.
     pub async fn call(&self, call: Call<'_>) -> Result<Events, ProviderError> {
         match self {
-            Self::OpenAi(openai) => openai.call(call).await,
+            Self::Server(server) => server.call(call).await,
             Self::Echo => Ok(stream::iter(echo::answer(&call).into_iter().map(Ok)).boxed()),
         }
     }
@@ -35,10 +35,14 @@ impl Provider {
 /// Where a provider is and how long to wait for it.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// Up to and without `/chat/completions`. A query (Azure's `api-version`) stays.
+    /// What it speaks.
+    pub format: WireFormat,
+    /// Up to and without `/chat/completions`, `/messages` and so on. A query (Azure's `api-version`) stays.
     pub base_url: Url,
-    /// Sent as a bearer token.
+    /// Sent as the format wants it: as a bearer token, `x-api-key` or `x-goog-api-key`.
     pub api_key: Option<String>,
+    /// Signs requests that go without a key.
+    pub signer: Option<Signer>,
     /// How long connecting may take. It belongs to the HTTP client: see [`Endpoint::client`].
     pub connect_timeout: Duration,
     /// How long a stream's first piece may take, its head included. An answer that isn't streamed sends its head when
@@ -72,6 +76,7 @@ impl Endpoint {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint")
+            .field("format", &self.format)
             .field("base_url", &self.base_url.origin().ascii_serialization())
             .field("api_key", &self.api_key.as_ref().map(|_| "***"))
             .field("connect_timeout", &self.connect_timeout)
@@ -113,6 +118,8 @@ mod tests {
     #[test]
     fn debug_shows_no_credential() {
         let endpoint = Endpoint {
+            format: WireFormat::ChatCompletions,
+            signer: None,
             base_url: "https://user:secret@api.example.com/v1?key=secret".parse().unwrap(),
             api_key: Some("secret".to_owned()),
             connect_timeout: Duration::ZERO,

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_secretsmanager::{Client, error::DisplayErrorContext};
 use http::HeaderMap;
 use moka::future::Cache;
@@ -13,7 +14,8 @@ use moka::future::Cache;
 use super::{
     Endpoint, Provider,
     catalogue::{KeyReference, ProviderKind, ProviderSpec},
-    openai::OpenAi,
+    converse::sign::Signer,
+    server::Server,
 };
 use crate::{
     config,
@@ -27,6 +29,8 @@ const FRESH: Duration = Duration::from_mins(5);
 #[derive(Clone)]
 pub struct Upstreams {
     secrets: Client,
+    /// What signs requests to Bedrock.
+    credentials: Option<SharedCredentialsProvider>,
     keys: Cache<String, String>,
     /// Connections are kept per provider, whatever its key.
     clients: Arc<Mutex<HashMap<ProviderSpec, reqwest::Client>>>,
@@ -35,9 +39,9 @@ pub struct Upstreams {
 impl Upstreams {
     /// Providers whose keys are in the environment or in Secrets Manager.
     #[must_use]
-    pub fn new(secrets: Client) -> Self {
+    pub fn new(secrets: Client, credentials: Option<SharedCredentialsProvider>) -> Self {
         let keys = Cache::builder().max_capacity(1_000).time_to_live(FRESH).build();
-        Self { secrets, keys, clients: Arc::default() }
+        Self { secrets, credentials, keys, clients: Arc::default() }
     }
 
     /// A provider that can be called.
@@ -47,10 +51,19 @@ impl Upstreams {
     pub async fn provider(&self, spec: &ProviderSpec) -> Result<Provider> {
         match spec.kind {
             ProviderKind::Echo => Ok(Provider::Echo),
-            ProviderKind::OpenAi => {
+            ProviderKind::OpenAi
+            | ProviderKind::Anthropic
+            | ProviderKind::Responses
+            | ProviderKind::Gemini
+            | ProviderKind::Bedrock => {
+                let one = spec.endpoints.first().ok_or_else(|| Error::internal("a provider without an endpoint"))?;
+                let signer =
+                    |region: &String| Some(Signer { credentials: self.credentials.clone()?, region: region.clone() });
                 let endpoint = Endpoint {
-                    base_url: spec.base_url.parse().map_err(|_| Error::internal("a provider's base URL is not one"))?,
-                    api_key: self.key(spec.api_key.as_ref()).await?,
+                    format: spec.kind.format().ok_or_else(|| Error::internal("a provider without a format"))?,
+                    signer: spec.region.as_ref().and_then(signer),
+                    base_url: one.base_url.parse().map_err(|_| Error::internal("a provider's base URL is not one"))?,
+                    api_key: self.key(one.api_key.as_ref()).await?,
                     connect_timeout: Duration::from_millis(spec.connect_timeout_ms),
                     first_byte_timeout: Duration::from_millis(spec.first_byte_timeout_ms),
                     idle_timeout: Duration::from_millis(spec.idle_timeout_ms),
@@ -58,7 +71,7 @@ impl Upstreams {
                     headers: HeaderMap::new(),
                 };
                 let client = self.client(spec, &endpoint)?;
-                Ok(Provider::OpenAi(OpenAi::new(client, endpoint)))
+                Ok(Provider::Server(Server::new(client, endpoint)))
             }
         }
     }

@@ -96,11 +96,18 @@ impl Entry {
 pub fn clip(reported: Usage, need: &Need) -> (Usage, Tokens) {
     let input_tokens = reported.input_tokens.min(need.input);
     let output_tokens = reported.output_tokens.min(need.output);
+    let cached_input_tokens = reported.cached_input_tokens.min(input_tokens);
+    let cache_write_tokens = reported.cache_write_tokens.min(input_tokens.minus_or_zero(cached_input_tokens));
     let usage = Usage {
         input_tokens,
-        cached_input_tokens: reported.cached_input_tokens.min(input_tokens),
+        cached_input_tokens,
+        cache_write_tokens,
+        cache_write_1h_tokens: reported.cache_write_1h_tokens.min(cache_write_tokens),
         output_tokens,
         reasoning_tokens: reported.reasoning_tokens.min(output_tokens),
+        cache_hit_tokens: reported.cache_hit_tokens.min(
+            Tokens(need.input.0.saturating_add(need.output.0)).minus_or_zero(input_tokens).minus_or_zero(output_tokens),
+        ),
     };
     let over = reported
         .input_tokens
@@ -123,13 +130,17 @@ pub fn rate(usage: &Usage, model: &Model) -> Result<NanoUsd> {
 /// # Errors
 /// `Internal` on overflow.
 pub fn rate_exactly(usage: &Usage, model: &Model) -> Result<crate::money::FemtoUsd> {
-    let fresh = usage.input_tokens.minus_or_zero(usage.cached_input_tokens);
     let price = &model.price;
+    let fresh = usage.input_tokens.minus_or_zero(usage.cached_input_tokens).minus_or_zero(usage.cache_write_tokens);
+    let short_lived = usage.cache_write_tokens.minus_or_zero(usage.cache_write_1h_tokens);
     price
         .input
         .times(fresh)
         .plus(price.cached_input.times(usage.cached_input_tokens))?
-        .plus(price.output.times(usage.output_tokens))
+        .plus(price.cache_write.times(short_lived))?
+        .plus(price.cache_write_1h.times(usage.cache_write_1h_tokens))?
+        .plus(price.output.times(usage.output_tokens))?
+        .plus(price.cache_hit.times(usage.cache_hit_tokens))
 }
 
 #[cfg(test)]
@@ -138,8 +149,17 @@ mod tests {
     use proptest::prelude::*;
 
     prop_compose! {
-        fn a_usage()(input in 0..1_000_000_u64, output in 0..1_000_000_u64, cached in 0..1_000_000_u64, reasoning in 0..1_000_000_u64) -> Usage {
-            Usage { input_tokens: Tokens(input), cached_input_tokens: Tokens(cached), output_tokens: Tokens(output), reasoning_tokens: Tokens(reasoning) }
+        fn a_usage()(counts in prop::array::uniform7(0..1_000_000_u64)) -> Usage {
+            let [input, cached, write, write_1h, output, reasoning, hit] = counts.map(Tokens);
+            Usage {
+                input_tokens: input,
+                cached_input_tokens: cached,
+                cache_write_tokens: write,
+                cache_write_1h_tokens: write_1h,
+                output_tokens: output,
+                reasoning_tokens: reasoning,
+                cache_hit_tokens: hit,
+            }
         }
     }
 

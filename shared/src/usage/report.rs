@@ -66,10 +66,16 @@ pub struct ReportRow {
     pub input_tokens: u64,
     /// Those of them read from the provider's prompt cache.
     pub cached_input_tokens: u64,
+    /// Those of them written into the provider's prompt cache.
+    #[serde(default)]
+    pub cache_write_tokens: u64,
     /// Tokens of answers, reasoning included.
     pub output_tokens: u64,
     /// Those of them spent on reasoning.
     pub reasoning_tokens: u64,
+    /// Tokens of requests that were answered from LMO's own cache; they count in no other column.
+    #[serde(default)]
+    pub cache_hit_tokens: u64,
     /// The cost in nano-USD, rated from the token sums.
     pub cost_nano_usd: u64,
 }
@@ -159,8 +165,10 @@ impl Group {
             estimated,
             input_tokens: usage.input_tokens.0,
             cached_input_tokens: usage.cached_input_tokens.0,
+            cache_write_tokens: usage.cache_write_tokens.0,
             output_tokens: usage.output_tokens.0,
             reasoning_tokens: usage.reasoning_tokens.0,
+            cache_hit_tokens: usage.cache_hit_tokens.0,
             cost_nano_usd,
             ..ReportRow::default()
         })

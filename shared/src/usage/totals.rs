@@ -44,11 +44,7 @@ impl TotalRow {
     /// # Errors
     /// `Internal` on overflow.
     pub fn add(&mut self, other: &Self) -> Result<()> {
-        let usage = &mut self.usage;
-        usage.input_tokens = usage.input_tokens.plus(other.usage.input_tokens)?;
-        usage.cached_input_tokens = usage.cached_input_tokens.plus(other.usage.cached_input_tokens)?;
-        usage.output_tokens = usage.output_tokens.plus(other.usage.output_tokens)?;
-        usage.reasoning_tokens = usage.reasoning_tokens.plus(other.usage.reasoning_tokens)?;
+        self.usage = self.usage.plus(&other.usage)?;
         self.nano_usd = self.nano_usd.plus(other.nano_usd)?;
         self.requests += other.requests;
         self.failed += other.failed;

@@ -97,6 +97,7 @@ impl ChatRequest {
             max_output: self.max_completion_tokens.or(self.max_tokens),
             choices: self.n.unwrap_or(1),
             extra,
+            ..Prompt::default()
         };
         Ok(Ask { model: self.model, prompt, stream: self.stream.unwrap_or(false) })
     }

@@ -7,7 +7,7 @@ use lmo_shared::{
         openai_body,
         sse::{Encoder, Frames},
     },
-    llm::{Chunk, Delta, Fields, FinishReason, ToolCallDelta, Usage},
+    llm::{Chunk, Delta, Fields, FinishReason, ToolCallDelta, Usage, WireFormat},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -172,10 +172,10 @@ fn wire_whole(index: usize, choice: Choice) -> Value {
 
 /// The provider's own usage object; if it sent none, what LMO counted.
 fn usage(done: &Done) -> Value {
-    if !done.wire.is_empty() {
-        return Value::Object(done.wire.clone());
+    if let Some(native) = done.native.as_ref().filter(|native| native.format == WireFormat::ChatCompletions) {
+        return Value::Object(native.fields.clone());
     }
-    let Usage { input_tokens, cached_input_tokens, output_tokens, reasoning_tokens } = done.usage;
+    let Usage { input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, .. } = done.usage;
     json!({
         "prompt_tokens": input_tokens,
         "completion_tokens": output_tokens,

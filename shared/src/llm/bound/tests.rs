@@ -9,7 +9,7 @@ fn prompt(content: &Value) -> Prompt {
 }
 
 fn bound(prompt: &Prompt) -> u64 {
-    prompt.upper_bound(Tokens::ZERO, Tokens::ZERO).0
+    prompt.upper_bound(Tokens::ZERO, Tokens::ZERO, Tokens::ZERO).0
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn a_text_counts_its_utf8_bytes_and_the_markers() {
 
 #[test]
 fn overhead_is_added_once() {
-    assert_eq!(prompt(&json!("abc")).upper_bound(Tokens(100), Tokens::ZERO), Tokens(3 + MARKERS + 100));
+    assert_eq!(prompt(&json!("abc")).upper_bound(Tokens(100), Tokens::ZERO, Tokens::ZERO), Tokens(3 + MARKERS + 100));
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn an_image_counts_by_its_figure_and_not_by_its_base64() {
         for image in [json!({"url": url}), json!(url)] {
             let prompt = prompt(&json!([{"type": "image_url", "image_url": image}]));
             assert!(prompt.needs_images());
-            assert_eq!(prompt.upper_bound(Tokens::ZERO, Tokens(765)), Tokens(MARKERS + 765));
+            assert_eq!(prompt.upper_bound(Tokens::ZERO, Tokens(765), Tokens::ZERO), Tokens(MARKERS + 765));
         }
     }
 }
@@ -76,6 +76,14 @@ proptest! {
     #[test]
     fn an_estimate_is_never_above_the_bound(texts in prop::collection::vec(".{0,40}", 0..5)) {
         let prompt = Prompt::new(texts.into_iter().map(|text| Message::text(Role::User, text)).collect());
-        prop_assert!(prompt.estimated_tokens() <= prompt.upper_bound(Tokens::ZERO, Tokens::ZERO));
+        prop_assert!(prompt.estimated_tokens() <= prompt.upper_bound(Tokens::ZERO, Tokens::ZERO, Tokens::ZERO));
     }
+}
+
+#[test]
+fn a_document_counts_by_its_figure_and_not_by_its_base64() {
+    let data = format!("data:application/pdf;base64,{}", "A".repeat(100_000));
+    let prompt = prompt(&json!([{"type": "file", "file": {"file_data": data}}]));
+    assert!(prompt.needs_documents());
+    assert_eq!(prompt.upper_bound(Tokens::ZERO, Tokens::ZERO, Tokens(9_000)), Tokens(MARKERS + 9_000));
 }

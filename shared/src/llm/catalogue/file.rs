@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Broken, Capability, Catalogue, KeyReference, Model, OutputLimitField, Price, ProviderKind, ProviderSpec};
+use super::{
+    BreakerSpec, Broken, Capability, Catalogue, EndpointSpec, KeyReference, Model, OutputLimitField, Price,
+    ProviderKind, ProviderSpec, whole_window,
+};
 use crate::{clock::Timestamp, money::PricePerMillion};
 
 #[derive(Deserialize)]
@@ -25,6 +28,10 @@ struct ProviderEntry {
     kind: ProviderKind,
     base_url: Option<Spanned<String>>,
     api_key: Option<KeyReference>,
+    endpoints: Option<Spanned<Vec<EndpointEntry>>>,
+    region: Option<String>,
+    #[serde(default)]
+    breaker: BreakerSpec,
     #[serde(default)]
     output_limit: OutputLimitField,
     #[serde(default = "five_seconds")]
@@ -33,6 +40,14 @@ struct ProviderEntry {
     first_byte_timeout_ms: u64,
     #[serde(default = "two_minutes")]
     idle_timeout_ms: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndpointEntry {
+    base_url: Option<Spanned<String>>,
+    api_key: Option<KeyReference>,
+    weight: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize)]
@@ -49,6 +64,9 @@ struct ModelEntry {
     overhead_tokens: u64,
     #[serde(default = "two_thousand")]
     image_tokens: u64,
+    #[serde(default = "whole_window")]
+    document_tokens: u64,
+    dimensions: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -56,7 +74,10 @@ struct ModelEntry {
 struct PriceEntry {
     input: Spanned<f64>,
     cached_input: Option<Spanned<f64>>,
-    output: Spanned<f64>,
+    cache_write: Option<Spanned<f64>>,
+    cache_write_1h: Option<Spanned<f64>>,
+    output: Option<Spanned<f64>>,
+    cache_hit: Option<Spanned<f64>>,
 }
 
 fn five_seconds() -> u64 {
@@ -110,28 +131,62 @@ impl Source<'_> {
     }
 
     fn provider(&self, name: String, entry: ProviderEntry) -> Result<(String, ProviderSpec), Broken> {
-        let key = format!("providers.{name}.base_url");
-        let base_url = match (&entry.base_url, entry.kind) {
-            (Some(url), _) if url.get_ref().starts_with("http://") || url.get_ref().starts_with("https://") => {
-                url.get_ref().trim_end_matches('/').to_owned()
-            }
-            (Some(url), _) => return Err(self.broken(url, key, "must begin with http:// or https://".to_owned())),
-            (None, ProviderKind::Echo) => String::new(),
-            (None, ProviderKind::OpenAi) => {
-                let line = self.text.lines().position(|line| line.contains(&name)).map_or(1, |line| line + 1);
-                return Err(Broken { line, key: Some(key), problem: "is missing".to_owned() });
-            }
-        };
+        let endpoints = self.endpoints(&name, &entry)?;
+        if entry.kind == ProviderKind::Bedrock
+            && entry.region.is_none()
+            && endpoints.iter().any(|e| e.api_key.is_none())
+        {
+            return Err(self.missing(&name, "region"));
+        }
         let spec = ProviderSpec {
             kind: entry.kind,
-            base_url,
-            api_key: entry.api_key,
+            endpoints,
+            region: entry.region,
+            breaker: BreakerSpec { failures: entry.breaker.failures.max(1), ..entry.breaker },
             output_limit: entry.output_limit,
             connect_timeout_ms: entry.connect_timeout_ms,
             first_byte_timeout_ms: entry.first_byte_timeout_ms,
             idle_timeout_ms: entry.idle_timeout_ms,
         };
         Ok((name, spec))
+    }
+
+    /// Those that are listed; what one lacks it takes from the provider. Without a list the provider is one itself.
+    fn endpoints(&self, name: &str, entry: &ProviderEntry) -> Result<Vec<EndpointSpec>, Broken> {
+        if entry.kind == ProviderKind::Echo {
+            return Ok(Vec::new());
+        }
+        let Some(list) = &entry.endpoints else {
+            let base_url = self.base_url(name, entry.base_url.as_ref())?;
+            return Ok(vec![EndpointSpec { base_url, api_key: entry.api_key.clone(), weight: 1 }]);
+        };
+        if list.get_ref().is_empty() {
+            return Err(self.broken(list, format!("providers.{name}.endpoints"), "must not be empty".to_owned()));
+        }
+        let endpoint = |one: &EndpointEntry| {
+            let weight = one.weight.as_ref().map_or(1, |weight| *weight.get_ref());
+            if let Some(at) = one.weight.as_ref().filter(|_| !(1..=1_000_000).contains(&weight)) {
+                let problem = "must be from 1 to 1,000,000".to_owned();
+                return Err(self.broken(at, format!("providers.{name}.endpoints.weight"), problem));
+            }
+            let base_url = self.base_url(name, one.base_url.as_ref().or(entry.base_url.as_ref()))?;
+            Ok(EndpointSpec { base_url, api_key: one.api_key.clone().or_else(|| entry.api_key.clone()), weight })
+        };
+        list.get_ref().iter().map(endpoint).collect()
+    }
+
+    fn base_url(&self, name: &str, url: Option<&Spanned<String>>) -> Result<String, Broken> {
+        let url = url.ok_or_else(|| self.missing(name, "base_url"))?;
+        if url.get_ref().starts_with("http://") || url.get_ref().starts_with("https://") {
+            return Ok(url.get_ref().trim_end_matches('/').to_owned());
+        }
+        let problem = "must begin with http:// or https://".to_owned();
+        Err(self.broken(url, format!("providers.{name}.base_url"), problem))
+    }
+
+    fn missing(&self, provider: &str, key: &str) -> Broken {
+        let line = self.text.lines().position(|line| line.contains(provider)).map_or(1, |line| line + 1);
+        Broken { line, key: Some(format!("providers.{provider}.{key}")), problem: "is missing".to_owned() }
     }
 
     fn model(
@@ -154,13 +209,7 @@ impl Source<'_> {
             let problem = "must be from 1 to the context window".to_owned();
             return Err(self.broken(at, format!("models.{name}.max_output_tokens"), problem));
         }
-        let input = self.price(&name, "input", &entry.price.input)?;
-        let cached_input = entry.price.cached_input.as_ref();
-        let price = Price {
-            input,
-            cached_input: cached_input.map_or(Ok(input), |price| self.price(&name, "cached_input", price))?,
-            output: self.price(&name, "output", &entry.price.output)?,
-        };
+        let price = self.prices(&name, &entry)?;
         let model = Model {
             provider: entry.provider.into_inner(),
             upstream: entry.upstream.unwrap_or_else(|| name.clone()),
@@ -170,8 +219,36 @@ impl Source<'_> {
             price,
             overhead_tokens: entry.overhead_tokens,
             image_tokens: entry.image_tokens,
+            document_tokens: entry.document_tokens,
+            dimensions: entry.dimensions,
         };
         Ok((name, model))
+    }
+
+    fn prices(&self, model: &str, entry: &ModelEntry) -> Result<Price, Broken> {
+        let written = &entry.price;
+        let or = |kind, price: &Option<Spanned<f64>>, default| {
+            price.as_ref().map_or(Ok(default), |price| self.price(model, kind, price))
+        };
+        let input = self.price(model, "input", &written.input)?;
+        let cache_write = or("cache_write", &written.cache_write, input)?;
+        let output = match (&written.output, entry.capabilities.contains(&Capability::Chat)) {
+            (Some(price), _) => self.price(model, "output", price)?,
+            // What embeds has no answer that could cost something.
+            (None, false) => PricePerMillion::default(),
+            (None, true) => {
+                let problem = "is missing".to_owned();
+                return Err(self.broken(&written.input, format!("models.{model}.price.output"), problem));
+            }
+        };
+        Ok(Price {
+            input,
+            cached_input: or("cached_input", &written.cached_input, input)?,
+            cache_write,
+            cache_write_1h: or("cache_write_1h", &written.cache_write_1h, cache_write)?,
+            output,
+            cache_hit: or("cache_hit", &written.cache_hit, PricePerMillion::default())?,
+        })
     }
 
     fn price(&self, model: &str, kind: &str, price: &Spanned<f64>) -> Result<PricePerMillion, Broken> {

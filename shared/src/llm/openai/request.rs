@@ -6,7 +6,7 @@ use serde::{
 };
 use serde_json::{Value, json};
 
-use crate::llm::{Call, provider::OutputLimitField};
+use crate::llm::{Call, ProviderError, format::WireRequest, provider::OutputLimitField};
 
 /// Fields that a caller's `extra` can't set: LMO writes them itself, or they would get around the output limit, the
 /// prompt's bound, the model or its price at one of the servers that speak this format.
@@ -39,6 +39,15 @@ const RESERVED: [&str; 24] = [
     "provider",
     "service_tier",
 ];
+
+/// Writes a call.
+///
+/// # Errors
+/// `Unsupported` if the prompt has something that this format can't say.
+pub fn write(call: &Call<'_>, limit: OutputLimitField) -> Result<WireRequest, ProviderError> {
+    let body = body(call, limit).map_err(|error| ProviderError::unsupported("temperature", error.to_string()))?;
+    Ok(WireRequest::new(["chat", "completions"], body))
+}
 
 /// The JSON text of the request.
 ///

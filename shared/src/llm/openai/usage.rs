@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    llm::{Fields, Reported, Usage},
+    llm::{Fields, Native, Reported, Usage, WireFormat},
     money::Tokens,
 };
 
@@ -27,16 +27,21 @@ pub(super) fn reported(wire: Fields) -> Option<Reported> {
         .or_else(|| count(&["prompt_cache_hit_tokens"]))
         .or_else(|| count(&["cached_tokens"]))
         .unwrap_or_default();
+    let written = count(&["prompt_tokens_details", "cache_write_tokens"]).unwrap_or_default();
     let reasoning = count(&["completion_tokens_details", "reasoning_tokens"])
         .or_else(|| count(&["reasoning_tokens"]))
         .unwrap_or_default();
     let usage = Usage {
         input_tokens: Tokens(input),
         cached_input_tokens: Tokens(cached.min(input)),
+        // OpenRouter's, for providers whose cache is written at a price.
+        cache_write_tokens: Tokens(written.min(input.saturating_sub(cached))),
+        cache_write_1h_tokens: Tokens::ZERO,
         output_tokens: Tokens(output),
         reasoning_tokens: Tokens(reasoning.min(output)),
+        cache_hit_tokens: Tokens::ZERO,
     };
-    Some(Reported { usage, wire })
+    Some(Reported { usage, native: Some(Native { format: WireFormat::ChatCompletions, fields: wire }) })
 }
 
 #[cfg(test)]

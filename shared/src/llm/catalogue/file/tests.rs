@@ -25,7 +25,7 @@ fn a_good_file_is_read() {
     assert_eq!((name, model.upstream.as_str()), ("a/small", "a/small"));
     assert_eq!(model.price.output, PricePerMillion(1_000_000_000));
     assert_eq!(model.price.cached_input, model.price.input);
-    assert_eq!(catalogue.providers["a"].base_url, "http://127.0.0.1:1/v1");
+    assert_eq!(catalogue.providers["a"].endpoints[0].base_url, "http://127.0.0.1:1/v1");
 }
 
 #[test]

@@ -10,14 +10,14 @@ use std::{
 
 use http::HeaderMap;
 
-use super::OpenAi;
-use crate::llm::{Endpoint, OutputLimitField};
+use super::Server;
+use crate::llm::{Endpoint, OutputLimitField, WireFormat};
 
 /// Longer than any test takes.
-pub(super) const LONG: Duration = Duration::from_secs(20);
+pub(in crate::llm) const LONG: Duration = Duration::from_secs(20);
 
 /// A server that reads one request per connection, hands its text over and lets `answer` write to the socket.
-pub(super) fn serve(answer: impl Fn(TcpStream) + Send + 'static) -> (OpenAi, mpsc::Receiver<String>) {
+pub(in crate::llm) fn serve(answer: impl Fn(TcpStream) + Send + 'static) -> (Server, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base_url = format!("http://{}/v1/?api-version=1", listener.local_addr().unwrap()).parse().unwrap();
     let (requests, received) = mpsc::channel();
@@ -29,6 +29,8 @@ pub(super) fn serve(answer: impl Fn(TcpStream) + Send + 'static) -> (OpenAi, mps
         }
     });
     let endpoint = Endpoint {
+        format: WireFormat::ChatCompletions,
+        signer: None,
         base_url,
         api_key: Some("sk-test".to_owned()),
         connect_timeout: LONG,
@@ -37,11 +39,11 @@ pub(super) fn serve(answer: impl Fn(TcpStream) + Send + 'static) -> (OpenAi, mps
         output_limit_field: OutputLimitField::MaxTokens,
         headers: HeaderMap::new(),
     };
-    (OpenAi::new(endpoint.client().unwrap(), endpoint), received)
+    (Server::new(endpoint.client().unwrap(), endpoint), received)
 }
 
 /// Reads a request up to the end of its JSON.
-pub(super) fn request(socket: &mut TcpStream) -> String {
+pub(in crate::llm) fn request(socket: &mut TcpStream) -> String {
     let mut text = String::new();
     let mut buffer = [0; 4096];
     while !text.ends_with('}') {
@@ -52,7 +54,7 @@ pub(super) fn request(socket: &mut TcpStream) -> String {
 }
 
 /// Writes pieces of a chunked body; an empty one ends it.
-pub(super) fn chunks(socket: &mut TcpStream, texts: &[&str]) {
+pub(in crate::llm) fn chunks(socket: &mut TcpStream, texts: &[&str]) {
     for text in texts {
         write!(socket, "{:x}\r\n{text}\r\n", text.len()).unwrap();
     }

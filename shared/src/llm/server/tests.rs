@@ -11,8 +11,8 @@ use std::{
 use futures_util::StreamExt;
 
 use super::{
-    OpenAi,
-    server::{LONG, chunks, request, serve},
+    Server,
+    stand_in::{LONG, chunks, request, serve},
 };
 use crate::{
     llm::{Call, Event, Message, Prompt, ProviderError, Role},
@@ -26,7 +26,7 @@ const DONE: &str = "data: [DONE]\n\n";
 const SHORT: Duration = Duration::from_millis(100);
 
 /// Calls and collects the answer: the texts, and the error that ended it.
-async fn ask(openai: &OpenAi, stream: bool, time_left: Duration) -> (Vec<String>, Option<ProviderError>) {
+async fn ask(openai: &Server, stream: bool, time_left: Duration) -> (Vec<String>, Option<ProviderError>) {
     let prompt = Prompt::new(vec![Message::text(Role::User, "hi")]);
     let call = Call { model: "m", prompt: &prompt, max_output: Tokens(9), stream, time_left };
     let mut texts = Vec::new();

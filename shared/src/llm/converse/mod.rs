@@ -1,0 +1,8 @@
+//! A wire format.
+
+pub use stream::StreamDecoder;
+
+pub mod request;
+pub mod response;
+pub mod sign;
+mod stream;

@@ -1,0 +1,7 @@
+//! A wire format.
+
+pub use stream::StreamDecoder;
+
+pub mod request;
+pub mod response;
+mod stream;
