@@ -18,6 +18,7 @@ use crate::{
     usage::{Ledger, Publisher},
 };
 
+mod booking;
 mod completion;
 mod plan;
 mod run;

@@ -1,36 +1,34 @@
 //! One request from its hold to its settlement, in a task of its own: it goes on when the client is gone, until
 //! everything about the request is in the books.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
 };
 
 use futures_util::StreamExt;
 use tokio::{sync::mpsc::Sender, time::Instant};
 
-use super::{Done, Event, Parts, plan::Plan, tally::Tally};
+use super::{
+    Done, Event, Parts,
+    booking::{Booking, Charge},
+    plan::Plan,
+    tally::Tally,
+};
 use crate::{
     error::{Error, Result},
     id::RequestId,
     llm::{
-        Call, Event as ProviderEvent, Events, Provider, Reported,
+        Call, Event as ProviderEvent, Events, Provider, Usage,
         catalogue::Capability,
         retry::{Retry, with_retry},
     },
-    money::Tokens,
-    quota::{Account, Grant, Hold, Rate},
-    usage::{self, Entry, Outcome, Recorded, UsageEvent},
+    quota::{Account, Grant, Rate},
+    usage::{Entry, Outcome},
 };
 
 /// How many events may wait for a slow client before the provider has to wait too.
 pub(super) const AHEAD: usize = 64;
-
-/// How much longer than the request its hold lives: what settling may take.
-const GRACE: Duration = Duration::from_mins(1);
 
 /// What the task tells the front end.
 pub(super) enum Step {
@@ -61,8 +59,9 @@ pub(super) async fn run(
     provider: Provider,
     client: Sender<Sent>,
 ) {
-    let request = Request { parts: &parts, account: &account, id, plan: &plan, client: &client };
-    let grant = match parts.meters.hold(&account, id, request.hold()).await {
+    let booking = Booking { parts: &parts, account: &account, id };
+    let request = Request { parts: &parts, plan: &plan, client: &client };
+    let grant = match booking.hold(plan.need, &plan.model, &plan.catalogue.version).await {
         Ok(grant) => grant,
         Err(error) => return request.tell(Err(error)).await,
     };
@@ -74,7 +73,7 @@ pub(super) async fn run(
         Err(Stop::Failed(error)) => (Err(error), Outcome::Failed),
         Err(Stop::ClientLeft) => (Ok(()), Outcome::Left),
     };
-    match request.record(&grant, &tally, &reported, estimated, outcome).await {
+    match request.record(booking, &tally, reported.usage, estimated, outcome).await {
         Ok(entry) => {
             let done = || Done {
                 usage: entry.usage,
@@ -84,7 +83,7 @@ pub(super) async fn run(
             };
             let told = request.tell(answer.map(|()| Step::Event(Event::Done(done()))));
             // A client that doesn't read must not keep the hold.
-            tokio::join!(told, request.settle(&grant, &entry));
+            tokio::join!(told, booking.settle(&grant, &entry));
         }
         Err(error) => {
             // The hold stays; the sweep charges it.
@@ -97,26 +96,11 @@ pub(super) async fn run(
 /// What one request is about.
 struct Request<'a> {
     parts: &'a Parts,
-    account: &'a Account,
-    id: RequestId,
     plan: &'a Plan,
     client: &'a Sender<Sent>,
 }
 
 impl Request<'_> {
-    fn hold(&self) -> Hold {
-        let need = self.plan.need;
-        Hold {
-            input: need.input,
-            output: need.output,
-            cost: need.cost,
-            deadline: self.parts.clock.now().after(self.parts.deadline + GRACE),
-            key: self.account.key,
-            model: self.plan.model.clone(),
-            prices: self.plan.catalogue.version.clone(),
-        }
-    }
-
     /// A client that is gone has nothing to be told.
     async fn tell(&self, step: Sent) {
         let _ = self.client.send(step).await;
@@ -184,52 +168,25 @@ impl Request<'_> {
         if self.plan.stream { Err(Stop::ClientLeft) } else { Ok(()) }
     }
 
-    /// Puts the request into the ledger. What is there already stays, and is what is charged.
     async fn record(
         &self,
-        grant: &Grant,
+        booking: Booking<'_>,
         tally: &Tally,
-        reported: &Reported,
+        usage: Usage,
         estimated: bool,
         outcome: Outcome,
     ) -> Result<Entry> {
-        let (charged, unbilled) = usage::clip(reported.usage, &grant.need());
-        if unbilled > Tokens::ZERO {
-            tracing::error!(request = %self.id, model = self.plan.model, unbilled = unbilled.0, "a provider reported more tokens than can be");
-        }
-        let entry = Entry {
-            key: self.account.key,
-            model: self.plan.model.clone(),
-            prices: self.plan.catalogue.version.clone(),
-            usage: charged,
-            nano_usd: usage::rate(&charged, self.plan.spec()?)?,
+        let charge = Charge {
+            model: (&self.plan.model, self.plan.spec()?),
+            prices: &self.plan.catalogue.version,
+            need: self.plan.need,
+            usage,
             estimated,
-            unbilled,
             outcome,
             attempts: tally.attempts,
             first_ms: tally.first_ms(),
             total_ms: tally.total_ms(),
-            expires_at: usage::expires_at(self.id),
         };
-        match self.parts.ledger.record(self.account.tenant, self.id, entry.clone()).await? {
-            Recorded::New => Ok(entry),
-            Recorded::Before(entry) => Ok(*entry),
-        }
-    }
-
-    /// Gives back what was not used and tells the aggregation, beside each other. What fails here the sweep repairs.
-    async fn settle(&self, grant: &Grant, entry: &Entry) {
-        let settle = async {
-            let tokens = entry.tokens()?;
-            self.parts.meters.settle(self.account, grant, tokens, entry.nano_usd).await
-        };
-        let publish = self.parts.publisher.publish(UsageEvent::of(self.account.tenant, self.id));
-        let (settled, published) = tokio::join!(settle, publish);
-        if let Err(error) = settled {
-            tracing::warn!(request = %self.id, error = ?error, "a hold is left to the sweep");
-        }
-        if let Err(error) = published {
-            tracing::warn!(request = %self.id, error = ?error, "a usage event is left to the sweep");
-        }
+        booking.record(charge).await
     }
 }
