@@ -70,6 +70,9 @@ pub enum Error {
         /// What was asked of it.
         feature: &'static str,
     },
+    /// The request wanted nothing but a kept answer, and there is none.
+    #[error("there is no answer to this request in the cache")]
+    NotCached,
     /// A body larger than the limit.
     #[error("the body is larger than {limit} bytes")]
     BodyTooLarge {
@@ -129,6 +132,7 @@ impl Error {
             Self::Invalid { .. } => "invalid_request",
             Self::ContextTooLong { .. } => "context_length_exceeded",
             Self::Unsupported { .. } => "unsupported",
+            Self::NotCached => "not_cached",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::Refused(refusal) => refusal.code(),
@@ -159,6 +163,7 @@ impl Error {
             | Self::Invalid { .. }
             | Self::ContextTooLong { .. }
             | Self::Unsupported { .. }
+            | Self::NotCached
             | Self::BodyTooLarge { .. }
             | Self::UnsupportedMediaType(_)
             | Self::Internal(_) => false,

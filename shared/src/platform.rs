@@ -8,6 +8,7 @@ use aws_config::SdkConfig;
 use crate::{
     answer::{Answers, Parts, Tasks},
     auth::Authenticator,
+    cache::{AnswerCache, Flights},
     clock::Clock,
     config::Config,
     llm::{Upstreams, catalogue::Catalogues},
@@ -113,6 +114,8 @@ impl Platform {
             catalogues,
             upstreams: Upstreams::new(self.secrets(), self.sdk.credentials_provider()),
             meters: self.meters(),
+            cache: AnswerCache::new(self.table.clone(), self.clock.clone()),
+            flights: Flights::default(),
             ledger: Ledger::new(self.table.clone()),
             publisher: Publisher::new(self.kinesis(), self.config.stream.as_str(), self.config.flush),
             clock: self.clock.clone(),

@@ -9,7 +9,7 @@ mod time;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use lmo_shared::{
-    answer::{Answers, Ask, Completion},
+    answer::{Answers, Ask, Completion, Options},
     auth::{Authenticator, Caller, NewKey},
     clock::{Clock, Period, Timestamp},
     config::{Config, Flush},
@@ -84,7 +84,11 @@ impl Scene {
         let caller = self.authenticator.caller(&self.key).await?;
         let mut prompt = Prompt::new(vec![Message::text(Role::User, "one two three")]);
         prompt.max_output = Some(20);
-        self.answers.answer(&caller, Ask { model: None, prompt, stream: false }).await?.collect().await
+        self.answers
+            .answer(&caller, Ask { model: None, prompt, stream: false, options: Options::default() })
+            .await?
+            .collect()
+            .await
     }
 
     /// What a start does after a crash.

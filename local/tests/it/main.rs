@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod burst;
+mod cache;
 mod caller_errors;
 mod caps;
 mod cli;
@@ -11,6 +12,7 @@ mod cors;
 mod crash;
 mod departures;
 mod errors;
+mod fallbacks;
 mod isolation;
 mod journey;
 mod keys;

@@ -1,11 +1,14 @@
 //! The body of LMO's own query endpoints.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    answer::Ask,
+    answer::{Ask, Options},
+    cache::{CacheControl, CacheMode},
     error::{Error, Result},
     llm::{Content, Message, Prompt, Role},
     money::NanoUsd,
@@ -43,6 +46,14 @@ pub struct AskRequest {
     /// The format of the answer, in `OpenAI`'s format.
     #[schema(value_type = Object)]
     pub response_format: Option<Value>,
+    /// Models to try, in this order, if the one asked for fails before it has said anything; the tenant's if absent.
+    pub fallbacks: Option<Vec<String>>,
+    /// After how many milliseconds without a first piece the next model is asked as well; the first to answer wins.
+    pub hedge_after_ms: Option<u64>,
+    /// Whether the answer may come from the cache and be kept there.
+    pub cache: Option<CacheMode>,
+    /// The oldest answer from the cache that will do, in seconds.
+    pub max_age: Option<u64>,
 }
 
 /// What came before the question.
@@ -76,11 +87,19 @@ impl StopSequences {
 }
 
 impl AskRequest {
-    /// What the pipeline is asked.
+    /// What the pipeline is asked; what the body says of routing and caching comes before the header's `options`.
     ///
     /// # Errors
     /// `Invalid` if there is nothing to answer.
-    pub fn into_ask(self, stream: bool) -> Result<Ask> {
+    pub fn into_ask(self, stream: bool, options: Options) -> Result<Ask> {
+        let options = Options {
+            fallbacks: self.fallbacks.or(options.fallbacks),
+            hedge_after: self.hedge_after_ms.map(Duration::from_millis).or(options.hedge_after),
+            cache: CacheControl {
+                mode: self.cache.or(options.cache.mode),
+                max_age: self.max_age.map(Duration::from_secs).or(options.cache.max_age),
+            },
+        };
         let mut messages = self.context.previous_messages;
         messages.extend(self.messages);
         match self.query {
@@ -103,7 +122,7 @@ impl AskRequest {
             choices: 1,
             ..Prompt::default()
         };
-        Ok(Ask { model: self.model, prompt, stream })
+        Ok(Ask { model: self.model, prompt, stream, options })
     }
 }
 

@@ -62,7 +62,9 @@ pub fn status(error: &Error) -> StatusCode {
     match error {
         Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
         Error::Forbidden(_) | Error::OriginNotAllowed(_) | Error::ModelNotAllowed(_) => StatusCode::FORBIDDEN,
-        Error::ModelNotFound(_) | Error::NotFound { .. } | Error::NoRoute(_) => StatusCode::NOT_FOUND,
+        Error::ModelNotFound(_) | Error::NotFound { .. } | Error::NoRoute(_) | Error::NotCached => {
+            StatusCode::NOT_FOUND
+        }
         Error::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
         Error::BadJson(_) | Error::Invalid { .. } | Error::ContextTooLong { .. } | Error::Unsupported { .. } => {
             StatusCode::BAD_REQUEST
@@ -85,7 +87,9 @@ fn provider_status(error: &ProviderError) -> StatusCode {
         ProviderError::Rejected { status, .. } => StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST),
         ProviderError::Unsupported { .. } => StatusCode::BAD_REQUEST,
         ProviderError::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-        ProviderError::Unavailable { .. } | ProviderError::Connect => StatusCode::SERVICE_UNAVAILABLE,
+        ProviderError::Unavailable { .. } | ProviderError::CircuitOpen { .. } | ProviderError::Connect => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         ProviderError::Timeout => StatusCode::GATEWAY_TIMEOUT,
         ProviderError::Credentials
         | ProviderError::Cut

@@ -20,6 +20,7 @@ mod caller;
 mod cors;
 mod document;
 mod error;
+mod options;
 mod rate_limit;
 mod request_id;
 pub mod sse;
@@ -28,6 +29,7 @@ pub use ask::{AskRequest, Context, Cost, StopSequences};
 pub use body::{BODY_LIMIT, Body, Params, Segment};
 pub use document::Errors;
 pub use error::{Failure, OpenAiError, OpenAiProblem, Problem, openai_body, status};
+pub use options::answer_fields;
 pub use rate_limit::fields as rate_limit_fields;
 pub use request_id::RequestLabel;
 

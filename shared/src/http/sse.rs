@@ -66,7 +66,7 @@ pub fn respond(answer: Answer, encoder: impl Encoder, now: Timestamp) -> Respons
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (NO_BUFFERING, HeaderValue::from_static("no")),
     ];
-    let rate = super::rate_limit_fields(&answer.rate, now);
+    let fields = super::answer_fields(&answer, now);
     let frames = stream::unfold(Some((answer, encoder)), |state| async move {
         let (mut answer, mut encoder) = state?;
         let mut out = Frames::default();
@@ -87,6 +87,6 @@ pub fn respond(answer: Answer, encoder: impl Encoder, now: Timestamp) -> Respons
         more.then(|| (Ok::<_, Infallible>(out.take()), Some((answer, encoder))))
     });
     let mut response = (headers, Body::from_stream(frames)).into_response();
-    response.headers_mut().extend(rate);
+    response.headers_mut().extend(fields);
     response
 }

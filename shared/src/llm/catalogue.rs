@@ -128,7 +128,7 @@ pub struct BreakerSpec {
 
 impl Default for BreakerSpec {
     fn default() -> Self {
-        Self { failures: 5, open_ms: 30_000 }
+        Self { failures: 10, open_ms: 10_000 }
     }
 }
 

@@ -9,18 +9,20 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub use bound::estimate_tokens;
+pub use breaker::Pass;
 pub use error::ProviderError;
 pub use format::{Native, WireFormat};
 pub use message::{Content, FunctionCall, Message, Part, Role, ToolCall};
 pub use prompt::Prompt;
 pub use provider::{Endpoint, OutputLimitField, Provider};
 
-pub use upstreams::Upstreams;
+pub use upstreams::{Target, Upstream, Upstreams};
 
 use crate::{error::Result, money::Tokens};
 
 mod body;
 mod bound;
+mod breaker;
 pub mod catalogue;
 pub mod converse;
 mod echo;
@@ -70,6 +72,16 @@ pub enum Event {
     Chunk(Chunk),
     /// What the provider counted. At most once, after the last piece; the later one wins if a provider repeats it.
     Usage(Reported),
+}
+
+impl Event {
+    /// Drops the provider's own words for a piece, where they are not what the client expects.
+    fn forget_native(&mut self) {
+        match self {
+            Self::Chunk(chunk) => chunk.native = None,
+            Self::Usage(_) => {}
+        }
+    }
 }
 
 /// A piece of the answer, as large as the provider made it. Reasoning is in the words that most servers of chat

@@ -68,7 +68,11 @@ impl Server {
             let body = body.whole(MAX_ERROR).await.unwrap_or_default();
             return Err(format.failure(status.as_u16(), &headers, &body));
         }
-        let events = format.whole(&body.whole(MAX_ANSWER).await?)?;
+        let mut events = format.whole(&body.whole(MAX_ANSWER).await?)?;
+        if call.stream {
+            // The words for a whole answer are none for a stream.
+            events.iter_mut().for_each(Event::forget_native);
+        }
         Ok(futures_util::stream::iter(events.into_iter().map(Ok)).boxed())
     }
 

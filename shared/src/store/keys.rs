@@ -11,6 +11,8 @@
 //! | `TENANT#<tnt>#LEDGER#<hour>` | `<req>` | one request, by its start |
 //! | `TENANT#<tnt>#TOTALS` | `B#<hour>#<nnn>` | totals of ten seconds |
 //! | | `H#<hour>`, `D#<day>`, `M#<month>` | totals of an hour, a day, a month |
+//! | `TENANT#<tnt>#CACHE#<hash>` | `PART#<nn>` | a kept answer, in as many items as it needs |
+//! | `TENANT#<tnt>#NEAR#<hash>` | `<ms>#<hash>` | the vector of an answered question, by time |
 //! | `CATALOGUE` | `V#<effective>` | a version of the model catalogue, by the time it takes effect |
 //! | `ACTIVE#<month>` | `<tnt>` | a tenant that has a meter in the month |
 
@@ -43,6 +45,14 @@ pub(super) fn ledger(id: TenantId, hour: Period) -> String {
 
 pub(super) fn totals(id: TenantId) -> String {
     format!("TENANT#{id}#TOTALS")
+}
+
+pub(super) fn cached(id: TenantId, key: &str) -> String {
+    format!("TENANT#{id}#CACHE#{key}")
+}
+
+pub(super) fn neighbours(id: TenantId, group: &str) -> String {
+    format!("TENANT#{id}#NEAR#{group}")
 }
 
 pub(super) fn active(month: Period) -> String {

@@ -102,6 +102,18 @@ impl TenantTable {
         self.table.partition(keys::totals(self.id))
     }
 
+    /// A kept answer, by the hash of its request.
+    #[must_use]
+    pub fn cached(&self, key: &str) -> Partition {
+        self.table.partition(keys::cached(self.id, key))
+    }
+
+    /// Answered questions that may be compared, by the hash of what they share.
+    #[must_use]
+    pub fn neighbours(&self, group: &str) -> Partition {
+        self.table.partition(keys::neighbours(self.id, group))
+    }
+
     /// The marker that says that the tenant is active in a month.
     #[must_use]
     pub fn table(&self) -> &Table {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    cache::CacheSettings,
     clock::Timestamp,
     error::{Error, Result},
     id::{KeyId, TenantId},
@@ -15,6 +16,9 @@ use crate::{
 mod repo;
 
 pub use repo::Tenants;
+
+/// The most fallback models of a request.
+pub const MOST_FALLBACKS: usize = 8;
 
 /// A customer of the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +60,13 @@ pub struct TenantConfig {
     /// Put before the messages of requests that bring no system prompt of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_prompt: Option<String>,
+    /// Models to try, in this order, where the one that was asked for fails before it has said anything; by name or alias.
+    /// Those that a request names itself come instead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<String>,
+    /// When answers are kept to be given again.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cache: CacheSettings,
     /// Origins whose pages may call with this tenant's keys (`https://app.example.com`), or `*`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_origins: Vec<String>,
@@ -81,6 +92,10 @@ impl TenantConfig {
         if self.allowed_models.as_ref().is_some_and(|models| models.len() > MOST_LISTED) {
             return Err(Error::invalid("allowed_models", "allowed_models must list at most 1,000 models"));
         }
+        if self.fallbacks.len() > MOST_FALLBACKS {
+            return Err(Error::invalid("fallbacks", format!("fallbacks must list at most {MOST_FALLBACKS} models")));
+        }
+        self.cache.check()?;
         let good = |origin: &String| origin == "*" || is_origin(origin);
         match self.allowed_origins.iter().position(|origin| !good(origin)) {
             Some(index) => {
@@ -99,6 +114,10 @@ impl TenantConfig {
     pub fn allows_origin(&self, origin: &str) -> bool {
         self.allowed_origins.iter().any(|allowed| allowed == "*" || allowed == origin)
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn is_origin(text: &str) -> bool {
