@@ -84,7 +84,7 @@ pub(super) fn plan(config: &TenantConfig, catalogue: Arc<Catalogue>, ask: Ask) -
         Asked { prompt: &prompt, max_output: candidates.first().map_or(Tokens::ZERO, |first| first.max_output) };
     let cache = Policy::of(options.cache, &config.cache, name, spec, &asked);
     let hedge_after = options.hedge_after;
-    Ok(Plan { cache, catalogue, prompt, candidates, need, stream, hedge_after })
+    Ok(Plan { catalogue, prompt, candidates, need, stream, hedge_after, cache })
 }
 
 /// What the tenant has set and the request has not. The caller's own words don't say it, so they don't hold any more.

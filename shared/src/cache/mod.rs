@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -180,10 +181,10 @@ impl CacheKey {
     }
 
     fn hash(value: &Value) -> Self {
-        Self(Sha256::digest(value.to_string()).iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(value.to_string())))
     }
 
-    /// In hex.
+    /// As text that is safe in a key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -223,7 +224,9 @@ impl Kept {
     pub fn replay(self, stream: bool) -> (Vec<Chunk>, Reported) {
         let (mut chunks, mut reported) = (self.chunks, self.reported);
         if self.stream != stream {
-            chunks.iter_mut().for_each(|chunk| chunk.native = None);
+            for chunk in &mut chunks {
+                chunk.native = None;
+            }
         }
         let tokens = Tokens(reported.usage.input_tokens.0.saturating_add(reported.usage.output_tokens.0));
         reported.usage = Usage { cache_hit_tokens: tokens, ..Usage::default() };

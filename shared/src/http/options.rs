@@ -85,7 +85,7 @@ mod tests {
         let expected = Options {
             fallbacks: Some(vec!["a".to_owned(), "b".to_owned()]),
             hedge_after: Some(Duration::from_millis(200)),
-            cache: CacheControl { mode: Some(CacheMode::Refresh), max_age: Some(Duration::from_secs(60)) },
+            cache: CacheControl { mode: Some(CacheMode::Refresh), max_age: Some(Duration::from_mins(1)) },
         };
         assert_eq!(read(&headers(&said)).unwrap(), expected);
         assert_eq!(read(&HeaderMap::new()).unwrap(), Options::default());

@@ -74,6 +74,7 @@ impl fmt::Debug for Endpoint {
         f.debug_struct("Endpoint")
             .field("format", &self.format)
             .field("base_url", &self.base_url.origin().ascii_serialization())
+            .field("signer", &self.signer)
             .field("api_key", &self.api_key.as_ref().map(|_| "***"))
             .field("first_byte_timeout", &self.first_byte_timeout)
             .field("idle_timeout", &self.idle_timeout)
