@@ -79,6 +79,7 @@ impl fmt::Debug for Endpoint {
             .field("format", &self.format)
             .field("base_url", &self.base_url.origin().ascii_serialization())
             .field("api_key", &self.api_key.as_ref().map(|_| "***"))
+            .field("signer", &self.signer.as_ref().map(|_| "***"))
             .field("connect_timeout", &self.connect_timeout)
             .field("first_byte_timeout", &self.first_byte_timeout)
             .field("idle_timeout", &self.idle_timeout)

@@ -14,10 +14,11 @@ use moka::future::Cache;
 use super::{
     Endpoint, Provider,
     catalogue::{KeyReference, ProviderKind, ProviderSpec},
-    converse::sign::Signer,
+    converse::{credentials::CachedCredentials, sign::Signer},
     server::Server,
 };
 use crate::{
+    clock::Clock,
     config,
     error::{Error, Result},
 };
@@ -30,7 +31,7 @@ const FRESH: Duration = Duration::from_mins(5);
 pub struct Upstreams {
     secrets: Client,
     /// What signs requests to Bedrock.
-    credentials: Option<SharedCredentialsProvider>,
+    credentials: Option<CachedCredentials>,
     keys: Cache<String, String>,
     /// Connections are kept per provider, whatever its key.
     clients: Arc<Mutex<HashMap<ProviderSpec, reqwest::Client>>>,
@@ -41,6 +42,7 @@ impl Upstreams {
     #[must_use]
     pub fn new(secrets: Client, credentials: Option<SharedCredentialsProvider>) -> Self {
         let keys = Cache::builder().max_capacity(1_000).time_to_live(FRESH).build();
+        let credentials = credentials.map(|source| CachedCredentials::new(source, Clock::System));
         Self { secrets, credentials, keys, clients: Arc::default() }
     }
 
@@ -57,8 +59,10 @@ impl Upstreams {
             | ProviderKind::Gemini
             | ProviderKind::Bedrock => {
                 let one = spec.endpoints.first().ok_or_else(|| Error::internal("a provider without an endpoint"))?;
-                let signer =
-                    |region: &String| Some(Signer { credentials: self.credentials.clone()?, region: region.clone() });
+                let signer = |region: &String| {
+                    let credentials = self.credentials.clone()?;
+                    Some(Signer { credentials, region: region.clone(), clock: Clock::System })
+                };
                 let endpoint = Endpoint {
                     format: spec.kind.format().ok_or_else(|| Error::internal("a provider without a format"))?,
                     signer: spec.region.as_ref().and_then(signer),
