@@ -42,6 +42,7 @@ mod schema;
 pub mod server;
 pub mod sse;
 mod upstreams;
+mod words;
 
 /// JSON fields that LMO doesn't interpret, in their order. They are passed on untouched.
 pub type Fields = Map<String, Value>;

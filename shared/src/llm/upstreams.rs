@@ -17,10 +17,11 @@ use super::{
     Endpoint, Pass, Provider, ProviderError, WireFormat,
     breaker::Breaker,
     catalogue::{EndpointSpec, KeyReference, ProviderSpec},
-    converse::sign::Signer,
+    converse::{credentials::CachedCredentials, sign::Signer},
     server::Server,
 };
 use crate::{
+    clock::Clock,
     config,
     error::{Error, Result},
 };
@@ -33,7 +34,7 @@ const FRESH: Duration = Duration::from_mins(5);
 pub struct Upstreams {
     secrets: Client,
     /// What signs requests to Bedrock.
-    credentials: Option<SharedCredentialsProvider>,
+    credentials: Option<CachedCredentials>,
     keys: Cache<String, String>,
     /// Connections and breakers are kept per provider, whatever its keys.
     kept: Arc<Mutex<HashMap<ProviderSpec, Kept>>>,
@@ -99,6 +100,7 @@ impl Upstreams {
     #[must_use]
     pub fn new(secrets: Client, credentials: Option<SharedCredentialsProvider>) -> Self {
         let keys = Cache::builder().max_capacity(1_000).time_to_live(FRESH).build();
+        let credentials = credentials.map(|source| CachedCredentials::new(source, Clock::System));
         Self { secrets, credentials, keys, kept: Arc::default() }
     }
 
