@@ -26,12 +26,23 @@
 //! A directive it does not know is answered by 400, so that a misspelt one cannot make a test pass.
 
 mod answer;
-mod completion;
+mod anthropic;
+mod bedrock;
+mod body;
+mod chat;
+mod conversation;
 mod directives;
+mod embeddings;
 mod envelope;
-mod fault;
+mod events;
+mod format;
+mod gemini;
+mod later;
+mod openai;
+mod pairing;
 mod reply;
-mod request;
+mod responses;
+mod route;
 mod script;
 mod service;
 mod stats;
@@ -39,9 +50,9 @@ mod steps;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod vendor;
 mod vocabulary;
 mod watch;
-mod wire;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -50,8 +61,9 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
 
+pub use embeddings::embedding;
 pub use stats::{Cancellation, Seen, Stats};
-pub use vocabulary::{text, words};
+pub use vocabulary::{text, thoughts, words};
 
 use stats::Shared;
 

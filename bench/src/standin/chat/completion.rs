@@ -2,14 +2,15 @@
 
 use bytes::Bytes;
 
-use super::answer::{Answer, Piece};
-use super::envelope::{Envelope, call_id, json, put, write_usage};
-use super::vocabulary;
+use super::parts::{call_id, json, put, write_envelope, write_usage};
+use crate::standin::answer::{Answer, Piece};
+use crate::standin::envelope::Envelope;
+use crate::standin::vocabulary;
 
 /// The body of a buffered answer.
-pub(super) fn body(answer: &Answer, envelope: &Envelope<'_>) -> Bytes {
+pub(in crate::standin) fn body(answer: &Answer, envelope: &Envelope<'_>) -> Bytes {
     let mut out = Vec::with_capacity(700 + answer.pieces.len() * 12);
-    envelope.write(&mut out, "chat.completion");
+    write_envelope(&mut out, envelope, "chat.completion");
     out.extend_from_slice(br#""choices":[{"index":0,"message":{"role":"assistant","content":"#);
     write_content(&mut out, &answer.pieces);
     write_calls(&mut out, envelope.number, &answer.pieces);
