@@ -20,11 +20,13 @@ use crate::{
 
 mod booking;
 mod completion;
+mod embed;
 mod plan;
 mod run;
 mod tally;
 
 pub use completion::{Choice, Completion};
+pub use embed::{EmbedAnswer, EmbedAsk, EmbedInputs};
 
 /// What is asked.
 #[derive(Debug, Clone)]

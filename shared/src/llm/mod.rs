@@ -24,6 +24,7 @@ mod bound;
 pub mod catalogue;
 pub mod converse;
 mod echo;
+pub mod embed;
 mod error;
 pub mod format;
 pub mod gemini;
