@@ -70,9 +70,8 @@ fn answer(text: &str) -> (u16, HeaderMap, &str) {
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let fields = lines.map(|line| line.split_once(": ").unwrap());
-    let field = |(name, value): (&str, &str)| {
-        (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap())
-    };
+    let field =
+        |(name, value): (&str, &str)| (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap());
     (status, fields.map(field).collect(), body)
 }
 

@@ -53,15 +53,17 @@ mod tests {
 
     async fn embed(server: &Server, model: &str, time_left: Duration) -> Result<Embedded, ProviderError> {
         let inputs = [EmbedInput::Text("hi".to_owned())];
-        server
-            .embed(EmbedCall { model, inputs: &inputs, dimensions: None, kind: None, user: None, time_left })
-            .await
+        server.embed(EmbedCall { model, inputs: &inputs, dimensions: None, kind: None, user: None, time_left }).await
     }
 
     #[tokio::test]
     async fn vectors_are_asked_for_and_read() {
         let (server, requests) = serve(|mut socket| {
-            respond(&mut socket, "200 OK", r#"{"data":[{"index":0,"embedding":"AACAPw=="}],"usage":{"prompt_tokens":1}}"#);
+            respond(
+                &mut socket,
+                "200 OK",
+                r#"{"data":[{"index":0,"embedding":"AACAPw=="}],"usage":{"prompt_tokens":1}}"#,
+            );
         });
         let embedded = embed(&server, "m", LONG).await.unwrap();
         assert_eq!(embedded.vectors, [[1.0]]);

@@ -26,7 +26,8 @@ async fn embedded(inputs: &[EmbedInput], dimensions: Option<u32>) -> Result<Embe
 #[test]
 fn the_hash_is_fnv1a() {
     // From the authors' list of test vectors (draft-eastlake-fnv, appendix C).
-    for (text, expected) in [("", 0xcbf2_9ce4_8422_2325), ("a", 0xaf63_dc4c_8601_ec8c), ("foobar", 0x8594_4171_f739_67e8)]
+    for (text, expected) in
+        [("", 0xcbf2_9ce4_8422_2325), ("a", 0xaf63_dc4c_8601_ec8c), ("foobar", 0x8594_4171_f739_67e8)]
     {
         assert_eq!(fnv1a(text.bytes()), expected, "{text}");
     }
