@@ -10,6 +10,7 @@ mod config;
 mod cors;
 mod crash;
 mod departures;
+mod embeddings;
 mod errors;
 mod isolation;
 mod journey;
