@@ -11,6 +11,7 @@ mod config;
 mod cors;
 mod crash;
 mod departures;
+mod embeddings;
 mod errors;
 mod fallbacks;
 mod isolation;

@@ -22,6 +22,7 @@ use crate::{
 mod booking;
 mod cached;
 mod completion;
+mod embed;
 mod options;
 mod plan;
 mod route;
@@ -29,6 +30,7 @@ mod run;
 mod tally;
 
 pub use completion::{Choice, Completion};
+pub use embed::{EmbedAnswer, EmbedAsk, EmbedInputs};
 pub use options::Options;
 
 /// What is asked.

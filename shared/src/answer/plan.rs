@@ -20,7 +20,7 @@ use crate::{
 const MOST_CHOICES: u32 = 16;
 
 /// A text of more bytes per token than this doesn't exist in practice; what is longer can't fit.
-const MOST_BYTES_PER_TOKEN: u64 = 8;
+pub(super) const MOST_BYTES_PER_TOKEN: u64 = 8;
 
 /// What is sent, to which models, and what it may cost.
 #[derive(Debug, Clone)]
@@ -151,7 +151,7 @@ fn candidate(config: &TenantConfig, name: &str, spec: &Model, prompt: &Prompt) -
     Ok(Candidate { name: name.to_owned(), model: spec.clone(), max_output, need })
 }
 
-fn allow(config: &TenantConfig, catalogue: &Catalogue, asked: &str, name: &str) -> Result<()> {
+pub(super) fn allow(config: &TenantConfig, catalogue: &Catalogue, asked: &str, name: &str) -> Result<()> {
     let Some(allowed) = &config.allowed_models else { return Ok(()) };
     let own = |allowed: &String| catalogue.aliases.get(allowed).unwrap_or(allowed) == name;
     if allowed.iter().any(own) { Ok(()) } else { Err(Error::ModelNotAllowed(asked.to_owned())) }
@@ -163,6 +163,9 @@ fn has_system(prompt: &Prompt) -> bool {
 
 fn check_capabilities(name: &str, spec: &Model, prompt: &Prompt) -> Result<()> {
     let lacks = |feature| Err(Error::Unsupported { model: name.to_owned(), feature });
+    if !spec.can(Capability::Chat) {
+        return lacks("chat");
+    }
     if let Some(kind) = prompt.unbounded_part() {
         return Err(Error::invalid("messages", format!("content of type `{kind}` is not supported")));
     }

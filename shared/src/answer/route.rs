@@ -96,20 +96,18 @@ impl<'a> Route<'a> {
 
     /// One call of one endpoint, up to the first piece of its answer.
     async fn attempt(&self, candidate: &'a Candidate, target: Target) -> Result<Begun<'a>, ProviderError> {
-        let pass = target.pass()?;
-        let mut note = Note { route: self, candidate, began: Instant::now(), over: false };
-        self.attempts().made += 1;
-        let begun = self.first_piece(candidate, &target).await;
-        note.over = true;
-        match (&begun, pass) {
-            (Ok(_), Some(pass)) => pass.succeeded(),
-            (Err(error), Some(pass)) => pass.failed(error, Instant::now()),
-            (_, None) => {}
-        }
-        if let Err(error) = &begun {
-            note.failed(error.code(), error.may_have_cost());
-        }
-        begun.map(|events| Begun { candidate, events })
+        let call = async {
+            let mut note = Note { route: self, candidate, began: Instant::now(), over: false };
+            self.attempts().made += 1;
+            let begun = self.first_piece(candidate, &target).await;
+            note.over = true;
+            if let Err(error) = &begun {
+                note.failed(error.code(), error.may_have_cost());
+            }
+            begun
+        };
+        let events = target.guarded(call).await?;
+        Ok(Begun { candidate, events })
     }
 
     async fn first_piece(&self, candidate: &Candidate, target: &Target) -> Result<Events, ProviderError> {
@@ -192,7 +190,7 @@ impl<'a> Queue<'_, 'a> {
     async fn targets_of(&self, candidate: &Candidate) -> Result<Vec<Target>, ProviderError> {
         let upstream = async { self.route.upstreams.upstream(self.route.plan.provider(candidate)?).await };
         match upstream.await {
-            Ok(upstream) => Ok(upstream.in_turn().into_iter().rev().cloned().collect()),
+            Ok(upstream) => Ok(upstream.in_turn().into_iter().rev().collect()),
             Err(error) => {
                 tracing::error!(model = candidate.name, error = ?error, "a provider can't be called");
                 Err(ProviderError::Unavailable { status: 503, retry_after: None })

@@ -20,6 +20,9 @@ pub use versions::Catalogues;
 /// The alias that names the model of a request that names none.
 pub const DEFAULT_ALIAS: &str = "default";
 
+/// The alias that names the model of a request for vectors that names none.
+pub const EMBED_ALIAS: &str = "embed";
+
 /// One version of the catalogue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Catalogue {

@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub use bound::estimate_tokens;
-pub use breaker::Pass;
 pub use error::ProviderError;
 pub use format::{Native, WireFormat};
 pub use message::{Content, FunctionCall, Message, Part, Role, ToolCall};
@@ -26,6 +25,7 @@ mod breaker;
 pub mod catalogue;
 pub mod converse;
 mod echo;
+pub mod embed;
 mod error;
 pub mod format;
 pub mod gemini;

@@ -7,7 +7,14 @@ use http::HeaderMap;
 use reqwest::{Client, Url, redirect};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Events, ProviderError, converse::sign::Signer, echo, format::WireFormat, server::Server};
+use super::{
+    Call, Events, ProviderError,
+    converse::sign::Signer,
+    echo,
+    embed::{EmbedCall, Embedded, hash},
+    format::WireFormat,
+    server::Server,
+};
 
 /// Who answers.
 #[derive(Debug, Clone)]
@@ -28,6 +35,28 @@ impl Provider {
         match self {
             Self::Server(server) => server.call(call).await,
             Self::Echo => Ok(stream::iter(echo::answer(&call).into_iter().map(Ok)).boxed()),
+        }
+    }
+
+    /// Makes one attempt to turn texts into vectors.
+    ///
+    /// # Errors
+    /// Any `ProviderError`.
+    pub async fn embed(&self, call: EmbedCall<'_>) -> Result<Embedded, ProviderError> {
+        match self {
+            Self::Server(server) => server.embed(call).await,
+            Self::Echo => hash::embed(call).await,
+        }
+    }
+
+    /// The most inputs that one call for vectors may have.
+    ///
+    /// # Errors
+    /// `Unsupported` if the provider or the model has no embeddings.
+    pub fn most_inputs(&self, model: &str) -> Result<usize, ProviderError> {
+        match self {
+            Self::Server(server) => server.most_inputs(model),
+            Self::Echo => Ok(usize::MAX),
         }
     }
 }

@@ -18,6 +18,7 @@ use super::{
     provider::Endpoint,
 };
 
+mod embed;
 #[cfg(test)]
 pub(super) mod stand_in;
 #[cfg(test)]

@@ -14,7 +14,7 @@ use moka::future::Cache;
 use tokio::time::Instant;
 
 use super::{
-    Endpoint, Pass, Provider, ProviderError, WireFormat,
+    Endpoint, Provider, ProviderError, WireFormat,
     breaker::Breaker,
     catalogue::{EndpointSpec, KeyReference, ProviderSpec},
     converse::{credentials::CachedCredentials, sign::Signer},
@@ -63,21 +63,27 @@ pub struct Target {
 }
 
 impl Target {
-    /// Leave to call it now.
+    /// Makes a call of it, and lets its circuit breaker know how that went.
     ///
     /// # Errors
-    /// `CircuitOpen` if it is left alone.
-    pub fn pass(&self) -> Result<Option<Pass>, ProviderError> {
-        let Some(breaker) = &self.breaker else { return Ok(None) };
-        breaker.pass(Instant::now()).map(Some).map_err(|retry_after| ProviderError::CircuitOpen { retry_after })
+    /// That of the call; `CircuitOpen`, without the call, if the endpoint is left alone.
+    pub async fn guarded<T>(&self, call: impl Future<Output = Result<T, ProviderError>>) -> Result<T, ProviderError> {
+        let Some(breaker) = &self.breaker else { return call.await };
+        let pass = breaker.pass(Instant::now()).map_err(|retry_after| ProviderError::CircuitOpen { retry_after })?;
+        let outcome = call.await;
+        match &outcome {
+            Ok(_) => pass.succeeded(),
+            Err(error) => pass.failed(error, Instant::now()),
+        }
+        outcome
     }
 }
 
 impl Upstream {
     /// All endpoints, each with a chance by its weight to be the first; the others are there if it fails.
     #[must_use]
-    pub fn in_turn(&self) -> Vec<&Target> {
-        let mut left: Vec<&Target> = self.targets.iter().collect();
+    pub fn in_turn(&self) -> Vec<Target> {
+        let mut left = self.targets.clone();
         let mut turn = Vec::with_capacity(left.len());
         while left.len() > 1 {
             let total: u64 = left.iter().map(|target| u64::from(target.weight)).sum();
@@ -142,7 +148,9 @@ impl Upstreams {
         one: &EndpointSpec,
         api_key: Option<String>,
     ) -> Result<Endpoint> {
-        let signer = |region: &String| Some(Signer { credentials: self.credentials.clone()?, region: region.clone() });
+        let signer = |region: &String| {
+            Some(Signer { credentials: self.credentials.clone()?, region: region.clone(), clock: Clock::System })
+        };
         Ok(Endpoint {
             format,
             base_url: one.base_url.parse().map_err(|_| Error::internal("a provider's base URL is not one"))?,
