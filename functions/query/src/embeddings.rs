@@ -83,7 +83,7 @@ pub(crate) struct EmbeddingList {
     /// `list`.
     object: &'static str,
     /// A vector for each input, in their order.
-    data: Vec<Embedding>,
+    data: Vec<EmbeddingEntry>,
     /// The model that made them.
     model: String,
     /// What it took.
@@ -92,7 +92,7 @@ pub(crate) struct EmbeddingList {
 
 /// The vector of an input.
 #[derive(Debug, Serialize, ToSchema)]
-struct Embedding {
+struct EmbeddingEntry {
     /// `embedding`.
     object: &'static str,
     /// Which input, from 0.
@@ -151,7 +151,7 @@ fn list(answer: EmbedAnswer, encoding: EncodingFormat) -> EmbeddingList {
         EncodingFormat::Float => Vector::Numbers(vector),
         EncodingFormat::Base64 => Vector::Base64(to_base64(&vector)),
     };
-    let embedding = |(index, vector)| Embedding { object: "embedding", index, embedding: written(vector) };
+    let embedding = |(index, vector)| EmbeddingEntry { object: "embedding", index, embedding: written(vector) };
     let tokens = answer.usage.input_tokens.0;
     EmbeddingList {
         object: "list",

@@ -51,24 +51,11 @@ fn count(input: &EmbedInput) -> u64 {
 
 /// The vector of an input; all zeros if there is nothing in it but white space.
 fn vector(input: &EmbedInput, dimensions: u32) -> Vec<f32> {
-    let mut sums = Sums::new(dimensions);
+    let length = usize::try_from(dimensions).unwrap_or_default();
+    let mut sums = Sums { numbers: vec![0.0; length], first: None };
     match input {
-        EmbedInput::Text(text) => {
-            let text = text.to_lowercase();
-            let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-            words.iter().for_each(|word| sums.add("word", &[word.as_bytes()]));
-            let pairs = words.iter().zip(words.iter().skip(1));
-            pairs.for_each(|(one, next)| sums.add("pair", &[one.as_bytes(), b" ", next.as_bytes()]));
-            let spaced = format!(" {} ", text.split_whitespace().collect::<Vec<_>>().join(" "));
-            let starts: Vec<usize> = spaced.char_indices().map(|(at, _)| at).chain([spaced.len()]).collect();
-            let threes = starts.iter().zip(starts.iter().skip(3));
-            threes.filter_map(|(from, to)| spaced.get(*from..*to)).for_each(|three| sums.add("3", &[three.as_bytes()]));
-        }
-        EmbedInput::Tokens(tokens) => {
-            tokens.iter().for_each(|token| sums.add("token", &[&token.to_le_bytes()]));
-            let pairs = tokens.iter().zip(tokens.iter().skip(1));
-            pairs.for_each(|(one, next)| sums.add("tokens", &[&one.to_le_bytes(), &next.to_le_bytes()]));
-        }
+        EmbedInput::Text(text) => sums.text(&text.to_lowercase()),
+        EmbedInput::Tokens(tokens) => sums.tokens(tokens),
     }
     sums.normalised()
 }
@@ -81,9 +68,29 @@ struct Sums {
 }
 
 impl Sums {
-    fn new(dimensions: u32) -> Self {
-        let length = usize::try_from(dimensions).unwrap_or_default();
-        Self { numbers: vec![0.0; length], first: None }
+    fn text(&mut self, text: &str) {
+        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        for word in &words {
+            self.add("word", &[word.as_bytes()]);
+        }
+        for (one, next) in words.iter().zip(words.iter().skip(1)) {
+            self.add("pair", &[one.as_bytes(), b" ", next.as_bytes()]);
+        }
+        let spaced = format!(" {} ", text.split_whitespace().collect::<Vec<_>>().join(" "));
+        let starts: Vec<usize> = spaced.char_indices().map(|(at, _)| at).chain([spaced.len()]).collect();
+        for (from, to) in starts.iter().zip(starts.iter().skip(3)) {
+            let three = spaced.get(*from..*to).unwrap_or_default();
+            self.add("3", &[three.as_bytes()]);
+        }
+    }
+
+    fn tokens(&mut self, tokens: &[u32]) {
+        for token in tokens {
+            self.add("token", &[&token.to_le_bytes()]);
+        }
+        for (one, next) in tokens.iter().zip(tokens.iter().skip(1)) {
+            self.add("tokens", &[&one.to_le_bytes(), &next.to_le_bytes()]);
+        }
     }
 
     fn add(&mut self, kind: &str, pieces: &[&[u8]]) {

@@ -143,8 +143,7 @@ impl<'de> Deserialize<'de> for Vector {
 
 /// `None` if the vectors are of several lengths.
 fn mean(vectors: &[Vec<f32>]) -> Option<Vec<f32>> {
-    let mut sum = vec![0.0; vectors.first()?.len()];
-    let mut count = 0.0;
+    let (mut sum, mut count) = (vec![0.0; vectors.first()?.len()], 0.0);
     for vector in vectors {
         if vector.len() != sum.len() {
             return None;
@@ -152,6 +151,5 @@ fn mean(vectors: &[Vec<f32>]) -> Option<Vec<f32>> {
         sum.iter_mut().zip(vector).for_each(|(sum, number)| *sum += number);
         count += 1.0;
     }
-    sum.iter_mut().for_each(|sum| *sum /= count);
-    Some(sum)
+    Some(sum.into_iter().map(|sum| sum / count).collect())
 }
