@@ -47,7 +47,8 @@ fn catalogue(addresses: &[std::net::SocketAddr]) -> String {
              price = {{ input = 1, output = 2 }}\noverhead_tokens = 8\n"
         )
     };
-    let providers: String = UPSTREAMS.iter().zip(addresses).map(|(upstream, address)| provider(upstream, address)).collect();
+    let providers: String =
+        UPSTREAMS.iter().zip(addresses).map(|(upstream, address)| provider(upstream, address)).collect();
     let models = UPSTREAMS.iter().flat_map(|(name, _)| FAULTS.iter().map(move |fault| model(name, fault)));
     providers + &models.collect::<String>()
 }
@@ -122,7 +123,8 @@ async fn whatever_fails_every_request_ends_well_or_in_one_clear_error_and_the_bo
     let mut random = StdRng::seed_from_u64(3);
     let questions: Vec<_> = (0..REQUESTS).map(|_| question(&mut random)).collect();
     let mut answered = 0;
-    let mut answers = stream::iter(&questions).map(|asked| async { (asked, ask(&lmo, &key, asked).await) }).buffer_unordered(AT_ONCE);
+    let answers = questions.iter().map(async |asked| (asked, ask(&lmo, &key, asked).await));
+    let mut answers = stream::iter(answers).buffer_unordered(AT_ONCE);
     while let Some((asked, answer)) = answers.next().await {
         check(asked, &answer, &mut answered);
     }

@@ -11,8 +11,7 @@ const PROVIDERS: [(&str, &str); 5] =
     [("openai", "/v1"), ("anthropic", "/v1"), ("responses", "/v1"), ("gemini", "/v1beta"), ("bedrock", "")];
 
 /// Base64 of a picture of one pixel.
-const PIXEL: &str =
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
 struct Matrix {
     lmo: Lmo,
@@ -79,8 +78,8 @@ async fn stream(client: Client) {
 
 async fn tools(client: Client) {
     const TWO: &str = "[[tool=weather args={\"city\":\"Paris\"}]] [[tool=clock args={\"zone\":\"CET\"}]]";
-    let expected =
-        [("weather", json!({"city": "Paris"})), ("clock", json!({"zone": "CET"}))].map(|(name, args)| (name.to_owned(), args));
+    let expected = [("weather", json!({"city": "Paris"})), ("clock", json!({"zone": "CET"}))]
+        .map(|(name, args)| (name.to_owned(), args));
     let matrix = Matrix::start();
     for (model, _) in PROVIDERS {
         for streamed in client.modes() {
@@ -123,7 +122,10 @@ async fn cut(client: Client) {
         if client.modes().contains(&true) {
             let broken = matrix.ask(client, &client.body(model, "[[tokens=9]] [[flush]] [[cut_after=3]]", true)).await;
             let text = client.text(&broken);
-            assert!(lmo_bench::standin::text(9).starts_with(&text) && !text.is_empty(), "{client:?} over {model}: {text}");
+            assert!(
+                lmo_bench::standin::text(9).starts_with(&text) && !text.is_empty(),
+                "{client:?} over {model}: {text}"
+            );
             client.assert_cut(&broken);
         } else {
             let broken = matrix.ask(client, &client.body(model, "[[tokens=9]] [[cut]]", false)).await;

@@ -90,9 +90,7 @@ impl Client {
             Self::Chat => text(&answer.json()["choices"][0]["message"]["content"]),
             Self::Messages if is_stream(answer) => pieces(answer, "content_block_delta", |data| &data["delta"]["text"]),
             Self::Messages => list(&answer.json()["content"]).map(|block| text(&block["text"])).collect(),
-            Self::Responses if is_stream(answer) => {
-                pieces(answer, "response.output_text.delta", |data| &data["delta"])
-            }
+            Self::Responses if is_stream(answer) => pieces(answer, "response.output_text.delta", |data| &data["delta"]),
             Self::Responses => {
                 let items = answer.json()["output"].clone();
                 list(&items).flat_map(|item| list(&item["content"]).map(|part| text(&part["text"]))).collect()
@@ -113,20 +111,29 @@ impl Client {
             Self::Chat if !is_stream(answer) => {
                 list(&answer.json()["choices"][0]["message"]["tool_calls"]).map(|call| function(&call)).collect()
             }
-            Self::Stream => put_together(answer.events().iter().filter(|event| event["event"] == "tool_call").map(|event| {
-                let data = &event["data"];
-                (data["index"].clone(), data["name"].clone(), data["arguments"].clone())
-            })),
+            Self::Stream => {
+                put_together(answer.events().iter().filter(|event| event["event"] == "tool_call").map(|event| {
+                    let data = &event["data"];
+                    (data["index"].clone(), data["name"].clone(), data["arguments"].clone())
+                }))
+            }
             Self::Chat => put_together(answer.events().iter().flat_map(|event| {
                 list(&event["data"]["choices"][0]["delta"]["tool_calls"])
-                    .map(|call| (call["index"].clone(), call["function"]["name"].clone(), call["function"]["arguments"].clone()))
+                    .map(|call| {
+                        (call["index"].clone(), call["function"]["name"].clone(), call["function"]["arguments"].clone())
+                    })
                     .collect::<Vec<_>>()
             })),
             Self::Messages if is_stream(answer) => put_together(answer.events().iter().filter_map(|event| {
                 let data = &event["data"];
-                let is_call = data["content_block"]["type"] == "tool_use" || data["delta"]["type"] == "input_json_delta";
+                let is_call =
+                    data["content_block"]["type"] == "tool_use" || data["delta"]["type"] == "input_json_delta";
                 is_call.then(|| {
-                    (data["index"].clone(), data["content_block"]["name"].clone(), data["delta"]["partial_json"].clone())
+                    (
+                        data["index"].clone(),
+                        data["content_block"]["name"].clone(),
+                        data["delta"]["partial_json"].clone(),
+                    )
                 })
             })),
             Self::Messages => {
@@ -238,5 +245,8 @@ fn put_together(pieces: impl Iterator<Item = (Value, Value, Value)>) -> Vec<(Str
         call.1.push_str(name.as_str().unwrap_or_default());
         call.2.push_str(arguments.as_str().unwrap_or_default());
     }
-    calls.into_iter().map(|(_, name, arguments)| (name, serde_json::from_str(&arguments).unwrap_or(Value::Null))).collect()
+    calls
+        .into_iter()
+        .map(|(_, name, arguments)| (name, serde_json::from_str(&arguments).unwrap_or(Value::Null)))
+        .collect()
 }
