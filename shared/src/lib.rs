@@ -1,6 +1,6 @@
 //! LMO's library: everything that the functions share. A function is a thin handler over it.
 //!
-//! Direction of dependency: `store` <- domains (`tenant`, `auth`, `llm`, `quota`, `usage`) <- `answer` <- `http`.
+//! Direction of dependency: `store` <- domains (`tenant`, `auth`, `llm`, `session`, `quota`, `usage`) <- `answer` <- `http`.
 //! Domains know no HTTP framework, and `http` is the only place that knows axum.
 
 pub mod answer;
@@ -15,6 +15,7 @@ pub mod llm;
 pub mod money;
 pub mod platform;
 pub mod quota;
+pub mod session;
 pub mod store;
 pub mod telemetry;
 pub mod tenant;

@@ -84,7 +84,7 @@ impl Scene {
         let caller = self.authenticator.caller(&self.key).await?;
         let mut prompt = Prompt::new(vec![Message::text(Role::User, "one two three")]);
         prompt.max_output = Some(20);
-        self.answers.answer(&caller, Ask { model: None, prompt, stream: false }).await?.collect().await
+        self.answers.answer(&caller, Ask { model: None, prompt, stream: false, session: None }).await?.collect().await
     }
 
     /// What a start does after a crash.

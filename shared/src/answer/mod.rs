@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     config::Flush,
     error::{Error, Result},
-    id::RequestId,
+    id::{RequestId, SessionId},
     llm::{Chunk, Native, Prompt, Upstreams, Usage, catalogue::Catalogues},
     money::NanoUsd,
     quota::{Meters, Rate},
@@ -35,6 +35,8 @@ pub struct Ask {
     pub prompt: Prompt,
     /// Whether the caller wants the answer piece by piece.
     pub stream: bool,
+    /// The conversation that it continues; none if the prompt is all there is.
+    pub session: Option<SessionId>,
 }
 
 /// A step of an answer.

@@ -47,7 +47,7 @@ impl Plan {
 }
 
 pub(super) fn plan(config: &TenantConfig, catalogue: Arc<Catalogue>, ask: Ask) -> Result<Plan> {
-    let Ask { model, mut prompt, stream } = ask;
+    let Ask { model, mut prompt, stream, session: _ } = ask;
     let asked = model.as_deref().or(config.default_model.as_deref()).unwrap_or(DEFAULT_ALIAS);
     let (name, spec) = catalogue.model(asked)?;
     allow(config, &catalogue, asked, name)?;
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn ask(text: &str) -> Ask {
-        Ask { model: None, prompt: Prompt::new(vec![Message::text(Role::User, text)]), stream: false }
+        Ask { model: None, prompt: Prompt::new(vec![Message::text(Role::User, text)]), stream: false, session: None }
     }
 
     #[test]

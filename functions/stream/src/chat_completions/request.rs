@@ -99,6 +99,6 @@ impl ChatRequest {
             extra,
             ..Prompt::default()
         };
-        Ok(Ask { model: self.model, prompt, stream: self.stream.unwrap_or(false) })
+        Ok(Ask { model: self.model, prompt, stream: self.stream.unwrap_or(false), session: None })
     }
 }
