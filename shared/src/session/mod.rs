@@ -27,7 +27,7 @@ use crate::{
     error::{Error, Result},
     id::{RequestId, TenantId},
     llm::Message,
-    store::{Partition, Table, keys},
+    store::{Table, keys},
 };
 
 mod head;
