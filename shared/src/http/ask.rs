@@ -147,22 +147,22 @@ mod tests {
 
     use super::*;
 
-    fn ask(context: Value) -> Result<Ask> {
+    fn ask(context: &Value) -> Result<Ask> {
         let request: AskRequest = serde_json::from_value(json!({"query": "hi", "context": context})).unwrap();
         request.into_ask(false)
     }
 
     #[test]
     fn a_session_is_handed_on() {
-        let asked = ask(json!({"sessionId": "chat-42"})).unwrap();
+        let asked = ask(&json!({"sessionId": "chat-42"})).unwrap();
         assert_eq!(asked.session, SessionId::parse("chat-42"));
-        assert_eq!(ask(json!({})).unwrap().session, None);
+        assert_eq!(ask(&json!({})).unwrap().session, None);
     }
 
     #[test]
     fn earlier_messages_come_from_the_session_or_from_the_request() {
         let both = json!({"sessionId": "s", "previousMessages": [{"role": "user", "content": "a"}]});
-        assert!(matches!(ask(both), Err(Error::Invalid { param, .. }) if param == "context.previousMessages"));
-        assert!(ask(json!({"sessionId": "s", "previousMessages": []})).is_ok());
+        assert!(matches!(ask(&both), Err(Error::Invalid { param, .. }) if param == "context.previousMessages"));
+        assert!(ask(&json!({"sessionId": "s", "previousMessages": []})).is_ok());
     }
 }

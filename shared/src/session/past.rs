@@ -59,7 +59,7 @@ pub(super) fn continues(messages: &[Message]) -> bool {
 pub(super) struct Part {
     pub number: u32,
     /// Which part, from 0.
-    pub part: u8,
+    pub index: u8,
     pub parts: u8,
     pub request: RequestId,
     pub at: Timestamp,
@@ -71,7 +71,7 @@ pub(super) struct Part {
 
 impl Part {
     pub fn sort(&self, born: RequestId) -> String {
-        keys::turn(born, self.number, self.part)
+        keys::turn(born, self.number, self.index)
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) fn cut(turn: &Part, json: &[u8]) -> Result<Vec<Part>> {
     let body = deflated.finish().map_err(Error::internal)?;
     let shares: Vec<&[u8]> = body.chunks(PART).collect();
     let parts = u8::try_from(shares.len()).map_err(Error::internal)?;
-    let part = |(part, share): (u8, &&[u8])| Part { part, parts, body: share.to_vec(), ..turn.clone() };
+    let part = |(index, share): (u8, &&[u8])| Part { index, parts, body: share.to_vec(), ..turn.clone() };
     Ok((0..).zip(&shares).map(part).collect())
 }
 
@@ -155,7 +155,7 @@ mod tests {
     fn turn() -> Part {
         Part {
             number: 7,
-            part: 0,
+            index: 0,
             parts: 0,
             request: RequestId::new(Timestamp(5)),
             at: Timestamp(9),

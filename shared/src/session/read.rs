@@ -42,7 +42,7 @@ impl Backwards {
             if part.number != number || part.expires_at <= self.now.seconds() {
                 return Ok(None);
             }
-            let first = part.part == 0;
+            let first = part.index == 0;
             parts.push_front(part);
             if first {
                 break;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Past;
 use crate::{
-    llm::{Content, Message, Part, Prompt, Role, ToolCall},
+    llm::{Content, Message, Part, Prompt, Role},
     money::Tokens,
 };
 
@@ -76,17 +76,14 @@ fn line(message: &Message) -> String {
         Role::Tool => "tool",
         Role::Other(role) => role,
     };
-    let mut said = match &message.content {
+    let said = match &message.content {
         Some(Content::Text(text)) => text.clone(),
         Some(Content::Parts(parts)) => parts.iter().map(words).collect(),
         None => String::new(),
     };
-    for ToolCall { function, .. } in &message.tool_calls {
-        if let Some(function) = function {
-            said.push_str(&format!("[calls {} with {}]", function.name, function.arguments));
-        }
-    }
-    format!("{role}: {said}\n")
+    let called = message.tool_calls.iter().filter_map(|call| call.function.as_ref());
+    let calls: String = called.map(|call| ["[calls ", &call.name, " with ", &call.arguments, "]"].concat()).collect();
+    format!("{role}: {said}{calls}\n")
 }
 
 fn words(part: &Part) -> &str {

@@ -139,7 +139,7 @@ impl Turn {
         }
         let turn = Part {
             number: self.head.turns,
-            part: 0,
+            index: 0,
             parts: 0,
             request: self.opening.request,
             at: self.clock.now(),

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     clock::Timestamp,
     id::RequestId,
+    llm::ToolCall,
     session::{Room, Weight, trim},
 };
 
