@@ -1,6 +1,6 @@
 //! Conversations on the embedded engine: one turn at a time, for as long as they live, and nobody else's.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use lmo_shared::{
@@ -119,16 +119,20 @@ fn is_not_found<T>(result: &Result<T>) -> bool {
     matches!(result, Err(Error::NotFound { kind: "session", .. }))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn of_many_that_begin_at_once_one_is_admitted() {
-    let scene = Scene::new().await;
+    let scene = Arc::new(Scene::new().await);
     for round in 0..3 {
-        let begun = join_all((0..20).map(|_| scene.begin())).await;
-        let (mut won, lost): (Vec<_>, Vec<_>) = begun.into_iter().partition(Result::is_ok);
+        let begin = |_| {
+            let scene = Arc::clone(&scene);
+            tokio::spawn(async move { scene.begin().await })
+        };
+        let begun = join_all((0..20).map(begin)).await.into_iter().map(|begun| begun.unwrap());
+        let (mut won, lost): (Vec<_>, Vec<_>) = begun.partition(Result::is_ok);
         assert_eq!((won.len(), lost.iter().filter(|lost| is_conflict(lost)).count()), (1, 19));
         let turn = won.remove(0).unwrap();
         assert_eq!(turn.number(), round);
-        turn.commit(said("hi")).await.unwrap();
+        tokio::spawn(turn.commit(said("hi"))).await.unwrap().unwrap();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use aws_sdk_dynamodb::{
-    operation::transact_write_items::TransactWriteItemsError,
+    operation::{transact_write_items::TransactWriteItemsError, update_item::builders::UpdateItemFluentBuilder},
     types::{TransactWriteItem, Update},
 };
 use futures_util::StreamExt;
@@ -210,17 +210,18 @@ impl Turn {
     async fn renew(&self) {
         let partition = self.partition();
         let until = number(self.turn_expiry());
-        let parts = self.ageing.iter().flat_map(|(turn, parts)| (0..*parts).map(|part| (*turn, part)));
-        let renew = |(turn, part)| {
+        let renewal = |turn, part| {
             let update = partition.update(&keys::turn(self.head.born, turn, part));
-            let update = update
+            update
                 .update_expression("SET expires_at = :until")
                 // One that was deleted stays so.
                 .condition_expression("attribute_exists(pk)")
-                .expression_attribute_values(":until", until.clone());
-            async move { update.send().await }
+                .expression_attribute_values(":until", until.clone())
         };
-        let mut renewed = futures_util::stream::iter(parts.map(renew)).buffer_unordered(RENEWED_TOGETHER);
+        let parts = self.ageing.iter().flat_map(|(turn, parts)| (0..*parts).map(|part| (*turn, part)));
+        let renewals: Vec<_> = parts.map(|(turn, part)| renewal(turn, part)).collect();
+        let renewals = futures_util::stream::iter(renewals).map(UpdateItemFluentBuilder::send);
+        let mut renewed = renewals.buffer_unordered(RENEWED_TOGETHER);
         while let Some(sent) = renewed.next().await {
             if let Some(error) = sent.err().filter(|error| !is_condition_failure(error)) {
                 tracing::warn!(request = %self.opening.request, error = ?failure(error), "a turn was not renewed");
