@@ -80,6 +80,7 @@ impl Turn {
         let mut turns = Backwards::from(&self.partition(), self.head.born, self.head.turns, now);
         let mut found = VecDeque::new();
         let (mut tokens, mut bytes) = (0_u64, 0);
+        self.ageing.clear();
         while let Some(turn) = turns.next().await? {
             if turn.expires_at < outlived {
                 self.ageing.push((turn.number, turn.parts));
