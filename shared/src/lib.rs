@@ -1,6 +1,7 @@
 //! LMO's library: everything that the functions share. A function is a thin handler over it.
 //!
-//! Direction of dependency: `store` <- domains (`tenant`, `auth`, `llm`, `cache`, `quota`, `usage`) <- `answer` <- `http`.
+//! Direction of dependency: `store` <- domains (`tenant`, `auth`, `llm`, `cache`, `session`, `guard`, `quota`, `usage`) <-
+//! `answer` <- `http`.
 //! Domains know no HTTP framework, and `http` is the only place that knows axum.
 
 pub mod answer;
@@ -16,6 +17,7 @@ pub mod llm;
 pub mod money;
 pub mod platform;
 pub mod quota;
+pub mod session;
 pub mod store;
 pub mod telemetry;
 pub mod tenant;

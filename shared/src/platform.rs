@@ -13,6 +13,7 @@ use crate::{
     config::Config,
     llm::{Upstreams, catalogue::Catalogues},
     quota::Meters,
+    session::Sessions,
     store::Table,
     tenant::Tenants,
     usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
@@ -123,6 +124,12 @@ impl Platform {
             flush: self.config.flush,
             tasks: self.tasks.clone(),
         })
+    }
+
+    /// Conversations.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(self.table.clone(), self.clock.clone())
     }
 
     /// Usage reports.

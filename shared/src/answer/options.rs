@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cache::CacheControl;
+use crate::{cache::CacheControl, id::SessionId};
 
 /// What a request may say beside the question.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,4 +14,6 @@ pub struct Options {
     pub hedge_after: Option<Duration>,
     /// Whether the cache may answer.
     pub cache: CacheControl,
+    /// The conversation that the request continues; none if its prompt is all there is.
+    pub session: Option<SessionId>,
 }

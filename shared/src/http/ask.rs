@@ -10,6 +10,7 @@ use crate::{
     answer::{Ask, Options},
     cache::{CacheControl, CacheMode},
     error::{Error, Result},
+    id::SessionId,
     llm::{Content, Message, Prompt, Role},
     money::NanoUsd,
 };
@@ -63,6 +64,11 @@ pub struct Context {
     /// Earlier messages of the conversation, oldest first.
     #[serde(default, rename = "previousMessages")]
     pub previous_messages: Vec<Message>,
+    /// A conversation that LMO keeps: what was said in it comes before `messages` and `query`, and they and the answer
+    /// are added to it. It begins with its first use. A system prompt applies to its own request alone. Not together
+    /// with `previousMessages`.
+    #[serde(default, rename = "sessionId")]
+    pub session_id: Option<SessionId>,
 }
 
 /// One text or several.
@@ -90,8 +96,9 @@ impl AskRequest {
     /// What the pipeline is asked; what the body says of routing and caching comes before the header's `options`.
     ///
     /// # Errors
-    /// `Invalid` if there is nothing to answer.
+    /// `Invalid` if there is nothing to answer, or if two places say what came before.
     pub fn into_ask(self, stream: bool, options: Options) -> Result<Ask> {
+        let Context { previous_messages: mut messages, session_id } = self.context;
         let options = Options {
             fallbacks: self.fallbacks.or(options.fallbacks),
             hedge_after: self.hedge_after_ms.map(Duration::from_millis).or(options.hedge_after),
@@ -99,8 +106,12 @@ impl AskRequest {
                 mode: self.cache.or(options.cache.mode),
                 max_age: self.max_age.map(Duration::from_secs).or(options.cache.max_age),
             },
+            session: session_id.or(options.session),
         };
-        let mut messages = self.context.previous_messages;
+        if options.session.is_some() && !messages.is_empty() {
+            let detail = "previousMessages can't be given together with sessionId, which says what came before";
+            return Err(Error::invalid("context.previousMessages", detail));
+        }
         messages.extend(self.messages);
         match self.query {
             Some(query) if query.trim().is_empty() => return Err(Error::invalid("query", "query is empty")),
@@ -147,5 +158,31 @@ pub struct Cost {
 impl From<NanoUsd> for Cost {
     fn from(amount: NanoUsd) -> Self {
         Self { nano_usd: amount.0, usd: amount.to_usd() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn ask(context: &Value) -> Result<Ask> {
+        let request: AskRequest = serde_json::from_value(json!({"query": "hi", "context": context})).unwrap();
+        request.into_ask(false)
+    }
+
+    #[test]
+    fn a_session_is_handed_on() {
+        let asked = ask(&json!({"sessionId": "chat-42"})).unwrap();
+        assert_eq!(asked.session, SessionId::parse("chat-42"));
+        assert_eq!(ask(&json!({})).unwrap().session, None);
+    }
+
+    #[test]
+    fn earlier_messages_come_from_the_session_or_from_the_request() {
+        let both = json!({"sessionId": "s", "previousMessages": [{"role": "user", "content": "a"}]});
+        assert!(matches!(ask(&both), Err(Error::Invalid { param, .. }) if param == "context.previousMessages"));
+        assert!(ask(&json!({"sessionId": "s", "previousMessages": []})).is_ok());
     }
 }

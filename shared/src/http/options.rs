@@ -13,11 +13,13 @@ use crate::{
     cache::{CacheControl, CacheMode},
     clock::Timestamp,
     error::{Error, Result},
+    id::SessionId,
 };
 
 const CACHE: &str = "x-lmo-cache";
 const MAX_AGE: &str = "x-lmo-max-age";
 const FALLBACKS: &str = "x-lmo-fallbacks";
+const SESSION: &str = "x-lmo-session";
 const HEDGE_AFTER: &str = "x-lmo-hedge-after-ms";
 
 impl<S: Sync> FromRequestParts<S> for Options {
@@ -44,7 +46,8 @@ fn read(headers: &HeaderMap) -> Result<Options> {
     };
     let max_age = number(headers, MAX_AGE, "X-LMO-Max-Age")?.map(Duration::from_secs);
     let hedge_after = number(headers, HEDGE_AFTER, "X-LMO-Hedge-After-Ms")?.map(Duration::from_millis);
-    Ok(Options { fallbacks, hedge_after, cache: CacheControl { mode, max_age } })
+    let session = text(headers, SESSION)?.map(SessionId::parse).transpose()?;
+    Ok(Options { fallbacks, hedge_after, cache: CacheControl { mode, max_age }, session })
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>> {
@@ -81,11 +84,13 @@ mod tests {
 
     #[test]
     fn everything_can_be_said() {
-        let said = [(CACHE, "refresh"), (MAX_AGE, "60"), (FALLBACKS, "a, b"), (HEDGE_AFTER, "200")];
+        let said =
+            [(CACHE, "refresh"), (MAX_AGE, "60"), (FALLBACKS, "a, b"), (HEDGE_AFTER, "200"), (SESSION, "chat-1")];
         let expected = Options {
             fallbacks: Some(vec!["a".to_owned(), "b".to_owned()]),
             hedge_after: Some(Duration::from_millis(200)),
             cache: CacheControl { mode: Some(CacheMode::Refresh), max_age: Some(Duration::from_mins(1)) },
+            session: Some(SessionId::parse("chat-1").unwrap()),
         };
         assert_eq!(read(&headers(&said)).unwrap(), expected);
         assert_eq!(read(&HeaderMap::new()).unwrap(), Options::default());
@@ -93,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_named() {
-        for (name, value) in [(CACHE, "sometimes"), (MAX_AGE, "-1"), (HEDGE_AFTER, "soon")] {
+        for (name, value) in [(CACHE, "sometimes"), (MAX_AGE, "-1"), (SESSION, "a b"), (HEDGE_AFTER, "soon")] {
             let error = read(&headers(&[(name, value)])).unwrap_err();
             assert!(matches!(error, Error::Invalid { param, .. } if param.eq_ignore_ascii_case(name)));
         }

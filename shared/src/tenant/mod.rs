@@ -1,6 +1,6 @@
 //! Tenants, their configuration and their API keys.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -70,6 +70,13 @@ pub struct TenantConfig {
     /// Origins whose pages may call with this tenant's keys (`https://app.example.com`), or `*`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_origins: Vec<String>,
+    /// How long a conversation is kept after its last turn, in seconds, 60 to 34,560,000 (400 days); 30 days if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 60, maximum = 34_560_000)]
+    pub session_ttl_seconds: Option<u64>,
+    /// Whether what no longer fits into the model's window is summarised by the model, instead of forgotten.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub session_summary: bool,
 }
 
 impl TenantConfig {
@@ -80,6 +87,7 @@ impl TenantConfig {
     pub fn check(&self) -> Result<()> {
         const LONGEST_SYSTEM_PROMPT: usize = 100_000;
         const MOST_LISTED: usize = 1_000;
+        const SESSION_TTL: RangeInclusive<u64> = 60..=400 * 24 * 3_600;
         if self.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature)) {
             return Err(Error::invalid("temperature", "temperature must be from 0 to 2"));
         }
@@ -96,6 +104,10 @@ impl TenantConfig {
             return Err(Error::invalid("fallbacks", format!("fallbacks must list at most {MOST_FALLBACKS} models")));
         }
         self.cache.check()?;
+        if self.session_ttl_seconds.is_some_and(|seconds| !SESSION_TTL.contains(&seconds)) {
+            let detail = "session_ttl_seconds must be from 60 to 34,560,000 (400 days)";
+            return Err(Error::invalid("session_ttl_seconds", detail));
+        }
         let good = |origin: &String| origin == "*" || is_origin(origin);
         match self.allowed_origins.iter().position(|origin| !good(origin)) {
             Some(index) => {
@@ -107,6 +119,13 @@ impl TenantConfig {
             }
             None => Ok(()),
         }
+    }
+
+    /// How long a conversation is kept after its last turn.
+    #[must_use]
+    pub fn session_ttl(&self) -> Duration {
+        const DEFAULT: Duration = Duration::from_hours(30 * 24);
+        self.session_ttl_seconds.map_or(DEFAULT, Duration::from_secs)
     }
 
     /// Whether pages of `origin` may call.
@@ -194,6 +213,15 @@ mod tests {
         let config =
             TenantConfig { allowed_origins: vec!["*".into(), "app.example.com".into()], ..TenantConfig::default() };
         assert!(matches!(config.check(), Err(Error::Invalid { param, .. }) if param == "allowed_origins[1]"));
+    }
+
+    #[test]
+    fn a_session_is_kept_for_a_minute_at_least_and_400_days_at_most() {
+        let check = |seconds| TenantConfig { session_ttl_seconds: Some(seconds), ..TenantConfig::default() }.check();
+        assert!(check(60).is_ok() && check(34_560_000).is_ok());
+        for seconds in [0, 59, 34_560_001, u64::MAX] {
+            assert!(matches!(check(seconds), Err(Error::Invalid { param, .. }) if param == "session_ttl_seconds"));
+        }
     }
 
     #[test]
