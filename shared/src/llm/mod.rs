@@ -23,6 +23,7 @@ mod body;
 mod bound;
 pub mod catalogue;
 pub mod converse;
+mod data_url;
 mod echo;
 mod error;
 pub mod format;
