@@ -169,14 +169,14 @@ mod tests {
 
     fn ask(context: &Value) -> Result<Ask> {
         let request: AskRequest = serde_json::from_value(json!({"query": "hi", "context": context})).unwrap();
-        request.into_ask(false)
+        request.into_ask(false, Options::default())
     }
 
     #[test]
     fn a_session_is_handed_on() {
         let asked = ask(&json!({"sessionId": "chat-42"})).unwrap();
-        assert_eq!(asked.session, SessionId::parse("chat-42"));
-        assert_eq!(ask(&json!({})).unwrap().session, None);
+        assert_eq!(asked.options.session, SessionId::parse("chat-42"));
+        assert_eq!(ask(&json!({})).unwrap().options.session, None);
     }
 
     #[test]

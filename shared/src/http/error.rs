@@ -12,6 +12,10 @@ use utoipa::ToSchema;
 
 use super::{RequestLabel, rate_limit};
 use crate::{clock::Timestamp, error::Error, llm::ProviderError, quota::Refusal};
+pub(super) use anthropic::is_path as is_anthropics;
+pub use anthropic::{AnthropicError, AnthropicProblem, anthropic_body};
+
+mod anthropic;
 
 /// An error on its way to be rendered.
 #[derive(Debug)]
@@ -103,7 +107,11 @@ pub(super) fn render(response: Response, path: &str, label: &RequestLabel, now: 
     let Some(failure) = response.extensions().get::<std::sync::Arc<Failure>>().cloned() else { return response };
     let error = &failure.0;
     log(error, path, label);
-    let mut rendered = if path.starts_with("/v1/") { openai(error) } else { problem(error, label) };
+    let mut rendered = match path {
+        _ if is_anthropics(path) => anthropic::response(error, label),
+        _ if path.starts_with("/v1/") => openai(error),
+        _ => problem(error, label),
+    };
     for (name, value) in response.headers() {
         if name == header::ALLOW {
             rendered.headers_mut().insert(name, value.clone());

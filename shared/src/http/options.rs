@@ -46,7 +46,13 @@ fn read(headers: &HeaderMap) -> Result<Options> {
     };
     let max_age = number(headers, MAX_AGE, "X-LMO-Max-Age")?.map(Duration::from_secs);
     let hedge_after = number(headers, HEDGE_AFTER, "X-LMO-Hedge-After-Ms")?.map(Duration::from_millis);
-    let session = text(headers, SESSION)?.map(SessionId::parse).transpose()?;
+    let wrong = || {
+        Error::invalid(
+            "X-LMO-Session",
+            "X-LMO-Session must have 1 to 128 of the characters A-Z, a-z, 0-9, `.`, `_`, `:` and `-`",
+        )
+    };
+    let session = text(headers, SESSION)?.map(|id| SessionId::parse(id).ok_or_else(wrong)).transpose()?;
     Ok(Options { fallbacks, hedge_after, cache: CacheControl { mode, max_age }, session })
 }
 

@@ -24,6 +24,7 @@ mod bound;
 mod breaker;
 pub mod catalogue;
 pub mod converse;
+mod data_url;
 mod echo;
 pub mod embed;
 mod error;

@@ -77,6 +77,10 @@ impl Chunks {
     }
 
     fn chunk(&mut self, chunk: Chunk, out: &mut Frames) {
+        // A provider of another format said something that only its own clients know.
+        if chunk.choices.is_empty() && chunk.extra.is_empty() {
+            return;
+        }
         let choices: Vec<_> = chunk.choices.into_iter().map(|delta| self.choice(delta)).collect();
         // With `include_usage`, all chunks but the last carry a null.
         let usage = self.shows_usage.then_some(Value::Null);
