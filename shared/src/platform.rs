@@ -8,7 +8,7 @@ use aws_config::SdkConfig;
 use crate::{
     answer::{Answers, Parts, Tasks},
     auth::Authenticator,
-    cache::{AnswerCache, Flights},
+    cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
     config::Config,
     llm::{Upstreams, catalogue::Catalogues},
@@ -116,7 +116,9 @@ impl Platform {
             upstreams: Upstreams::new(self.secrets(), self.sdk.credentials_provider()),
             meters: self.meters(),
             cache: AnswerCache::new(self.table.clone(), self.clock.clone()),
+            neighbours: Neighbours::new(self.table.clone(), self.clock.clone()),
             flights: Flights::default(),
+            sessions: self.sessions(),
             ledger: Ledger::new(self.table.clone()),
             publisher: Publisher::new(self.kinesis(), self.config.stream.as_str(), self.config.flush),
             clock: self.clock.clone(),

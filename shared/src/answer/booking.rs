@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How much longer than the request its hold lives: what settling may take.
-const GRACE: Duration = Duration::from_mins(1);
+pub(super) const GRACE: Duration = Duration::from_mins(1);
 
 /// One request, whose it is, and the books that it goes into.
 #[derive(Clone, Copy)]

@@ -1,13 +1,20 @@
 //! The cache's part in a request: look before a model is asked, keep what it said.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
-use super::{CacheStatus, Parts, plan::Plan};
+use super::{
+    CacheStatus, Parts,
+    embed::{self, EmbedAsk, EmbedInputs},
+    plan::Plan,
+};
 use crate::{
-    cache::{Kept, Lead, Policy, Seat},
+    auth::Caller,
+    cache::{Asked, Group, Kept, Lead, Policy, Seat, question},
     error::{Error, Result},
     id::TenantId,
-    llm::{Chunk, Reported},
+    llm::{Chunk, Reported, embed::EmbedInput},
 };
 
 /// The most bytes of text that are recorded to be kept.
@@ -17,15 +24,30 @@ const MOST_RECORDED: u64 = 8 * 1024 * 1024;
 pub(super) enum Looked {
     /// An answer.
     Hit(Kept, CacheStatus),
-    /// None. Others may be waiting for what this request will keep.
-    Miss(Option<Lead>),
+    /// None.
+    Miss(Missed),
+}
+
+/// What follows from a miss.
+#[derive(Default)]
+pub(super) struct Missed {
+    /// Others may be waiting for what this request will keep.
+    pub lead: Option<Lead>,
+    /// Where its question will be found.
+    pub place: Option<Place>,
 }
 
 /// The cache, for one request.
 pub(super) struct Cached<'a> {
-    pub parts: &'a Parts,
-    pub tenant: TenantId,
+    pub parts: &'a Arc<Parts>,
+    pub caller: &'a Caller,
     pub plan: &'a Plan,
+}
+
+/// A question among similar ones.
+pub(super) struct Place {
+    group: Group,
+    vector: Vec<f32>,
 }
 
 impl<'a> Cached<'a> {
@@ -43,17 +65,55 @@ impl<'a> Cached<'a> {
     /// # Errors
     /// `NotCached` if nothing else would do.
     pub async fn look(&self) -> Result<Looked> {
-        let Some(policy) = self.policy().filter(|policy| policy.reads) else { return Ok(Looked::Miss(None)) };
+        let Some(policy) = self.policy().filter(|policy| policy.reads) else {
+            return Ok(Looked::Miss(Missed::default()));
+        };
         if let Some(kept) = self.find(policy).await {
             return Ok(Looked::Hit(kept, CacheStatus::Hit));
+        }
+        let place = self.place().await;
+        if let Some(place) = &place
+            && let Some(kept) = self.similar(policy, place).await
+        {
+            return Ok(Looked::Hit(kept, CacheStatus::Semantic));
         }
         if policy.only {
             return Err(Error::NotCached);
         }
-        match self.parts.flights.join(self.tenant, &policy.key) {
-            Seat::Lead(lead) => Ok(Looked::Miss(Some(lead))),
+        match self.parts.flights.join(self.tenant(), &policy.key) {
+            Seat::Lead(lead) => Ok(Looked::Miss(Missed { lead: Some(lead), place })),
             Seat::Follow(end) => Ok(self.follow(policy, end).await),
         }
+    }
+
+    fn tenant(&self) -> TenantId {
+        self.caller.tenant().id
+    }
+
+    /// Where the question is among similar ones, if the tenant wants to know. It is embedded by a request of its own,
+    /// charged like any other; if that fails, there are no similar ones.
+    async fn place(&self) -> Option<Place> {
+        let settings = self.caller.config().cache.semantic.as_ref()?;
+        let asked = self.plan.candidates.first()?;
+        let (text, rest) = question(&self.plan.prompt)?;
+        let rest = Asked { prompt: &rest, max_output: asked.max_output };
+        let group = Group::of(&settings.model, &asked.name, &asked.model, &rest);
+        let inputs = EmbedInputs::new("input", vec![EmbedInput::Text(text)]).ok()?;
+        let model = Some(settings.model.clone());
+        let ask = EmbedAsk { model, inputs, dimensions: None, kind: None, user: None };
+        let catalogue = Arc::clone(&self.plan.catalogue);
+        let embedded = embed::embed(self.parts, catalogue, self.caller.account(), ask).await;
+        let noted = embedded.inspect_err(|error| tracing::warn!(?error, "a question could not be embedded"));
+        Some(Place { group, vector: noted.ok()?.vectors.pop()? })
+    }
+
+    async fn similar(&self, policy: &Policy, place: &Place) -> Option<Kept> {
+        let threshold = self.caller.config().cache.semantic.as_ref()?.threshold;
+        let neighbours = &self.parts.neighbours;
+        let nearest = neighbours.nearest(self.tenant(), &place.group, &place.vector, threshold, policy.max_age).await;
+        let noted = nearest.inspect_err(|error| tracing::warn!(?error, "similar questions could not be read"));
+        let key = noted.ok()??;
+        self.find(&Policy { key, ..policy.clone() }).await
     }
 
     async fn follow(&self, policy: &Policy, mut end: watch::Receiver<()>) -> Looked {
@@ -62,12 +122,12 @@ impl<'a> Cached<'a> {
         match self.find(policy).await {
             Some(kept) => Looked::Hit(kept, CacheStatus::Hit),
             // It failed, or was too large: everybody for themselves, at once.
-            None => Looked::Miss(None),
+            None => Looked::Miss(Missed::default()),
         }
     }
 
     async fn find(&self, policy: &Policy) -> Option<Kept> {
-        let found = self.parts.cache.find(self.tenant, &policy.key, policy.max_age).await;
+        let found = self.parts.cache.find(self.tenant(), &policy.key, policy.max_age).await;
         found.unwrap_or_else(|error| {
             tracing::warn!(error = ?error, "the cache could not be read");
             None
@@ -75,7 +135,7 @@ impl<'a> Cached<'a> {
     }
 
     /// Keeps an answer.
-    pub async fn keep(&self, recorded: Option<Recorded>, reported: &Reported) {
+    pub async fn keep(&self, recorded: Option<Recorded>, reported: &Reported, place: Option<&Place>) {
         let (Some(policy), Some(recorded)) = (self.policy(), recorded) else { return };
         let kept = Kept {
             model: recorded.model,
@@ -83,8 +143,14 @@ impl<'a> Cached<'a> {
             chunks: recorded.chunks,
             reported: reported.clone(),
         };
-        if let Err(error) = self.parts.cache.keep(self.tenant, &policy.key, &kept, policy.ttl).await {
-            tracing::warn!(error = ?error, "an answer could not be cached");
+        let keep = async {
+            self.parts.cache.keep(self.tenant(), &policy.key, &kept, policy.ttl).await?;
+            let Some(Place { group, vector }) = place else { return Ok(()) };
+            self.parts.neighbours.add(self.tenant(), group, vector, &policy.key, policy.ttl).await
+        };
+        let kept: Result<()> = keep.await;
+        if let Err(error) = kept {
+            tracing::warn!(?error, "an answer could not be cached");
         }
     }
 }

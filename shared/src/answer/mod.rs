@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::Caller,
-    cache::{AnswerCache, Flights},
+    cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
     config::Flush,
     error::{Error, Result},
@@ -15,6 +15,7 @@ use crate::{
     llm::{Chunk, Native, Prompt, Upstreams, Usage, catalogue::Catalogues},
     money::NanoUsd,
     quota::{Meters, Rate},
+    session::Sessions,
     tenant::KeyScope,
     usage::{Ledger, Publisher},
 };
@@ -22,6 +23,7 @@ use crate::{
 mod booking;
 mod cached;
 mod completion;
+mod conversation;
 mod embed;
 mod options;
 mod plan;
@@ -104,8 +106,12 @@ pub struct Parts {
     pub meters: Meters,
     /// Answers to be given again.
     pub cache: AnswerCache,
+    /// Questions that were answered, by their vectors.
+    pub neighbours: Neighbours,
     /// The questions that are being asked.
     pub flights: Flights,
+    /// Conversations.
+    pub sessions: Sessions,
     /// What decides what is billed.
     pub ledger: Ledger,
     /// What tells the aggregation.
@@ -158,12 +164,11 @@ impl Answers {
         caller.require(KeyScope::Query)?;
         let parts = Arc::clone(&self.0);
         let catalogue = parts.catalogues.current().await?;
-        let plan = plan::plan(caller.config(), catalogue, ask)?;
         let id = RequestId::new(parts.clock.now());
         let flush = parts.flush;
         let (sender, mut steps) = mpsc::channel(run::AHEAD);
         let tracker = parts.tasks.tracker.clone();
-        tracker.spawn(run::run(parts, caller.account(), id, plan, sender));
+        tracker.spawn(run::run(run::Incoming { parts, caller: caller.clone(), catalogue, id, ask }, sender));
         match steps.recv().await {
             Some(Ok(run::Step::Started(run::Started { rate, model, cache }))) => {
                 Ok(Answer { id, model, rate, cache, steps, flush, ahead: None, ended: false })

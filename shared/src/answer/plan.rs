@@ -61,11 +61,21 @@ impl Plan {
     }
 }
 
+/// The model that is asked, by its own name, with its entry in the catalogue.
+pub(super) fn model<'a>(
+    config: &TenantConfig,
+    catalogue: &'a Catalogue,
+    asked: Option<&str>,
+) -> Result<(&'a str, &'a Model)> {
+    let asked = asked.or(config.default_model.as_deref()).unwrap_or(DEFAULT_ALIAS);
+    let (name, model) = catalogue.model(asked)?;
+    allow(config, catalogue, asked, name)?;
+    Ok((name, model))
+}
+
 pub(super) fn plan(config: &TenantConfig, catalogue: Arc<Catalogue>, ask: Ask) -> Result<Plan> {
-    let Ask { model, mut prompt, stream, options } = ask;
-    let asked = model.as_deref().or(config.default_model.as_deref()).unwrap_or(DEFAULT_ALIAS);
-    let (name, spec) = catalogue.model(asked)?;
-    allow(config, &catalogue, asked, name)?;
+    let (name, spec) = model(config, &catalogue, ask.model.as_deref())?;
+    let Ask { prompt, stream, options, .. } = ask;
     if prompt.messages.is_empty() {
         return Err(Error::invalid("messages", "there must be at least one message"));
     }
@@ -75,7 +85,6 @@ pub(super) fn plan(config: &TenantConfig, catalogue: Arc<Catalogue>, ask: Ask) -
     if prompt.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature)) {
         return Err(Error::invalid("temperature", "temperature must be from 0 to 2"));
     }
-    apply_defaults(config, &mut prompt);
     let first = candidate(config, name, spec, &prompt)?;
     let mut candidates = vec![first];
     candidates.extend(fallbacks(config, &catalogue, name, &prompt, options.fallbacks.as_deref())?);
@@ -88,7 +97,7 @@ pub(super) fn plan(config: &TenantConfig, catalogue: Arc<Catalogue>, ask: Ask) -
 }
 
 /// What the tenant has set and the request has not. The caller's own words don't say it, so they don't hold any more.
-fn apply_defaults(config: &TenantConfig, prompt: &mut Prompt) {
+pub(super) fn apply_defaults(config: &TenantConfig, prompt: &mut Prompt) {
     if prompt.temperature.is_none() && config.temperature.is_some() {
         prompt.temperature = config.temperature;
         prompt.native = None;
@@ -285,10 +294,13 @@ mod tests {
     #[test]
     fn the_tenants_system_prompt_gives_way_to_the_requests_own() {
         let config = TenantConfig { system_prompt: Some("Be brief.".to_owned()), ..TenantConfig::default() };
-        assert_eq!(plan(&config, catalogue(), ask("hi")).unwrap().prompt.messages.len(), 2);
-        let mut own = ask("hi");
-        own.prompt.messages.insert(0, Message::text(Role::System, "Be long."));
-        assert_eq!(plan(&config, catalogue(), own).unwrap().prompt.messages.len(), 2);
+        let mut none = ask("hi").prompt;
+        let mut own = none.clone();
+        own.messages.insert(0, Message::text(Role::System, "Be long."));
+        for prompt in [&mut none, &mut own] {
+            apply_defaults(&config, prompt);
+            assert_eq!(prompt.messages.len(), 2);
+        }
     }
 
     #[test]

@@ -7,19 +7,21 @@ use futures_util::{StreamExt, stream};
 use tokio::{sync::mpsc::Sender, time::Instant};
 
 use super::{
-    CacheStatus, Done, Event, Parts,
+    Ask, CacheStatus, Completion, Done, Event, Parts,
     booking::{Booking, Charge},
-    cached::{Cached, Looked, Recorded},
-    plan::{Candidate, Plan},
+    cached::{Cached, Looked, Missed, Recorded},
+    conversation::{Asking, Conversation},
+    plan::{self, Candidate, Plan},
     route::{Attempts, Begun, Route},
     tally::Tally,
 };
 use crate::{
+    auth::Caller,
     cache::Kept,
     error::{Error, Result},
     id::RequestId,
-    llm::{Event as ProviderEvent, Reported},
-    quota::{Account, Grant, Rate},
+    llm::{Event as ProviderEvent, ProviderError, Reported, catalogue::Catalogue},
+    quota::{Grant, Rate},
     usage::{Entry, Outcome},
 };
 
@@ -55,27 +57,78 @@ impl From<Error> for Stop {
     }
 }
 
-pub(super) async fn run(parts: Arc<Parts>, account: Account, id: RequestId, plan: Plan, client: Sender<Sent>) {
-    let booking = Booking { parts: &parts, account: &account, id };
-    let cached = Cached { parts: &parts, tenant: account.tenant, plan: &plan };
-    let request = Request { parts: &parts, plan: &plan, client: &client, cached: &cached };
-    let Ok(asked) = plan.asked() else { return request.tell(Err(Error::internal("a plan without a model"))).await };
+/// A request as it comes in.
+pub(super) struct Incoming {
+    pub parts: Arc<Parts>,
+    pub caller: Caller,
+    pub catalogue: Arc<Catalogue>,
+    pub id: RequestId,
+    pub ask: Ask,
+}
+
+pub(super) async fn run(incoming: Incoming, client: Sender<Sent>) {
+    let Incoming { parts, caller, catalogue, id, ask } = incoming;
+    match prepare(&parts, &caller, catalogue, id, ask).await {
+        Ok((plan, conversation)) => answer(&parts, &caller, id, &plan, conversation, &client).await,
+        Err(error) => tell(&client, Err(error)).await,
+    }
+}
+
+/// From what is asked to what is sent.
+async fn prepare(
+    parts: &Arc<Parts>,
+    caller: &Caller,
+    catalogue: Arc<Catalogue>,
+    request: RequestId,
+    mut ask: Ask,
+) -> Result<(Plan, Option<Conversation>)> {
+    let config = caller.config();
+    plan::apply_defaults(config, &mut ask.prompt);
+    let Some(session) = ask.options.session.take() else { return Ok((plan::plan(config, catalogue, ask)?, None)) };
+    let model = plan::model(config, &catalogue, ask.model.as_deref())?;
+    let asking = Asking { parts, caller, request, model };
+    let conversation = Conversation::begin(asking, &session, &mut ask.prompt).await?;
+    match plan::plan(config, catalogue, ask) {
+        Ok(plan) => Ok((plan, Some(conversation))),
+        Err(error) => {
+            conversation.give_up().await;
+            Err(error)
+        }
+    }
+}
+
+async fn answer(
+    parts: &Arc<Parts>,
+    caller: &Caller,
+    id: RequestId,
+    plan: &Plan,
+    conversation: Option<Conversation>,
+    client: &Sender<Sent>,
+) {
+    let account = caller.account();
+    let booking = Booking { parts, account: &account, id };
+    let cached = Cached { parts, caller, plan };
+    let request = Request { parts, plan, client, cached: &cached };
     // Admission and the look into the cache take one round trip, not two.
-    let hold = booking.hold(plan.need, &asked.name, &plan.catalogue.version);
+    let hold = async { booking.hold(plan.need, &plan.asked()?.name, &plan.catalogue.version).await };
     let (grant, looked) = tokio::join!(hold, cached.look());
-    let grant = match grant {
-        Ok(grant) => grant,
-        Err(error) => return request.tell(Err(error)).await,
+    let (grant, asked) = match grant.and_then(|grant| Ok((grant, plan.asked()?))) {
+        Ok(admitted) => admitted,
+        Err(error) => {
+            give_up(conversation).await;
+            return tell(client, Err(error)).await;
+        }
     };
     let attempts = Mutex::default();
-    let mut progress = Progress { tally: Tally::new(), candidate: asked, attempts: &attempts, recorded: None };
-    let (ended, lead) = request.converse(&grant, looked, &mut progress).await;
-    let (answer, outcome) = match ended {
+    let said = conversation.is_some().then(Completion::default);
+    let mut progress = Progress { tally: Tally::new(), candidate: asked, attempts: &attempts, recorded: None, said };
+    let (ended, missed) = request.converse(&grant, looked, &mut progress).await;
+    let (ended, outcome) = match ended {
         Ok(()) => (Ok(()), Outcome::Answered),
         Err(Stop::Failed(error)) => (Err(error), Outcome::Failed),
         Err(Stop::ClientLeft) => (Ok(()), Outcome::Left),
     };
-    let Progress { mut tally, candidate, recorded, .. } = progress;
+    let Progress { mut tally, candidate, recorded, said, .. } = progress;
     let (reported, estimated) = tally.usage(&plan.prompt);
     let recorded = recorded.filter(|_| outcome == Outcome::Answered && !estimated);
     let charge = Charge {
@@ -91,17 +144,44 @@ pub(super) async fn run(parts: Arc<Parts>, account: Account, id: RequestId, plan
     };
     match booking.record(charge).await {
         Ok(entry) => {
-            let told = request.tell(answer.map(|()| Step::Event(Event::Done(done(&entry, &reported)))));
+            let said = said.filter(|_| outcome == Outcome::Answered);
+            // Whoever goes on at once must find the turn there.
+            let ended = ended.and(end(conversation, said, &candidate.name).await);
+            let told = tell(client, ended.map(|()| Step::Event(Event::Done(done(&entry, &reported)))));
             // A client that doesn't read must not keep the hold.
-            tokio::join!(told, booking.settle(&grant, &entry), cached.keep(recorded, &reported));
+            tokio::join!(told, booking.settle(&grant, &entry), cached.keep(recorded, &reported, missed.place.as_ref()));
         }
         Err(error) => {
             // The hold stays; the sweep charges it.
             tracing::error!(request = %id, error = ?error, "the ledger did not take a request");
-            request.tell(Err(answer.err().unwrap_or(error))).await;
+            give_up(conversation).await;
+            tell(client, Err(ended.err().unwrap_or(error))).await;
         }
     }
-    drop(lead);
+    // Whoever waits for the answer may look for it now.
+    drop(missed.lead);
+}
+
+/// Adds the turn to its conversation, if it was answered.
+async fn end(conversation: Option<Conversation>, said: Option<Completion>, model: &str) -> Result<()> {
+    match (conversation, said) {
+        (Some(conversation), Some(said)) => conversation.add(said, model).await,
+        (conversation, _) => {
+            give_up(conversation).await;
+            Ok(())
+        }
+    }
+}
+
+async fn give_up(conversation: Option<Conversation>) {
+    if let Some(conversation) = conversation {
+        conversation.give_up().await;
+    }
+}
+
+/// A client that is gone has nothing to be told.
+async fn tell(client: &Sender<Sent>, step: Sent) {
+    let _ = client.send(step).await;
 }
 
 fn done(entry: &Entry, reported: &Reported) -> Done {
@@ -122,28 +202,25 @@ struct Progress<'a> {
     /// Who answers; who was asked, until somebody does.
     candidate: &'a Candidate,
     attempts: &'a Mutex<Attempts>,
-    /// What is to be kept.
+    /// What the cache is to keep.
     recorded: Option<Recorded>,
+    /// What the session is to keep.
+    said: Option<Completion>,
 }
 
 impl<'a> Request<'a> {
-    /// A client that is gone has nothing to be told.
-    async fn tell(&self, step: Sent) {
-        let _ = self.client.send(step).await;
-    }
-
     /// Gets an answer and passes it on. A streamed answer ends when its client leaves; one that is not is finished,
-    /// because its provider tells what it cost only at the end. Returns the lead of those who wait for it, too.
+    /// because its provider tells what it cost only at the end. Returns what follows from a miss of the cache, too.
     async fn converse(
         &self,
         grant: &Grant,
         looked: Result<Looked>,
         progress: &mut Progress<'a>,
-    ) -> (Result<(), Stop>, Option<crate::cache::Lead>) {
-        let (kept, lead) = match looked {
-            Ok(Looked::Hit(kept, status)) => (Some((kept, status)), None),
-            Ok(Looked::Miss(lead)) => (None, lead),
-            Err(error) => return (Err(error.into()), None),
+    ) -> (Result<(), Stop>, Missed) {
+        let (kept, missed) = match looked {
+            Ok(Looked::Hit(kept, status)) => (Some((kept, status)), Missed::default()),
+            Ok(Looked::Miss(missed)) => (None, missed),
+            Err(error) => return (Err(error.into()), Missed::default()),
         };
         let deadline = Instant::now() + self.parts.deadline;
         let conversation = async {
@@ -160,7 +237,7 @@ impl<'a> Request<'a> {
             () = self.client.closed(), if self.plan.stream => Err(Stop::ClientLeft),
             () = self.parts.tasks.stop.cancelled() => Err(Error::Unavailable("shutting down".into()).into()),
         };
-        (ended, lead)
+        (ended, missed)
     }
 
     /// Gives a kept answer again.
@@ -201,7 +278,7 @@ impl<'a> Request<'a> {
 
     async fn pass_on(
         &self,
-        events: impl futures_util::Stream<Item = Result<ProviderEvent, crate::llm::ProviderError>>,
+        events: impl futures_util::Stream<Item = Result<ProviderEvent, ProviderError>>,
         progress: &mut Progress<'a>,
     ) -> Result<(), Stop> {
         let mut events = std::pin::pin!(events);
@@ -210,6 +287,9 @@ impl<'a> Request<'a> {
                 ProviderEvent::Chunk(chunk) => {
                     let bytes = progress.tally.chunk(&chunk);
                     progress.recorded = progress.recorded.take().and_then(|recorded| recorded.push(&chunk, bytes));
+                    if let Some(said) = &mut progress.said {
+                        said.append(chunk.clone());
+                    }
                     let step = Step::Event(Event::Chunk(chunk));
                     self.client.send(Ok(step)).await.or_else(|_| self.left())?;
                 }
