@@ -196,3 +196,72 @@ async fn what_is_not_a_mode_is_refused() {
     let refused = Response::read(request.body(crate::support::chat("hi", 5).to_string()).send().await.unwrap()).await;
     refused.assert_error(400, "invalid_request");
 }
+
+/// The tests' catalogue with an embedding model.
+fn with_embeddings(catalogue: &str) -> String {
+    let model = "[models.\"lmo/hash-embed\"]\nprovider = \"lmo\"\ncontext_window = 8192\ncapabilities = [\"embed\"]\n\
+                 dimensions = 512\nprice = { input = 0.02 }\n";
+    catalogue.replace("[aliases]", &format!("{model}[aliases]\nembed = \"lmo/hash-embed\""))
+}
+
+async fn semantic(threshold: f64) -> Running {
+    let run = Running::with_models(|catalogue| with_embeddings(&catalogue));
+    let config = json!({"cache": {"semantic": {"threshold": threshold}}});
+    assert_eq!(run.lmo.send("PUT", "/api/tenant/config", &run.lmo.key, Some(&config)).await.status, 200);
+    run
+}
+
+fn about(question: &str, system: &str) -> Value {
+    json!({"temperature": 0, "max_tokens": 50, "messages": [
+        {"role": "system", "content": system}, {"role": "user", "content": question}]})
+}
+
+const PARIS: &str = "What is the capital city of France, please tell me its name? [[tokens=4]]";
+const PARIS_AGAIN: &str = "What is the capital city of France, please tell me the name? [[tokens=4]]";
+
+#[tokio::test]
+async fn a_similar_question_gets_the_answer_of_the_first() {
+    let run = semantic(0.8).await;
+    let first = ask(&run.lmo, &about(PARIS, "Be brief.")).await;
+    kept(&run.lmo, &about(PARIS, "Be brief.")).await;
+    let second = ask(&run.lmo, &about(PARIS_AGAIN, "Be brief.")).await;
+    assert_eq!((second.header("x-lmo-cache"), &second.json()["content"]), ("semantic", &first.json()["content"]));
+    assert_eq!(run.standin.stats().requests, 1);
+    run.lmo.stop();
+    run.setup.assert_books_agree();
+}
+
+#[tokio::test]
+async fn a_question_below_the_threshold_or_with_another_system_prompt_or_tools_is_asked() {
+    let run = semantic(0.8).await;
+    ask(&run.lmo, &about(PARIS, "Be brief.")).await;
+    kept(&run.lmo, &about(PARIS, "Be brief.")).await;
+    let mut tools = about(PARIS_AGAIN, "Be brief.");
+    tools["tools"] = json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
+    let other = about("How do I boil an egg for breakfast? [[tokens=4]]", "Be brief.");
+    for body in [other, about(PARIS_AGAIN, "Be long."), tools] {
+        assert_eq!(ask(&run.lmo, &body).await.header("x-lmo-cache"), "miss", "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_similar_question_of_another_tenant_is_asked() {
+    let run = semantic(0.8).await;
+    ask(&run.lmo, &about(PARIS, "Be brief.")).await;
+    kept(&run.lmo, &about(PARIS, "Be brief.")).await;
+    run.lmo.stop();
+    let (_, other) = run.setup.tenant(&[]);
+    let lmo = run.setup.start();
+    let config = json!({"cache": {"semantic": {"threshold": 0.1}}});
+    assert_eq!(lmo.send("PUT", "/api/tenant/config", &other, Some(&config)).await.status, 200);
+    let theirs = lmo.send("POST", QUERY, &other, Some(&about(PARIS_AGAIN, "Be brief."))).await;
+    assert_eq!((theirs.status, theirs.header("x-lmo-cache")), (200, "miss"));
+}
+
+#[tokio::test]
+async fn embedding_a_question_is_charged_as_a_request_of_its_own() {
+    let run = semantic(0.8).await;
+    ask(&run.lmo, &about(PARIS, "Be brief.")).await;
+    let report = run.lmo.usage_of(&run.lmo.key, 2).await;
+    assert_eq!(report["requests"], 2);
+}

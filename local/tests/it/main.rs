@@ -25,6 +25,7 @@ mod openapi;
 mod pass_through;
 mod request_errors;
 mod retries;
+mod sessions;
 mod shutdown;
 mod stream_events;
 mod stream_faults;
