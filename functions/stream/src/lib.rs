@@ -6,6 +6,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod chat_completions;
 mod events;
+mod responses;
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]
@@ -20,5 +21,6 @@ pub fn router(authenticator: Authenticator, answers: Answers, clock: Clock) -> O
     OpenApiRouter::new()
         .routes(routes!(events::get, events::post))
         .routes(routes!(chat_completions::create))
+        .routes(routes!(responses::create))
         .with_state(State { authenticator, answers, clock })
 }

@@ -41,6 +41,13 @@ impl Frames {
         self.data(data);
     }
 
+    /// An event with a name and no id.
+    pub fn named(&mut self, name: &str, data: &impl Serialize) {
+        // Writing to a String can't fail.
+        let _ = writeln!(self.text, "event: {name}");
+        self.data(data);
+    }
+
     /// An event that is data alone. JSON text has no line breaks.
     pub fn data(&mut self, data: &impl Serialize) {
         self.text.push_str("data: ");
@@ -53,7 +60,8 @@ impl Frames {
         let _ = write!(self.text, "data: {data}\n\n");
     }
 
-    fn take(&mut self) -> Bytes {
+    /// The text so far, which is taken out.
+    pub fn take(&mut self) -> Bytes {
         Bytes::from(std::mem::take(&mut self.text))
     }
 }
