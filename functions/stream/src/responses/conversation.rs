@@ -79,8 +79,12 @@ impl Conversation {
         let Some(encrypted) = item.text("encrypted_content")? else { return self.reasoning_text(item) };
         let block = reasoning::block(item.text("id")?.unwrap_or_default(), encrypted);
         let block = block.ok_or_else(|| item.refused("encrypted_content", "is not what LMO gave"))?;
-        if !reasoning::is_sealed(encrypted) && !self.untranslated.iter().any(|name| name == reasoning::ENCRYPTED) {
-            self.untranslated.push(reasoning::ENCRYPTED.to_owned());
+        if !reasoning::is_sealed(encrypted) {
+            // A provider that can open it may read the summary too.
+            self.reasoning_text(item)?;
+            if !self.untranslated.iter().any(|name| name == reasoning::ENCRYPTED) {
+                self.untranslated.push(reasoning::ENCRYPTED.to_owned());
+            }
         }
         add(&mut self.turn().content, Content::Parts(vec![Part::Other(block)]));
         Ok(())
@@ -93,12 +97,13 @@ impl Conversation {
                 texts.push(Object::at(format!("{}[{at}]", item.path(list)), part)?.needed("text")?);
             }
         }
+        if texts.is_empty() {
+            return Ok(());
+        }
         let extra = &mut self.turn().extra;
         let before = extra.shift_remove("reasoning_content");
         texts.splice(0..0, before.as_ref().and_then(Value::as_str));
-        if !texts.is_empty() {
-            extra.insert("reasoning_content".to_owned(), texts.join("\n\n").into());
-        }
+        extra.insert("reasoning_content".to_owned(), texts.join("\n\n").into());
         Ok(())
     }
 

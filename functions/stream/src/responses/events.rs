@@ -7,7 +7,7 @@ use lmo_shared::{
         openai_body,
         sse::{Encoder, Frames},
     },
-    llm::{Chunk, Fields, Native, WireFormat},
+    llm::{Chunk, Fields, FinishReason, Native, WireFormat},
 };
 use serde_json::{Value, json};
 
@@ -36,6 +36,8 @@ struct Passed {
     next: u64,
     /// The items that ended.
     output: Vec<Value>,
+    /// Why the answer ended.
+    finish: Option<FinishReason>,
     /// The response of a closing event, which waits until the request is in the books.
     closing: Option<Fields>,
 }
@@ -58,7 +60,10 @@ impl Events {
                 choices.for_each(|delta| output.append(delta, out));
             }
             // What closes has its own words at the end.
-            (Source::Provider(_), None) | (Source::Unknown, _) => {}
+            (Source::Provider(passed), None) => {
+                passed.finish = chunk.choices.into_iter().find_map(|delta| delta.finish);
+            }
+            (Source::Unknown, _) => {}
         }
     }
 
@@ -67,7 +72,7 @@ impl Events {
         if let Source::Unknown = self.source {
             let mut output = Output::new(&self.head.key);
             for kind in ["response.created", "response.in_progress"] {
-                let response = self.head.response(&Status::InProgress, Vec::new(), None);
+                let response = self.head.response(&Status::InProgress, &[], None);
                 output.event(kind, json!({"response": response}), out);
             }
             self.source = Source::Own(output);
@@ -78,10 +83,10 @@ impl Events {
         self.begin(out);
         let native = done.native.take();
         match &mut self.source {
-            Source::Provider(passed) => passed.finish(&self.head, native, &done, out),
+            Source::Provider(passed) => passed.close(&self.head, native, &done, out),
             Source::Own(output) => {
                 let status = output.finish(out);
-                let response = self.head.response(&status, output.items(), Some(&done));
+                let response = self.head.response(&status, &output.items(), Some(&done));
                 output.event(&format!("response.{}", status.words().0), json!({"response": response}), out);
             }
             Source::Unknown => {}
@@ -129,11 +134,12 @@ impl Passed {
     }
 
     /// Writes the closing event: the provider's, or, if it got lost on the way, one of the items that ended.
-    fn finish(&mut self, head: &Head, native: Option<Native>, done: &Done, out: &mut Frames) {
+    fn close(&mut self, head: &Head, native: Option<Native>, done: &Done, out: &mut Frames) {
         let native = native.filter(|native| native.format == WireFormat::Responses).map(|native| native.fields);
         let output = std::mem::take(&mut self.output);
+        let status = self.finish.take().map_or(Status::Completed, Status::of);
         let response = native.or_else(|| self.closing.take());
-        let mut response = response.unwrap_or_else(|| head.response(&Status::Completed, output, None));
+        let mut response = response.unwrap_or_else(|| head.response(&status, &output, None));
         head.put_on(&mut response, Some(done));
         let cut = response.get("status").is_some_and(|status| status == "incomplete");
         let kind = if cut { "response.incomplete" } else { "response.completed" };
@@ -155,9 +161,9 @@ pub(super) fn write(kind: &str, number: u64, fields: Value, out: &mut Frames) {
     out.named(kind, &event);
 }
 
-/// An event of a provider of this format, with its type. A whole response, which a provider may give though a stream was
-/// wanted, is none.
+/// An event of a provider of this format, with its type, which must fit into a line. A whole response, which a provider
+/// may give though a stream was wanted, is none.
 fn own_event(native: Native) -> Option<(String, Fields)> {
     let kind = native.fields.get("type").filter(|_| native.format == WireFormat::Responses)?.as_str()?.to_owned();
-    Some((kind, native.fields))
+    (!kind.contains(['\n', '\r'])).then_some((kind, native.fields))
 }

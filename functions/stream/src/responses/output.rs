@@ -50,11 +50,15 @@ impl Output {
         let thought = take("reasoning_content").or_else(|| take("reasoning"));
         self.reason(thought.as_ref().and_then(Value::as_str).unwrap_or_default(), out);
         if let Some(Value::Array(blocks)) = take("thinking_blocks") {
-            blocks.into_iter().for_each(|block| self.seal(block, out));
+            for block in blocks {
+                self.seal(block, out);
+            }
         }
         // The reasoning models of Mistral answer with parts.
         if let Some(Value::Array(parts)) = take("content") {
-            parts.iter().for_each(|part| self.part(part, out));
+            for part in &parts {
+                self.part(part, out);
+            }
         }
         let logprobs = match choice_extra.get_mut("logprobs").and_then(|logprobs| logprobs.get_mut("content")) {
             Some(Value::Array(list)) => std::mem::take(list),
@@ -63,7 +67,9 @@ impl Output {
         self.say(false, &text.unwrap_or_default(), logprobs, out);
         let refusal = take("refusal");
         self.say(true, refusal.as_ref().and_then(Value::as_str).unwrap_or_default(), Vec::new(), out);
-        tool_calls.into_iter().for_each(|call| self.call(call, out));
+        for call in tool_calls {
+            self.call(call, out);
+        }
         if let Some(finish) = finish {
             self.end(finish, out);
         }
@@ -163,7 +169,9 @@ impl Output {
         let (id, content, value) = (&item.id, parts.len(), part.value());
         let added = json!({"item_id": id, "output_index": at, "content_index": content, "part": value});
         parts.push(part);
-        ending.into_iter().for_each(|(kind, fields)| self.event(kind, fields, out));
+        for (kind, fields) in ending {
+            self.event(kind, fields, out);
+        }
         self.event("response.content_part.added", added, out);
     }
 

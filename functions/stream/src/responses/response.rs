@@ -34,7 +34,7 @@ impl Head {
     }
 
     /// The response at one moment.
-    pub fn response(&self, status: &Status, output: Vec<Value>, usage: Option<&Done>) -> Fields {
+    pub fn response(&self, status: &Status, output: &[Value], usage: Option<&Done>) -> Fields {
         let (status, reason) = status.words();
         let Value::Object(mut fields) = json!({
             "id": self.id(),
@@ -115,7 +115,7 @@ pub(super) fn whole(head: &Head, completion: Completion) -> Result<Value> {
         output.append(delta(choice), &mut unread);
     }
     let status = output.finish(&mut unread);
-    Ok(head.response(&status, output.items(), Some(done)).into())
+    Ok(head.response(&status, &output.items(), Some(done)).into())
 }
 
 /// The response object of a provider of this format.

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 
 use super::object::{Object, must_be};
 
+/// What is said of a function, in either format.
+const FUNCTION: [&str; 5] = ["type", "name", "description", "parameters", "strict"];
+
 /// The tools of a request. Whether chat completions can't say all of them is added to `untranslated`.
 pub(super) fn read(own: &Object<'_>, untranslated: &mut Vec<String>) -> Result<Vec<Value>> {
     let mut tools = Vec::new();
@@ -17,8 +20,7 @@ pub(super) fn read(own: &Object<'_>, untranslated: &mut Vec<String>) -> Result<V
                 tool.text("description")?;
                 tool.object("parameters")?;
                 tool.flag("strict")?;
-                const FIELDS: [&str; 5] = ["type", "name", "description", "parameters", "strict"];
-                translated &= tool.others(&FIELDS).next().is_none();
+                translated &= tool.others(&FUNCTION).next().is_none();
                 "function"
             }
             "custom" => {

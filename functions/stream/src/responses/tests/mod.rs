@@ -64,9 +64,10 @@ fn golden(name: &str) -> Vec<u8> {
 /// The streams among the goldens that end well.
 fn streams() -> Vec<(String, Vec<ProviderEvent>)> {
     let folder = format!("{}/../../shared/goldens/responses", env!("CARGO_MANIFEST_DIR"));
-    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let streams = names.filter(|name| name.ends_with(".sse"));
-    let decoded: Vec<_> = streams.filter_map(|name| Some((name.clone(), decode(&golden(&name))?))).collect();
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let streams = paths.filter(|path| path.extension().is_some_and(|extension| extension == "sse"));
+    let names = streams.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+    let decoded: Vec<_> = names.filter_map(|name| Some((name.clone(), decode(&golden(&name))?))).collect();
     assert!(decoded.len() >= 10);
     decoded
 }

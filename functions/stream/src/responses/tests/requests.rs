@@ -66,6 +66,13 @@ fn reasoning_text_and_calls_of_a_turn_are_one_message() {
 }
 
 #[test]
+fn reasoning_that_says_nothing_is_no_message() {
+    let messages =
+        messages(&json!([{"type": "reasoning", "id": "rs_1", "summary": []}, {"role": "user", "content": "Hi"}]));
+    assert_eq!(messages, json!([{"role": "user", "content": "Hi"}]));
+}
+
+#[test]
 fn images_and_documents_keep_their_details() {
     let messages = messages(&json!([{"role": "user", "content": [
         {"type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": "low"},
