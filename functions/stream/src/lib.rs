@@ -8,6 +8,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 mod chat_completions;
 mod events;
 mod messages;
+mod responses;
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]
@@ -24,5 +25,6 @@ pub fn router(authenticator: Authenticator, answers: Answers, clock: Clock) -> O
         .routes(routes!(chat_completions::create))
         .routes(routes!(messages::create))
         .routes(routes!(messages::count::count_tokens))
+        .routes(routes!(responses::create))
         .with_state(State { authenticator, answers, clock })
 }

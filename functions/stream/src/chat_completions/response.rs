@@ -77,6 +77,10 @@ impl Chunks {
     }
 
     fn chunk(&mut self, chunk: Chunk, out: &mut Frames) {
+        // What a provider of another format says beside the answer has no words here.
+        if chunk.choices.is_empty() && chunk.extra.is_empty() {
+            return;
+        }
         // A provider of another format said something that only its own clients know.
         if chunk.choices.is_empty() && chunk.extra.is_empty() {
             return;
