@@ -52,6 +52,12 @@ pub enum Error {
         /// What is wrong with it.
         detail: String,
     },
+    /// The tenant's guardrails refuse the request.
+    #[error("the request was refused by guardrail `{rule}`")]
+    Blocked {
+        /// The rule's name, or `allow` if none of the allowed patterns matches.
+        rule: String,
+    },
     /// The prompt and the asked output can't fit into the model's window.
     #[error("the prompt takes up to {needed} tokens, but model `{model}` has a context window of {window}")]
     ContextTooLong {
@@ -127,6 +133,7 @@ impl Error {
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::BadJson(_) => "bad_json",
             Self::Invalid { .. } => "invalid_request",
+            Self::Blocked { .. } => "guardrail_blocked",
             Self::ContextTooLong { .. } => "context_length_exceeded",
             Self::Unsupported { .. } => "unsupported",
             Self::BodyTooLarge { .. } => "body_too_large",
@@ -157,6 +164,7 @@ impl Error {
             | Self::MethodNotAllowed(_)
             | Self::BadJson(_)
             | Self::Invalid { .. }
+            | Self::Blocked { .. }
             | Self::ContextTooLong { .. }
             | Self::Unsupported { .. }
             | Self::BodyTooLarge { .. }

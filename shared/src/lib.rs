@@ -9,6 +9,7 @@ mod batch;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod guard;
 pub mod http;
 pub mod id;
 pub mod llm;

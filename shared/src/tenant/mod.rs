@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
+    guard::{Guard, Guardrails},
     id::{KeyId, TenantId},
     quota::Limits,
 };
@@ -59,6 +60,9 @@ pub struct TenantConfig {
     /// Origins whose pages may call with this tenant's keys (`https://app.example.com`), or `*`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_origins: Vec<String>,
+    /// What is forbidden, hidden and limited in requests and answers.
+    #[serde(default, skip_serializing_if = "Guardrails::is_default")]
+    pub guardrails: Guardrails,
 }
 
 impl TenantConfig {
@@ -81,6 +85,7 @@ impl TenantConfig {
         if self.allowed_models.as_ref().is_some_and(|models| models.len() > MOST_LISTED) {
             return Err(Error::invalid("allowed_models", "allowed_models must list at most 1,000 models"));
         }
+        Guard::compile(&self.guardrails)?;
         let good = |origin: &String| origin == "*" || is_origin(origin);
         match self.allowed_origins.iter().position(|origin| !good(origin)) {
             Some(index) => {
