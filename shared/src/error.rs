@@ -55,7 +55,8 @@ pub enum Error {
     /// The tenant's guardrails refuse the request.
     #[error("the request was refused by guardrail `{rule}`")]
     Blocked {
-        /// The rule's name, or `allow` if none of the allowed patterns matches.
+        /// The rule's name; `allow` if none of the allowed patterns matches; `too_complex` if the rules would take too
+        /// long for this text.
         rule: String,
     },
     /// The prompt and the asked output can't fit into the model's window.

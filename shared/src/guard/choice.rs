@@ -172,8 +172,8 @@ impl Choice {
         if fitting.len() < text.len() {
             return Err(Stop { finish: FinishReason::Length, rule: "max_output_bytes".to_owned() });
         }
-        match denied.and_then(|pattern| rules.denied.get(pattern)) {
-            Some(rule) => Err(Stop { finish: FinishReason::ContentFilter, rule: rule.clone() }),
+        match denied {
+            Some(denied) => Err(Stop { finish: FinishReason::ContentFilter, rule: rules.name(denied) }),
             None => Ok(()),
         }
     }
@@ -195,7 +195,9 @@ fn append(out: &mut Delta, key: &Key, text: &str) {
             if out.tool_calls.last().is_none_or(|call| call.index != *index) {
                 out.tool_calls.push(ToolCallDelta { index: *index, ..ToolCallDelta::default() });
             }
-            out.tool_calls.iter_mut().next_back().into_iter().for_each(|call| call.arguments.push_str(text));
+            if let Some(call) = out.tool_calls.last_mut() {
+                call.arguments.push_str(text);
+            }
         }
     }
 }

@@ -1,14 +1,14 @@
 //! What a tenant writes, and the limits that keep it from costing more than it should.
 
-use regex::{RegexSet, RegexSetBuilder};
 use regex_automata::{
+    hybrid::dfa::DFA,
     nfa::thompson::{NFA, WhichCaptures},
     util::syntax,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{filter::MaskRule, pii::Pii};
+use super::{filter::MaskRule, pii::Pii, search::Automaton};
 use crate::error::{Error, Result};
 
 /// The most rules of a tenant, of all sorts together.
@@ -17,15 +17,17 @@ const MOST_RULES: usize = 100;
 const LONGEST_PATTERN: usize = 1_000;
 /// The longest name in bytes.
 const LONGEST_NAME: usize = 64;
-/// The most bytes that a pattern may take when it is compiled. It bounds the work for each byte of text too.
+/// The most bytes that a pattern may take when it is compiled.
 const LARGEST_PATTERN: usize = 256 << 10;
 /// The most bytes that all patterns together may take.
 const LARGEST: usize = 1 << 20;
-/// What the same patterns may take once more, as one. It is bounded by the above, and only ever a multiple of it.
-const LARGEST_UNION: usize = 16 << 20;
+/// The most bytes for the states of a quick test.
+const CACHE: usize = 2 << 20;
+/// How often a quick test may fill them before it gives up.
+const REFILLS: usize = 3;
 
 /// What a tenant forbids, hides and limits in its requests and in their answers. Patterns are those of the `regex` crate:
-/// no look-around and no back-references, so that every search takes time linear in the text.
+/// no look-around and no back-references. What matches more than 4,096 bytes may be masked in part.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Guardrails {
@@ -142,11 +144,11 @@ impl Guardrails {
 
 /// Compiles patterns, and adds up what they take.
 #[derive(Default)]
-pub(super) struct Patterns {
+pub(super) struct Compiler {
     taken: usize,
 }
 
-impl Patterns {
+impl Compiler {
     /// Compiles what is denied.
     pub fn deny(&mut self, index: usize, rule: &DenyPattern) -> Result<NFA> {
         self.compile(&format!("guardrails.deny[{index}].pattern"), &rule.pattern)
@@ -172,7 +174,7 @@ impl Patterns {
             }
         };
         let nfa = self.compile(&format!("{param}.pattern"), pattern)?;
-        Ok(MaskRule { nfa, label: label.to_ascii_uppercase(), kind: rule.kind })
+        Ok(MaskRule { automaton: Automaton::new(nfa), label: label.to_ascii_uppercase(), kind: rule.kind })
     }
 
     fn compile(&mut self, param: &str, pattern: &str) -> Result<NFA> {
@@ -195,21 +197,20 @@ impl Patterns {
     }
 }
 
-/// One NFA for patterns that were compiled one by one before.
+/// One for all of the patterns, which were compiled one by one before.
 pub(super) fn union(patterns: &[&str]) -> Result<NFA> {
-    NFA::compiler()
-        .configure(NFA::config().which_captures(WhichCaptures::None).nfa_size_limit(Some(LARGEST_UNION)))
-        .build_many(patterns)
-        .map_err(|_| invalid("guardrails", "all patterns together are too complex"))
+    let config = NFA::config().which_captures(WhichCaptures::None);
+    NFA::compiler().configure(config).build_many(patterns).map_err(Error::internal)
 }
 
-/// A quick test of a whole text for such patterns.
-pub(super) fn set(patterns: &[&str]) -> Result<RegexSet> {
-    RegexSetBuilder::new(patterns)
-        .size_limit(LARGEST_UNION)
-        .dfa_size_limit(LARGEST)
-        .build()
-        .map_err(|_| invalid("guardrails", "all patterns together are too complex"))
+/// A quick test of whether a text has any match. It gives up where it would be slow.
+pub(super) fn quick_test(nfa: NFA) -> Result<DFA> {
+    let config = DFA::config()
+        .unicode_word_boundary(true)
+        .cache_capacity(CACHE)
+        .skip_cache_capacity_check(true)
+        .minimum_cache_clear_count(Some(REFILLS));
+    DFA::builder().configure(config).build_from_nfa(nfa).map_err(Error::internal)
 }
 
 fn check_name(param: &str, name: &str) -> Result<()> {

@@ -3,18 +3,24 @@
 
 use std::{ops::Range, sync::Arc};
 
-use regex_automata::nfa::thompson::NFA;
-
-use super::{pii::Pii, search::Search};
+use super::{
+    pii::Pii,
+    search::{Automaton, Search, Work},
+};
 
 /// The longest match in bytes. A mask takes what has matched so far when a match grows longer, and nothing if none has;
 /// a longer text that is denied is found all the same, but its beginning is out by then.
 pub(super) const LONGEST: usize = 4096;
 
+/// Steps that a text may take, and steps more for each of its bytes. An ordinary rule takes one step for most bytes;
+/// rules for which this isn't enough were made to be slow.
+const STEPS: usize = 1 << 24;
+const STEPS_PER_BYTE: usize = 256;
+
 /// A mask as it is applied.
 #[derive(Debug)]
 pub(super) struct MaskRule {
-    pub nfa: NFA,
+    pub automaton: Automaton,
     /// What stands in place of a match.
     pub label: String,
     /// What a match must be beside matching.
@@ -35,34 +41,48 @@ pub(super) enum Then {
 pub(super) struct Filter {
     deny: Option<Deny>,
     masks: Vec<Mask>,
+    work: Work,
 }
 
 /// What may go out.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Passed {
     pub text: String,
-    /// Which of the denied patterns was found: this was the last that may go out.
-    pub denied: Option<usize>,
+    /// Why this was the last that may go out.
+    pub denied: Option<Denied>,
+}
+
+/// Why a text is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// This one of the denied patterns was found.
+    Pattern(usize),
+    /// The rules would take too long for it.
+    TooComplex,
 }
 
 impl Filter {
     /// A filter for one text; `json` if it is JSON that must stay JSON.
-    pub fn new(deny: Option<&NFA>, masks: &[Arc<MaskRule>], json: bool) -> Self {
-        let deny = deny.map(|nfa| Deny { search: Search::new(nfa), safe: 0 });
-        Self { deny, masks: masks.iter().map(|rule| Mask::new(rule, json)).collect() }
+    pub fn new(deny: Option<&Automaton>, masks: &[Arc<MaskRule>], json: bool) -> Self {
+        let deny = deny.map(|automaton| Deny { search: Search::new(automaton), safe: 0 });
+        Self { deny, masks: masks.iter().map(|rule| Mask::new(rule, json)).collect(), work: Work(STEPS) }
     }
 
     /// Takes a piece, and returns what of the text is decided by now.
     pub fn pass(&mut self, piece: &str, then: Then) -> Passed {
+        self.work.0 = self.work.0.saturating_add(piece.len().saturating_mul(STEPS_PER_BYTE));
         let (mut text, denied) = match &mut self.deny {
-            Some(deny) => deny.pass(piece, then),
+            Some(deny) => deny.pass(piece, then, &mut self.work),
             None => (piece.to_owned(), None),
         };
         let last = then != Then::More || denied.is_some();
         for mask in &mut self.masks {
-            text = mask.pass(&text, last);
+            text = mask.pass(&text, last, &mut self.work);
         }
-        Passed { text, denied }
+        if self.work.0 == 0 {
+            return Passed { text: String::new(), denied: Some(Denied::TooComplex) };
+        }
+        Passed { text, denied: denied.map(Denied::Pattern) }
     }
 
     /// Whether anything was masked since this was last asked.
@@ -82,17 +102,17 @@ struct Deny {
 }
 
 impl Deny {
-    fn pass(&mut self, piece: &str, then: Then) -> (String, Option<usize>) {
+    fn pass(&mut self, piece: &str, then: Then, work: &mut Work) -> (String, Option<usize>) {
         self.search.push(piece, then == Then::Nothing);
         loop {
-            if let Some(hit) = self.search.arrive(true) {
+            if let Some(hit) = self.search.arrive(true, work) {
                 let before = self.search.take(self.safe.max(hit.start));
                 return (before.to_owned(), Some(hit.pattern));
             }
             let at = self.search.at();
             let open = self.search.earliest().unwrap_or(at);
             self.safe = self.safe.max(open).max(at.saturating_sub(LONGEST));
-            if !self.search.step() {
+            if !self.search.step(work) {
                 break;
             }
         }
@@ -118,18 +138,18 @@ struct Mask {
 impl Mask {
     fn new(rule: &Arc<MaskRule>, json: bool) -> Self {
         let quotes = json.then(Quotes::default);
-        Self { rule: Arc::clone(rule), search: Search::new(&rule.nfa), found: None, masked: false, quotes }
+        Self { rule: Arc::clone(rule), search: Search::new(&rule.automaton), found: None, masked: false, quotes }
     }
 
-    fn pass(&mut self, piece: &str, last: bool) -> String {
+    fn pass(&mut self, piece: &str, last: bool, work: &mut Work) -> String {
         let mut out = String::new();
         self.search.push(piece, last);
         loop {
-            if let Some(hit) = self.search.arrive(self.found.is_none()) {
+            if let Some(hit) = self.search.arrive(self.found.is_none(), work) {
                 self.found = Some(hit.start..self.search.at());
             }
             self.search.give_up(LONGEST);
-            let went_on = self.search.step();
+            let went_on = self.search.step(work);
             let decided = self.search.earliest().is_none();
             match self.found.take_if(|_| decided) {
                 Some(found) => self.decide(found, &mut out),

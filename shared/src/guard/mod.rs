@@ -2,7 +2,7 @@
 //!
 //! A streamed answer stays a stream: text goes out as soon as it can't be part of a match, and the result is the same
 //! however the provider cut it. For that a search must know what could still become a match, and none of the libraries
-//! for personal data do: `redact-core` (29,000 lines, with encryption and an unreleased PBKDF2), `cloakrs-core`,
+//! for personal data do: `redact-core` (29,000 lines, with encryption on a pre-release), `cloakrs-core`,
 //! `sanitize-pii` and `mask-pii` all want whole texts, and all are young. So the engine is `regex-automata`'s NFA, and
 //! the kinds of data are patterns and checksums of our own, in `pii`.
 //!
@@ -12,8 +12,10 @@
 
 use std::sync::Arc;
 
-use regex::RegexSet;
-use regex_automata::nfa::thompson::NFA;
+use regex_automata::{
+    Input,
+    hybrid::dfa::{Cache, DFA},
+};
 
 pub use config::{DenyPattern, Guardrails, Masked, On};
 pub use pii::Pii;
@@ -24,7 +26,8 @@ use crate::{
     error::{Error, Result},
     llm::Prompt,
 };
-use filter::{Filter, MaskRule, Then};
+use filter::{Denied, Filter, MaskRule, Then};
+use search::Automaton;
 
 mod choice;
 mod config;
@@ -44,20 +47,24 @@ pub struct Guard(Arc<Compiled>);
 struct Compiled {
     input: Rules,
     output: Rules,
-    allow: Option<RegexSet>,
+    /// Rules that find what is allowed.
+    allow: Option<Rules>,
     config: Guardrails,
 }
 
 /// The rules for one direction.
 #[derive(Debug)]
 struct Rules {
-    deny: NFA,
+    deny: Automaton,
     /// The names of what is denied, in the order of its patterns.
     denied: Vec<String>,
     masks: Vec<Arc<MaskRule>>,
-    /// All patterns, denied ones first.
-    any: RegexSet,
+    /// All patterns.
+    any: DFA,
 }
+
+/// A mask, compiled, and as it was written.
+type MaskOf<'a> = (Arc<MaskRule>, &'a Masked);
 
 impl Guard {
     /// Compiles what a tenant has set.
@@ -66,22 +73,22 @@ impl Guard {
     /// `Invalid`, naming the field (`guardrails.deny[2].pattern`).
     pub fn compile(config: &Guardrails) -> Result<Self> {
         config.check()?;
-        let mut patterns = config::Patterns::default();
+        let mut compiler = config::Compiler::default();
         for (index, rule) in config.deny.iter().enumerate() {
-            patterns.deny(index, rule)?;
+            compiler.deny(index, rule)?;
         }
         for (index, pattern) in config.allow.iter().enumerate() {
-            patterns.allow(index, pattern)?;
+            compiler.allow(index, pattern)?;
         }
-        let compiled = config.mask.iter().enumerate();
-        let compiled: Result<Vec<_>> = compiled.map(|(index, rule)| patterns.mask(index, rule).map(Arc::new)).collect();
-        let mut masks: Vec<_> = compiled?.into_iter().zip(&config.mask).collect();
+        let masks = config.mask.iter().enumerate();
+        let masks: Result<Vec<_>> = masks.map(|(index, rule)| compiler.mask(index, rule).map(Arc::new)).collect();
+        let mut masks: Vec<_> = masks?.into_iter().zip(&config.mask).collect();
         masks.sort_by_key(|(_, rule)| (rule.kind.is_none(), rule.kind));
-        let allow: Vec<_> = config.allow.iter().map(String::as_str).collect();
+        let allow = config.allow.iter().map(|pattern| ("allow", pattern.as_str()));
         Ok(Self(Arc::new(Compiled {
-            input: Rules::new(config, &masks, On::input)?,
-            output: Rules::new(config, &masks, On::output)?,
-            allow: (!allow.is_empty()).then(|| config::set(&allow)).transpose()?,
+            input: Rules::of(config, &masks, On::input)?,
+            output: Rules::of(config, &masks, On::output)?,
+            allow: (!config.allow.is_empty()).then(|| Rules::new(allow, [].iter())).transpose()?,
             config: config.clone(),
         })))
     }
@@ -124,23 +131,31 @@ impl Compiled {
 }
 
 impl Rules {
-    fn new(config: &Guardrails, masks: &[(Arc<MaskRule>, &Masked)], applies: fn(On) -> bool) -> Result<Self> {
-        let deny: Vec<_> = config.deny.iter().filter(|rule| applies(rule.on)).collect();
-        let masks: Vec<_> = masks.iter().filter(|(_, rule)| applies(rule.on)).collect();
-        let denied: Vec<_> = deny.iter().map(|rule| rule.pattern.as_str()).collect();
-        let own = |rule: &Masked| rule.kind.map(Pii::pattern);
-        let masked = masks.iter().filter_map(|(_, rule)| own(rule).or(rule.pattern.as_deref()));
+    fn of(config: &Guardrails, masks: &[MaskOf<'_>], applies: fn(On) -> bool) -> Result<Self> {
+        let deny = config.deny.iter().filter(|rule| applies(rule.on));
+        let deny = deny.map(|rule| (rule.name.as_str(), rule.pattern.as_str()));
+        Self::new(deny, masks.iter().filter(|(_, rule)| applies(rule.on)))
+    }
+
+    /// Rules that deny named patterns, and mask others.
+    fn new<'a>(
+        deny: impl Iterator<Item = (&'a str, &'a str)>,
+        masks: impl Iterator<Item = &'a MaskOf<'a>>,
+    ) -> Result<Self> {
+        let (names, denied): (Vec<_>, Vec<_>) = deny.unzip();
+        let (masks, masked): (Vec<_>, Vec<_>) = masks.map(|(mask, rule)| (Arc::clone(mask), *rule)).unzip();
+        let masked = masked.iter().filter_map(|rule| rule.kind.map(Pii::pattern).or(rule.pattern.as_deref()));
         let all: Vec<_> = denied.iter().copied().chain(masked).collect();
         Ok(Self {
-            deny: config::union(&denied)?,
-            denied: deny.iter().map(|rule| rule.name.clone()).collect(),
-            masks: masks.iter().map(|(rule, _)| Arc::clone(rule)).collect(),
-            any: config::set(&all)?,
+            deny: Automaton::new(config::union(&denied)?),
+            denied: names.into_iter().map(str::to_owned).collect(),
+            masks,
+            any: config::quick_test(config::union(&all)?)?,
         })
     }
 
     fn is_empty(&self) -> bool {
-        self.any.is_empty()
+        self.denied.is_empty() && self.masks.is_empty()
     }
 
     /// A filter for a text that comes in pieces.
@@ -148,16 +163,25 @@ impl Rules {
         Filter::new((!self.denied.is_empty()).then_some(&self.deny), &self.masks, json)
     }
 
+    /// What refuses a text, as callers and operators are told.
+    fn name(&self, denied: Denied) -> String {
+        let name = match denied {
+            Denied::Pattern(index) => self.denied.get(index),
+            Denied::TooComplex => None,
+        };
+        name.map_or("too_complex", String::as_str).to_owned()
+    }
+
     /// Masks a whole text; says whether it was changed.
-    fn inspect(&self, text: &mut String, json: bool) -> Result<bool> {
-        if self.is_empty() || !self.any.is_match(text) {
+    fn inspect(&self, text: &mut String, json: bool, cache: &mut Cache) -> Result<bool> {
+        let input = Input::new(text.as_str()).earliest(true);
+        if matches!(self.any.try_search_fwd(cache, &input), Ok(None)) {
             return Ok(false);
         }
-        let found = self.any.matches(text);
-        if let Some(rule) = self.denied.get(found.iter().next().unwrap_or(usize::MAX)) {
-            return Err(Error::Blocked { rule: rule.clone() });
+        let passed = self.filter(json).pass(text, Then::Nothing);
+        if let Some(denied) = passed.denied {
+            return Err(Error::Blocked { rule: self.name(denied) });
         }
-        let passed = Filter::new(None, &self.masks, json).pass(text, Then::Nothing);
         let changed = passed.text != *text;
         *text = passed.text;
         Ok(changed)

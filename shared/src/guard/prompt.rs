@@ -7,7 +7,10 @@
 
 use serde_json::Value;
 
-use super::Compiled;
+use super::{
+    Compiled,
+    filter::{Denied, Then},
+};
 use crate::{
     error::{Error, Result},
     llm::{Content, Message, Part, Prompt, Role},
@@ -57,7 +60,8 @@ pub(super) fn check(guard: &Compiled, prompt: &mut Prompt) -> Result<Inspected> 
     if guard.input.is_empty() {
         return Ok(Inspected::Unchanged);
     }
-    let mut inspect = |text: Text<'_>| guard.input.inspect(text.text, text.json);
+    let mut cache = guard.input.any.create_cache();
+    let mut inspect = |text: Text<'_>| guard.input.inspect(text.text, text.json, &mut cache);
     check_untranslated(prompt, &mut inspect)?;
     if !each_text(prompt, &mut inspect)? {
         return Ok(Inspected::Unchanged);
@@ -104,7 +108,8 @@ fn check_allowed(guard: &Compiled, prompt: &Prompt) -> Result<()> {
     let Some(allow) = &guard.allow else { return Ok(()) };
     let asked = prompt.messages.iter().rfind(|message| message.role == Role::User);
     let text = asked.and_then(|message| message.content.as_ref()).map(Content::text).unwrap_or_default();
-    if allow.is_match(&text) { Ok(()) } else { Err(Error::Blocked { rule: "allow".to_owned() }) }
+    let found = allow.filter(false).pass(&text, Then::Nothing).denied;
+    if matches!(found, Some(Denied::Pattern(_))) { Ok(()) } else { Err(Error::Blocked { rule: "allow".to_owned() }) }
 }
 
 /// What only the caller's own words say can be inspected, but not changed: those words are all that a provider gets.

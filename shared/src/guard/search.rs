@@ -2,20 +2,32 @@
 //! still begin; all text before that can go out.
 //!
 //! `regex-automata` finds matches in whole texts only, but its NFA is public. This walks it as its `PikeVM` does:
-//! leftmost-first, each byte against each state at most once, so in time linear in the text, with nothing that a pattern
-//! could blow up. What is ours is that the walk can stop anywhere and go on later.
+//! leftmost-first, each byte against each state at most once, so that there is nothing that a pattern could blow up. What
+//! is ours is that the walk can stop anywhere and go on later, and that its steps are counted.
 
-use std::mem;
+use std::{mem, sync::Arc};
 
 use regex_automata::{
     nfa::thompson::{NFA, State},
     util::primitives::StateID,
 };
 
+/// Patterns in the form that is searched for. A clone is the same one.
+#[derive(Debug, Clone)]
+pub(super) struct Automaton {
+    nfa: NFA,
+    /// With which bytes a match can begin.
+    first: Arc<[bool]>,
+}
+
+/// The steps that may still be spent on a text.
+#[derive(Debug)]
+pub(super) struct Work(pub usize);
+
 /// A search. All positions are in bytes from the beginning of the whole text.
 #[derive(Debug)]
 pub(super) struct Search {
-    nfa: NFA,
+    automaton: Automaton,
     /// What was not yet given out, and at least one character before it, for what looks behind.
     text: String,
     /// Where `text` begins.
@@ -52,11 +64,34 @@ pub(super) struct Hit {
     pub start: usize,
 }
 
+impl Automaton {
+    /// One for patterns that don't match the empty text.
+    pub fn new(nfa: NFA) -> Self {
+        let mut first = vec![false; 256];
+        let mut seen = vec![false; nfa.states().len()];
+        let mut stack = vec![nfa.start_anchored()];
+        while let Some(id) = stack.pop() {
+            if seen.get_mut(id.as_usize()).is_none_or(|seen| mem::replace(seen, true)) {
+                continue;
+            }
+            let state = nfa.state(id);
+            first.iter_mut().zip(0..=u8::MAX).for_each(|(first, byte)| *first |= after(state, byte).is_some());
+            match state {
+                State::Look { next, .. } | State::Capture { next, .. } => stack.push(*next),
+                State::Union { alternates } => stack.extend(alternates.iter()),
+                State::BinaryUnion { alt1, alt2 } => stack.extend([*alt1, *alt2]),
+                State::ByteRange { .. } | State::Sparse(_) | State::Dense(_) | State::Fail | State::Match { .. } => {}
+            }
+        }
+        Self { nfa, first: first.into() }
+    }
+}
+
 impl Search {
-    /// A search for patterns that don't match the empty text.
-    pub fn new(nfa: &NFA) -> Self {
+    /// A search that has read nothing.
+    pub fn new(automaton: &Automaton) -> Self {
         Self {
-            nfa: nfa.clone(),
+            automaton: automaton.clone(),
             text: String::new(),
             base: 0,
             sent: 0,
@@ -65,7 +100,7 @@ impl Search {
             threads: Vec::new(),
             spare: Vec::new(),
             stack: Vec::new(),
-            seen: vec![0; nfa.states().len()],
+            seen: vec![0; automaton.nfa.states().len()],
             round: 0,
             undecided: false,
         }
@@ -119,20 +154,26 @@ impl Search {
 
     /// Says whether a match ends here, and drops what is less preferred than it. If none does, and `begin`, one may
     /// begin here. Where that takes the next character, and it isn't there yet, nothing is said until it is.
-    pub fn arrive(&mut self, begin: bool) -> Option<Hit> {
+    pub fn arrive(&mut self, begin: bool, work: &mut Work) -> Option<Hit> {
         self.round += 1;
         self.undecided = false;
         let mut threads = mem::replace(&mut self.threads, mem::take(&mut self.spare));
-        let hit = threads.drain(..).find_map(|thread| self.follow(thread));
+        let hit = threads.drain(..).find_map(|thread| self.follow(thread, work));
         self.spare = threads;
-        if begin && hit.is_none() && self.next().is_some() && self.text.is_char_boundary(self.at - self.base) {
-            self.follow(Thread { state: self.nfa.start_anchored(), start: self.at });
+        let first = |byte| self.automaton.first.get(usize::from(byte)).copied().unwrap_or_default();
+        let begin = begin && hit.is_none() && self.next().is_some_and(first);
+        if begin && self.text.is_char_boundary(self.at - self.base) {
+            self.follow(Thread { state: self.automaton.nfa.start_anchored(), start: self.at }, work);
         }
         hit
     }
 
-    /// Reads the next byte; `false` if there is none.
-    pub fn step(&mut self) -> bool {
+    /// Reads the next byte; `false` if there is none, or no work left.
+    pub fn step(&mut self, work: &mut Work) -> bool {
+        work.0 = work.0.saturating_sub(1);
+        if work.0 == 0 {
+            return false;
+        }
         let Some(byte) = self.next() else {
             if self.ended {
                 self.threads.clear();
@@ -141,17 +182,7 @@ impl Search {
         };
         self.at += 1;
         self.threads.retain_mut(|thread| {
-            let next = match self.nfa.state(thread.state) {
-                State::ByteRange { trans } => trans.matches_byte(byte).then_some(trans.next),
-                State::Sparse(transitions) => transitions.matches_byte(byte),
-                State::Dense(transitions) => transitions.matches_byte(byte),
-                State::Look { .. }
-                | State::Union { .. }
-                | State::BinaryUnion { .. }
-                | State::Capture { .. }
-                | State::Fail
-                | State::Match { .. } => None,
-            };
+            let next = after(self.automaton.nfa.state(thread.state), byte);
             thread.state = next.unwrap_or(thread.state);
             next.is_some()
         });
@@ -159,16 +190,17 @@ impl Search {
     }
 
     /// Goes wherever a thread can go without reading, in the order of preference, until it is a match.
-    fn follow(&mut self, thread: Thread) -> Option<Hit> {
+    fn follow(&mut self, thread: Thread, work: &mut Work) -> Option<Hit> {
         let known = self.ended || self.next().is_some();
         self.stack.clear();
         self.stack.push(thread.state);
         while let Some(state) = self.stack.pop() {
+            work.0 = work.0.saturating_sub(1);
             match self.seen.get_mut(state.as_usize()) {
                 Some(round) if *round != self.round => *round = self.round,
                 Some(_) | None => continue,
             }
-            match self.nfa.state(state) {
+            match self.automaton.nfa.state(state) {
                 State::ByteRange { .. } | State::Sparse(_) | State::Dense(_) => {
                     self.threads.push(Thread { state, ..thread });
                 }
@@ -178,7 +210,7 @@ impl Search {
                 }
                 State::Look { look, next } => {
                     let here = self.at - self.base;
-                    if self.nfa.look_matcher().matches(*look, self.text.as_bytes(), here) {
+                    if self.automaton.nfa.look_matcher().matches(*look, self.text.as_bytes(), here) {
                         self.stack.push(*next);
                     }
                 }
@@ -197,5 +229,20 @@ impl Search {
 
     fn next(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at - self.base).copied()
+    }
+}
+
+/// Where a state goes with a byte.
+fn after(state: &State, byte: u8) -> Option<StateID> {
+    match state {
+        State::ByteRange { trans } => trans.matches_byte(byte).then_some(trans.next),
+        State::Sparse(transitions) => transitions.matches_byte(byte),
+        State::Dense(transitions) => transitions.matches_byte(byte),
+        State::Look { .. }
+        | State::Union { .. }
+        | State::BinaryUnion { .. }
+        | State::Capture { .. }
+        | State::Fail
+        | State::Match { .. } => None,
     }
 }

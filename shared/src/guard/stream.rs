@@ -28,7 +28,8 @@ pub enum Verdict {
     End {
         /// Why: `ContentFilter` or `Length`.
         finish: FinishReason,
-        /// The rule: the name of what is denied, `blocked_tools` or `max_output_bytes`.
+        /// The rule: the name of what is denied, `too_complex` if the rules would take too long for this text,
+        /// `blocked_tools` or `max_output_bytes`.
         rule: String,
     },
 }

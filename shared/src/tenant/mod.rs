@@ -180,6 +180,9 @@ mod tests {
         let config =
             TenantConfig { allowed_origins: vec!["*".into(), "app.example.com".into()], ..TenantConfig::default() };
         assert!(matches!(config.check(), Err(Error::Invalid { param, .. }) if param == "allowed_origins[1]"));
+        let config: TenantConfig =
+            serde_json::from_str(r#"{"guardrails": {"deny": [{"name": "a", "pattern": "("}]}}"#).unwrap();
+        assert!(matches!(config.check(), Err(Error::Invalid { param, .. }) if param == "guardrails.deny[0].pattern"));
     }
 
     #[test]

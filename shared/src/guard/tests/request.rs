@@ -30,6 +30,11 @@ fn said(text: &str) -> Value {
 fn a_denied_request_names_the_rule() {
     let guard = guard(json!({"deny": [{"name": "a", "pattern": "x{9}"}, {"name": "b", "pattern": "(?i)falcon"}]}));
     assert_eq!(refused(&guard, said("Project FALCON")), "b");
+    let error = guard.check_prompt(&mut prompt(said("falcon"))).unwrap_err();
+    assert_eq!(
+        (error.code(), error.to_string().as_str()),
+        ("guardrail_blocked", "the request was refused by guardrail `b`")
+    );
     assert_eq!(guard.check_prompt(&mut prompt(said("Project Hawk"))).unwrap(), Inspected::Unchanged);
 }
 
