@@ -52,6 +52,13 @@ pub enum Error {
         /// What is wrong with it.
         detail: String,
     },
+    /// The tenant's guardrails refuse the request.
+    #[error("the request was refused by guardrail `{rule}`")]
+    Blocked {
+        /// The rule's name; `allow` if none of the allowed patterns matches; `too_complex` if the rules would take too
+        /// long for this text.
+        rule: String,
+    },
     /// The prompt and the asked output can't fit into the model's window.
     #[error("the prompt takes up to {needed} tokens, but model `{model}` has a context window of {window}")]
     ContextTooLong {
@@ -130,6 +137,7 @@ impl Error {
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::BadJson(_) => "bad_json",
             Self::Invalid { .. } => "invalid_request",
+            Self::Blocked { .. } => "guardrail_blocked",
             Self::ContextTooLong { .. } => "context_length_exceeded",
             Self::Unsupported { .. } => "unsupported",
             Self::NotCached => "not_cached",
@@ -161,6 +169,7 @@ impl Error {
             | Self::MethodNotAllowed(_)
             | Self::BadJson(_)
             | Self::Invalid { .. }
+            | Self::Blocked { .. }
             | Self::ContextTooLong { .. }
             | Self::Unsupported { .. }
             | Self::NotCached

@@ -1,9 +1,12 @@
 //! One request from its hold to its settlement, in a task of its own: it goes on when the client is gone, until
 //! everything about the request is in the books.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use tokio::{sync::mpsc::Sender, time::Instant};
 
 use super::{
@@ -19,8 +22,9 @@ use crate::{
     auth::Caller,
     cache::Kept,
     error::{Error, Result},
+    guard::Verdict,
     id::RequestId,
-    llm::{Event as ProviderEvent, ProviderError, Reported, catalogue::Catalogue},
+    llm::{Chunk, Event as ProviderEvent, ProviderError, Reported, catalogue::Catalogue},
     quota::{Grant, Rate},
     usage::{Entry, Outcome},
 };
@@ -83,6 +87,7 @@ async fn prepare(
     mut ask: Ask,
 ) -> Result<(Plan, Option<Conversation>)> {
     let config = caller.config();
+    caller.guard().check_prompt(&mut ask.prompt)?;
     plan::apply_defaults(config, &mut ask.prompt);
     let Some(session) = ask.options.session.take() else { return Ok((plan::plan(config, catalogue, ask)?, None)) };
     let model = plan::model(config, &catalogue, ask.model.as_deref())?;
@@ -108,7 +113,7 @@ async fn answer(
     let account = caller.account();
     let booking = Booking { parts, account: &account, id };
     let cached = Cached { parts, caller, plan };
-    let request = Request { parts, plan, client, cached: &cached };
+    let request = Request { parts, caller, plan, client, cached: &cached };
     // Admission and the look into the cache take one round trip, not two.
     let hold = async { booking.hold(plan.need, &plan.asked()?.name, &plan.catalogue.version).await };
     let (grant, looked) = tokio::join!(hold, cached.look());
@@ -191,6 +196,7 @@ fn done(entry: &Entry, reported: &Reported) -> Done {
 /// What one request is about.
 struct Request<'a> {
     parts: &'a Parts,
+    caller: &'a Caller,
     plan: &'a Plan,
     client: &'a Sender<Sent>,
     cached: &'a Cached<'a>,
@@ -276,27 +282,48 @@ impl<'a> Request<'a> {
         self.client.send(Ok(Step::Started(started))).await.or_else(|_| self.left())
     }
 
+    /// Passes an answer on, as far as the tenant's guardrails let it. What they end is paid for all the same.
     async fn pass_on(
         &self,
-        events: impl futures_util::Stream<Item = Result<ProviderEvent, ProviderError>>,
+        events: impl Stream<Item = Result<ProviderEvent, ProviderError>>,
         progress: &mut Progress<'a>,
     ) -> Result<(), Stop> {
-        let mut events = std::pin::pin!(events);
+        let mut events = pin!(events);
+        let mut guard = self.caller.guard().stream();
         while let Some(event) = events.next().await {
             match event.map_err(Error::from)? {
-                ProviderEvent::Chunk(chunk) => {
+                ProviderEvent::Chunk(mut chunk) => {
                     let bytes = progress.tally.chunk(&chunk);
                     progress.recorded = progress.recorded.take().and_then(|recorded| recorded.push(&chunk, bytes));
-                    if let Some(said) = &mut progress.said {
-                        said.append(chunk.clone());
+                    let verdict = guard.push(&mut chunk);
+                    self.give(chunk, progress).await?;
+                    if let Verdict::End { rule, .. } = verdict {
+                        tracing::debug!(rule, "a guardrail ended an answer");
+                        progress.recorded = None;
+                        // A stream's counts come after all of it; a whole answer's are there.
+                        if self.plan.stream {
+                            return Ok(());
+                        }
                     }
-                    let step = Step::Event(Event::Chunk(chunk));
-                    self.client.send(Ok(step)).await.or_else(|_| self.left())?;
                 }
-                ProviderEvent::Usage(reported) => progress.tally.report(reported),
+                ProviderEvent::Usage(mut reported) => {
+                    guard.report(&mut reported);
+                    progress.tally.report(reported);
+                }
             }
         }
-        Ok(())
+        let (held, _) = guard.finish();
+        self.give(held, progress).await
+    }
+
+    async fn give(&self, chunk: Chunk, progress: &mut Progress<'a>) -> Result<(), Stop> {
+        if chunk == Chunk::default() {
+            return Ok(());
+        }
+        if let Some(said) = &mut progress.said {
+            said.append(chunk.clone());
+        }
+        self.client.send(Ok(Step::Event(Event::Chunk(chunk)))).await.or_else(|_| self.left())
     }
 
     fn left(&self) -> Result<(), Stop> {

@@ -77,7 +77,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::Refused(Refusal::Quota { .. }) => StatusCode::PAYMENT_REQUIRED,
         Error::Refused(Refusal::Rate { .. }) => StatusCode::TOO_MANY_REQUESTS,
-        Error::Refused(Refusal::NeverFits { .. }) => StatusCode::BAD_REQUEST,
+        Error::Blocked { .. } | Error::Refused(Refusal::NeverFits { .. }) => StatusCode::BAD_REQUEST,
         Error::Conflict(_) => StatusCode::CONFLICT,
         Error::Provider(error) => provider_status(error),
         Error::DeadlineExceeded(_) => StatusCode::GATEWAY_TIMEOUT,

@@ -9,6 +9,7 @@ use crate::{
     cache::CacheSettings,
     clock::Timestamp,
     error::{Error, Result},
+    guard::{Guard, Guardrails},
     id::{KeyId, TenantId},
     quota::Limits,
 };
@@ -77,6 +78,9 @@ pub struct TenantConfig {
     /// Whether what no longer fits into the model's window is summarised by the model, instead of forgotten.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub session_summary: bool,
+    /// What is forbidden, hidden and limited in requests and answers.
+    #[serde(default, skip_serializing_if = "Guardrails::is_default")]
+    pub guardrails: Guardrails,
 }
 
 impl TenantConfig {
@@ -108,6 +112,7 @@ impl TenantConfig {
             let detail = "session_ttl_seconds must be from 60 to 34,560,000 (400 days)";
             return Err(Error::invalid("session_ttl_seconds", detail));
         }
+        Guard::compile(&self.guardrails)?;
         let good = |origin: &String| origin == "*" || is_origin(origin);
         match self.allowed_origins.iter().position(|origin| !good(origin)) {
             Some(index) => {
@@ -213,6 +218,9 @@ mod tests {
         let config =
             TenantConfig { allowed_origins: vec!["*".into(), "app.example.com".into()], ..TenantConfig::default() };
         assert!(matches!(config.check(), Err(Error::Invalid { param, .. }) if param == "allowed_origins[1]"));
+        let config: TenantConfig =
+            serde_json::from_str(r#"{"guardrails": {"deny": [{"name": "a", "pattern": "("}]}}"#).unwrap();
+        assert!(matches!(config.check(), Err(Error::Invalid { param, .. }) if param == "guardrails.deny[0].pattern"));
     }
 
     #[test]
