@@ -1,5 +1,7 @@
 //! `ConverseResponse`, and what it has in common with the events of a stream (Amazon Bedrock API reference).
 
+use std::mem;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -101,7 +103,7 @@ impl Answer {
         for (index, block) in (0..).zip(self.output.message.content) {
             block.append_to(&mut delta, &mut thoughts, index)?;
         }
-        delta.message_extra = thoughts.into_fields();
+        delta.message_extra = thoughts.take();
         let chunk = Chunk { choices: vec![delta], ..Chunk::default() };
         Ok((chunk, self.usage.as_ref().map(TokenUsage::reported)))
     }
@@ -133,23 +135,30 @@ impl Block {
     }
 }
 
-/// What the model thought, or a piece of it, on the way to the fields of a message (see [`Chunk`]).
+/// What the model thought, on the way to the fields of a message (see [`Chunk`]).
 #[derive(Debug, Default)]
 pub(super) struct Thoughts {
+    /// In words, as far as they weren't taken yet.
     text: String,
     blocks: Vec<Value>,
+    /// The words that aren't signed yet.
+    unsigned: String,
 }
 
 impl Thoughts {
     /// Adds words.
     pub(super) fn say(&mut self, text: &str) {
         self.text.push_str(text);
+        self.unsigned.push_str(text);
     }
 
-    /// Adds the signature of block number `index`, if there is one.
+    /// Adds the signature of block number `index`, if there is one. It comes with the whole text again, because Bedrock
+    /// wants it back as it was, block by block.
     pub(super) fn sign(&mut self, index: u32, signature: Option<String>) {
-        let block = |signature| json!({"type": "thinking", "index": index, "signature": signature});
-        self.blocks.extend(signature.map(block));
+        if let Some(signature) = signature {
+            let text = mem::take(&mut self.unsigned);
+            self.blocks.push(json!({"type": "thinking", "index": index, "thinking": text, "signature": signature}));
+        }
     }
 
     /// Adds the encrypted thoughts of block number `index`, if there are some.
@@ -158,14 +167,15 @@ impl Thoughts {
         self.blocks.extend(data.map(block));
     }
 
-    /// The fields.
-    pub(super) fn into_fields(self) -> Fields {
+    /// The fields of what was added since the last time.
+    pub(super) fn take(&mut self) -> Fields {
+        let (text, blocks) = (mem::take(&mut self.text), mem::take(&mut self.blocks));
         let mut fields = Fields::new();
-        if !self.text.is_empty() {
-            fields.insert("reasoning_content".to_owned(), self.text.into());
+        if !text.is_empty() {
+            fields.insert("reasoning_content".to_owned(), text.into());
         }
-        if !self.blocks.is_empty() {
-            fields.insert("thinking_blocks".to_owned(), self.blocks.into());
+        if !blocks.is_empty() {
+            fields.insert("thinking_blocks".to_owned(), blocks.into());
         }
         fields
     }

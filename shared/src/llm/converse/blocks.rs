@@ -73,7 +73,7 @@ impl CachePoint {
             None | Some(Some("5m")) => None,
             Some(Some("1h")) => Some("1h"),
             Some(Some(_) | None) => {
-                let param = format!("{param}.cache_control.ttl");
+                let param = format!("{param}.ttl");
                 return Err(ProviderError::unsupported(param, "a prompt can be kept for `5m` or `1h`"));
             }
         };
@@ -95,7 +95,8 @@ pub(super) fn blocks<'a>(message: &'a Message, at: usize, names: &mut Names) -> 
                 let param = format!("messages[{at}].content[{place}]");
                 if let Some(block) = block(part, &param, names)? {
                     blocks.push(block);
-                    blocks.extend(CachePoint::of(cache_control(part), &param)?.map(Block::CachePoint));
+                    let point = CachePoint::of(cache_control(part), &format!("{param}.cache_control"))?;
+                    blocks.extend(point.map(Block::CachePoint));
                 }
             }
         }

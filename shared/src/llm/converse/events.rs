@@ -12,6 +12,7 @@ use crate::llm::{Chunk, Delta, Event, ProviderError, ToolCallDelta};
 pub(super) struct Reader {
     /// The calls that began.
     calls: Vec<Call>,
+    thoughts: Thoughts,
     /// The answer is complete; what was counted may follow.
     pub(super) stopped: bool,
     /// What was counted is known: the last event.
@@ -159,11 +160,11 @@ impl Reader {
             return Ok((!input.is_empty()).then(|| arguments(index, input)));
         }
         if let Some(ReasoningPiece { text, signature, redacted_content }) = delta.reasoning_content {
-            let mut thoughts = Thoughts::default();
-            thoughts.say(&text.unwrap_or_default());
-            thoughts.sign(content_block_index, signature);
-            thoughts.redact(content_block_index, redacted_content);
-            return Ok(Some(Delta { message_extra: thoughts.into_fields(), ..Delta::default() }));
+            self.thoughts.say(&text.unwrap_or_default());
+            self.thoughts.sign(content_block_index, signature);
+            self.thoughts.redact(content_block_index, redacted_content);
+            let message_extra = self.thoughts.take();
+            return Ok((!message_extra.is_empty()).then(|| Delta { message_extra, ..Delta::default() }));
         }
         Ok(delta.text.map(|text| Delta { text: Some(text), ..Delta::default() }))
     }

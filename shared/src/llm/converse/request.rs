@@ -101,11 +101,12 @@ pub fn write(call: &Call<'_>) -> Result<WireRequest, ProviderError> {
         stop_sequences: &prompt.stop,
     };
     let ModelFields { fields, effort } = ModelFields::of(call.model, &mut parameters)?;
+    let cache_control = parameters.take("cache_control");
     parameters.end()?;
     if prompt.choices != 1 {
         return Err(ProviderError::unsupported("n", "this model's provider gives only one answer at a time"));
     }
-    let Conversation { system, turns } = Conversation::of(prompt)?;
+    let Conversation { system, turns } = Conversation::of(prompt, cache_control)?;
     let body = Body {
         system,
         messages: turns,

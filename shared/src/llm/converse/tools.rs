@@ -93,7 +93,7 @@ fn tools<'a>(functions: &[Function<'a>], offered: impl Fn(&str) -> bool) -> Resu
             },
             strict: function.strict,
         }));
-        let point = CachePoint::of(function.cache_control, &format!("tools[{at}]"))?;
+        let point = CachePoint::of(function.cache_control, &format!("tools[{at}].cache_control"))?;
         tools.extend(point.map(Tool::CachePoint));
     }
     Ok(tools)

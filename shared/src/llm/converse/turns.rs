@@ -32,11 +32,11 @@ pub(super) struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    /// That of a prompt.
+    /// That of a prompt. `cache_control`, if it is given for the request as a whole, marks its end.
     ///
     /// # Errors
     /// `Unsupported` if it has something that can't be said.
-    pub(super) fn of(prompt: &'a Prompt) -> Result<Self, ProviderError> {
+    pub(super) fn of(prompt: &'a Prompt, cache_control: Option<&Value>) -> Result<Self, ProviderError> {
         let (system, turns) = prompt.messages.split_at(system_messages(prompt));
         let mut writer = Writer { turns: Vec::new(), names: Names::default() };
         let mut instruction = Vec::new();
@@ -45,6 +45,9 @@ impl<'a> Conversation<'a> {
         }
         for (at, message) in turns.iter().enumerate() {
             writer.message(message, system.len() + at)?;
+        }
+        if let Some(last) = writer.turns.last_mut() {
+            mark(&mut last.content, CachePoint::of(cache_control, "cache_control")?);
         }
         Ok(Self { system: instruction, turns: writer.turns })
     }
@@ -96,7 +99,10 @@ impl<'a> Writer<'a> {
         all.extend(said);
         all.extend(refusal.map(Block::Text));
         for (place, call) in message.tool_calls.iter().enumerate() {
-            all.push(Block::ToolUse(tool_use(call, &format!("messages[{at}].tool_calls[{place}]"))?));
+            let param = format!("messages[{at}].tool_calls[{place}]");
+            all.push(Block::ToolUse(tool_use(call, &param)?));
+            let point = CachePoint::of(call.extra.get("cache_control"), &format!("{param}.cache_control"))?;
+            all.extend(point.map(Block::CachePoint));
         }
         Ok(all)
     }
@@ -116,11 +122,15 @@ impl<'a> Writer<'a> {
 
 /// Blocks with the mark of their message as a whole.
 fn marked<'a>(mut blocks: Vec<Block<'a>>, message: &Message, at: usize) -> Result<Vec<Block<'a>>, ProviderError> {
-    let point = CachePoint::of(message.extra.get("cache_control"), &format!("messages[{at}]"))?;
+    mark(&mut blocks, CachePoint::of(message.extra.get("cache_control"), &format!("messages[{at}].cache_control"))?);
+    Ok(blocks)
+}
+
+/// Marks the end of some blocks, unless it is marked already.
+fn mark(blocks: &mut Vec<Block<'_>>, point: Option<CachePoint>) {
     if !matches!(blocks.last(), None | Some(Block::CachePoint(_))) {
         blocks.extend(point.map(Block::CachePoint));
     }
-    Ok(blocks)
 }
 
 /// `thinking_blocks`, as chat clients give them back. The text of the only one may be in `reasoning_content`.
