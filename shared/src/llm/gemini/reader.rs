@@ -1,5 +1,7 @@
 //! Answers to chunks, and what must be known from one event of a stream to the next.
 
+use std::collections::BTreeMap;
+
 use super::{
     answer::{self, Answer, Candidate, FunctionCall, Part},
     signature,
@@ -9,14 +11,13 @@ use crate::llm::{Chunk, Delta, Fields, FinishReason, ProviderError, Reported, To
 /// Reads a whole answer, or the events of a stream one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    /// The candidates that began.
-    candidates: Vec<State>,
+    /// The candidates that began, by their number.
+    candidates: BTreeMap<u32, State>,
     usage: Option<Reported>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    choice: u32,
     /// How many calls it made.
     calls: u32,
     ended: bool,
@@ -37,14 +38,14 @@ impl Reader {
         let response = answer.response_id.unwrap_or_default();
         let mut choices = Vec::new();
         for (position, candidate) in (0..).zip(answer.candidates) {
-            let state = self.state(candidate.index.unwrap_or(position));
-            let delta = state.take(candidate, &response)?;
-            if delta != (Delta { choice: state.choice, ..Delta::default() }) {
+            let choice = candidate.index.unwrap_or(position);
+            let delta = self.candidates.entry(choice).or_default().take(candidate, choice, &response)?;
+            if delta != (Delta { choice, ..Delta::default() }) {
                 choices.push(delta);
             }
         }
         if let Some(reason) = answer.prompt_feedback.and_then(|feedback| feedback.block_reason) {
-            let state = self.state(0);
+            let state = self.candidates.entry(0).or_default();
             if !state.ended {
                 state.ended = true;
                 choices.push(blocked(&reason));
@@ -55,27 +56,18 @@ impl Reader {
 
     /// Whether something was said, and every candidate that began has ended.
     pub(super) fn is_complete(&self) -> bool {
-        !self.candidates.is_empty() && self.candidates.iter().all(|state| state.ended)
+        !self.candidates.is_empty() && self.candidates.values().all(|state| state.ended)
     }
 
     /// What was counted last.
     pub(super) fn usage(&mut self) -> Option<Reported> {
         self.usage.take()
     }
-
-    fn state(&mut self, choice: u32) -> &mut State {
-        let known = self.candidates.iter().position(|state| state.choice == choice);
-        let at = known.unwrap_or(self.candidates.len());
-        if known.is_none() {
-            self.candidates.push(State { choice, ..State::default() });
-        }
-        &mut self.candidates[at]
-    }
 }
 
 impl State {
-    fn take(&mut self, candidate: Candidate, response: &str) -> Result<Delta, ProviderError> {
-        let mut delta = Delta { choice: self.choice, ..Delta::default() };
+    fn take(&mut self, candidate: Candidate, choice: u32, response: &str) -> Result<Delta, ProviderError> {
+        let mut delta = Delta { choice, ..Delta::default() };
         let mut thoughts = String::new();
         for part in candidate.content.parts {
             if let Some(kind) = part.foreign() {
@@ -89,7 +81,7 @@ impl State {
             }
             let signed = thought_signature.as_deref().map(signature::fields).unwrap_or_default();
             match function_call {
-                Some(call) => delta.tool_calls.push(self.call(call, signed, response)),
+                Some(call) => delta.tool_calls.push(self.call(call, signed, &format!("{response}_{choice}"))),
                 None => delta.message_extra.extend(signed),
             }
         }
@@ -104,17 +96,15 @@ impl State {
         Ok(delta)
     }
 
-    /// A call as one piece. An id of ours must not come twice in a conversation, so it has that of the response in it.
-    fn call(&mut self, call: FunctionCall, extra: Fields, response: &str) -> ToolCallDelta {
+    /// A call as one piece. An id of ours must not come twice in a conversation, so `answer` is in it: the response's id
+    /// and the candidate's number.
+    fn call(&mut self, call: FunctionCall, extra: Fields, answer: &str) -> ToolCallDelta {
         let index = self.calls;
         self.calls = self.calls.saturating_add(1);
         let id = call.id.filter(|id| !id.is_empty());
         ToolCallDelta {
             index,
-            id: Some(id.unwrap_or_else(|| {
-                let joint = if response.is_empty() { "" } else { "_" };
-                format!("call_{response}{joint}{}_{index}", self.choice)
-            })),
+            id: Some(id.unwrap_or_else(|| format!("call_{answer}_{index}"))),
             name: Some(call.name),
             arguments: serde_json::Value::Object(call.args).to_string(),
             extra,

@@ -30,6 +30,8 @@ struct Body<'a> {
 pub fn write(call: &Call<'_>) -> Result<WireRequest, ProviderError> {
     let mut parameters = Parameters::of(call.prompt)?;
     let generation_config = GenerationConfig::of(call, &mut parameters)?;
+    // Gemini finds by itself what it has cached.
+    parameters.take("cache_control");
     parameters.end()?;
     let Conversation { system, contents } = Conversation::of(call)?;
     let body = Body {
