@@ -7,19 +7,21 @@ use crate::standin::body::{Content, Flaw, Object, parse};
 use crate::standin::conversation::{Conversation, Speaker, Turn};
 use crate::standin::pairing::{Flow, Pairing, Unpaired};
 
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 23] = [
     "model",
     "messages",
     "max_tokens",
     "cache_control",
     "container",
     "context_management",
+    "diagnostics",
     "inference_geo",
     "mcp_servers",
     "metadata",
     "output_config",
     "output_format",
     "service_tier",
+    "speed",
     "stop_sequences",
     "stream",
     "system",
@@ -32,7 +34,7 @@ const FIELDS: [&str; 21] = [
 ];
 
 /// Blocks without text that counts.
-const SILENT: [&str; 12] = [
+const SILENT: [&str; 13] = [
     "image",
     "document",
     "search_result",
@@ -44,6 +46,7 @@ const SILENT: [&str; 12] = [
     "code_execution_tool_result",
     "bash_code_execution_tool_result",
     "text_editor_code_execution_tool_result",
+    "tool_search_tool_result",
     "container_upload",
 ];
 

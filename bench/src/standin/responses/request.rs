@@ -8,12 +8,15 @@ use crate::standin::conversation::{Conversation, Speaker, Turn, push_turn};
 /// The least output limit that the API takes.
 const LEAST: u64 = 16;
 
-const FIELDS: [&str; 31] = [
+const FIELDS: [&str; 34] = [
     "model",
     "input",
+    "access_programs",
     "background",
+    "background_options",
     "context_management",
     "conversation",
+    "image",
     "include",
     "instructions",
     "max_output_tokens",
