@@ -40,9 +40,12 @@ impl Blocks {
     pub fn finish(&mut self, head: &Head, out: &mut Frames) {
         self.close(out);
         while let Some(kind) = self.waiting.first().map(Piece::kind) {
-            let (now, later) = std::mem::take(&mut self.waiting).into_iter().partition(|piece| piece.kind() == kind);
+            let waiting = std::mem::take(&mut self.waiting).into_iter();
+            let (now, later): (Vec<_>, Vec<_>) = waiting.partition(|piece| piece.kind() == kind);
             self.waiting = later;
-            now.into_iter().for_each(|piece: Piece| self.write(head, piece, out));
+            for piece in now {
+                self.write(head, piece, out);
+            }
             self.close(out);
         }
     }

@@ -192,16 +192,14 @@ fn document(block: &Node, unsaid: &mut Unsaid) -> Result<Vec<Part>> {
             parts.push(Part::File { file, extra: Fields::new() });
         }
     }
-    mark(parts.last_mut(), marker(block)?);
+    mark(&mut parts, marker(block)?);
     Ok(parts)
 }
 
-fn mark(part: Option<&mut Part>, marker: Fields) {
-    match part {
-        Some(Part::Text { extra, .. } | Part::ImageUrl { extra, .. } | Part::File { extra, .. }) => {
-            extra.extend(marker)
-        }
-        Some(Part::Other(_)) | None => {}
+/// Puts a block's marker on the last of its parts.
+fn mark(parts: &mut [Part], marker: Fields) {
+    if let Some(Part::Text { extra, .. } | Part::ImageUrl { extra, .. } | Part::File { extra, .. }) = parts.last_mut() {
+        extra.extend(marker);
     }
 }
 

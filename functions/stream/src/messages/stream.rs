@@ -36,15 +36,13 @@ impl Events {
     fn chunk(&mut self, chunk: Chunk, out: &mut Frames) {
         let native = chunk.native.filter(|native| native.format == WireFormat::Messages);
         // A model that doesn't stream answers with one whole message, which is no event.
-        match native.filter(|native| native.fields.get("type").is_some_and(|kind| kind != "message")) {
-            Some(native) => self.pass(native.fields, out),
-            None => {
-                self.begin(out);
-                for delta in chunk.choices.into_iter().filter(|delta| delta.choice == 0) {
-                    self.stop.take(&delta);
-                    self.blocks.add(&self.head, delta, out);
-                }
-            }
+        if let Some(native) = native.filter(|native| native.fields.get("type").is_some_and(|kind| kind != "message")) {
+            return self.pass(native.fields, out);
+        }
+        self.begin(out);
+        for delta in chunk.choices.into_iter().filter(|delta| delta.choice == 0) {
+            self.stop.take(&delta);
+            self.blocks.add(&self.head, delta, out);
         }
     }
 

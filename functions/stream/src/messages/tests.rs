@@ -100,7 +100,9 @@ fn answered(format: WireFormat, bytes: &[u8]) -> Vec<Result<Event>> {
 fn encoded(events: Vec<Result<Event>>) -> String {
     let mut encoder = Events::new(Head::example(), RequestLabel::unknown());
     let mut out = Frames::default();
-    events.into_iter().for_each(|event| encoder.encode(event, &mut out));
+    for event in events {
+        encoder.encode(event, &mut out);
+    }
     String::from_utf8(out.take().to_vec()).unwrap()
 }
 
@@ -247,7 +249,7 @@ fn a_whole_answer_as_a_stream_is_the_same_message() {
     }
 }
 
-fn call(index: u32, name: Option<&str>, arguments: &str) -> Result<Event> {
+fn call(index: u32, name: Option<&str>, arguments: &str) -> Event {
     let id = name.map(|name| format!("call_{name}"));
     let call = ToolCallDelta {
         index,
@@ -259,17 +261,21 @@ fn call(index: u32, name: Option<&str>, arguments: &str) -> Result<Event> {
     piece(Delta { tool_calls: vec![call], ..Delta::default() })
 }
 
-fn piece(delta: Delta) -> Result<Event> {
-    Ok(Event::Chunk(Chunk { choices: vec![delta], ..Chunk::default() }))
+fn piece(delta: Delta) -> Event {
+    Event::Chunk(Chunk { choices: vec![delta], ..Chunk::default() })
 }
 
-fn end() -> Result<Event> {
-    Ok(Event::Done(done(None)))
+fn end() -> Event {
+    Event::Done(done(None))
+}
+
+fn said(events: impl IntoIterator<Item = Event>) -> String {
+    encoded(events.into_iter().map(Ok).collect())
 }
 
 #[test]
 fn interleaved_calls_come_one_after_the_other_and_whole() {
-    let sse = encoded(vec![
+    let sse = said([
         call(0, Some("a"), "{\"x\""),
         call(1, Some("b"), "{\"y\""),
         call(2, Some("c"), ""),
@@ -289,7 +295,7 @@ fn calls_in_a_row_do_not_wait_for_the_end() {
     let mut encoder = Events::new(Head::example(), RequestLabel::unknown());
     let mut out = Frames::default();
     for event in [call(0, Some("a"), "{}"), call(1, Some("b"), "{\"y\"")] {
-        encoder.encode(event, &mut out);
+        encoder.encode(Ok(event), &mut out);
     }
     assert!(str::from_utf8(&out.take()).unwrap().contains(r#""partial_json":"{\"y\"""#));
 }
@@ -297,13 +303,13 @@ fn calls_in_a_row_do_not_wait_for_the_end() {
 #[test]
 fn a_call_that_a_server_ends_with_stop_is_tool_use() {
     let stop = Delta { finish: Some(FinishReason::Stop), ..Delta::default() };
-    let message = accumulated(&encoded(vec![call(0, Some("a"), "{}"), piece(stop), end()])).unwrap();
+    let message = accumulated(&said([call(0, Some("a"), "{}"), piece(stop), end()])).unwrap();
     assert_eq!(message["stop_reason"], "tool_use");
 }
 
 #[test]
 fn a_call_without_an_id_gets_one() {
-    let sse = encoded(vec![call(0, None, "{}"), end()]);
+    let sse = said([call(0, None, "{}"), end()]);
     assert_eq!(accumulated(&sse).unwrap()["content"][0]["id"], "toolu_01ARZ3NDEKTSV4RRFFQ69G5FAV_0");
 }
 
@@ -312,11 +318,11 @@ fn the_end_of_a_providers_own_stream_waits_for_the_ledger() {
     let native = |kind: &str| {
         let fields = json!({"type": kind}).as_object().unwrap().clone();
         let native = Some(llm::Native { format: WireFormat::Messages, fields });
-        Ok(Event::Chunk(Chunk { native, ..Chunk::default() }))
+        Event::Chunk(Chunk { native, ..Chunk::default() })
     };
-    let before = encoded(vec![native("message_start"), native("message_delta"), native("message_stop")]);
+    let before = said([native("message_start"), native("message_delta"), native("message_stop")]);
     assert!(!before.contains("message_stop"));
-    let after = encoded(vec![native("message_start"), native("message_delta"), end()]);
+    let after = said([native("message_start"), native("message_delta"), end()]);
     assert!(after.ends_with("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"));
 }
 

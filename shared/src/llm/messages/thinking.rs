@@ -1,7 +1,7 @@
 //! How much a model thinks: `thinking` and `output_config.effort`.
 //!
-//! A caller that gives `thinking` has its will; `reasoning_effort` beside it is the effort. `reasoning_effort` alone is a
-//! budget, as every model that thinks knows it:
+//! A caller that gives `thinking` has its will; `reasoning_effort` beside it is the effort. That is how models are asked
+//! that know adaptive thinking only. `reasoning_effort` alone is a budget:
 //!
 //! | effort | budget in tokens |
 //! |---|---|

@@ -25,7 +25,9 @@ pub(super) fn tool(tool: &Value) -> Result<Value, ProviderError> {
     };
     copy(function, "description");
     copy(function, "strict");
-    BESIDE.iter().for_each(|name| copy(tool, name));
+    for name in BESIDE {
+        copy(tool, name);
+    }
     wire.insert("input_schema".to_owned(), schema(function.get("parameters")));
     Ok(wire.into())
 }
