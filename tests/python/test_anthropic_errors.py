@@ -99,15 +99,13 @@ def test_the_client_retries_what_may_pass(platform):
 
 
 def test_a_failure_in_a_stream_is_raised(claude):
-    with pytest.raises(anthropic.APIStatusError):
-        with claude.messages.stream(**ask("[[tokens=10]] [[error_in_stream=3]]")) as stream:
-            stream.until_done()
+    with claude.messages.stream(**ask("[[tokens=10]] [[error_in_stream=3]]")) as stream, pytest.raises(anthropic.APIStatusError):
+        stream.until_done()
 
 
 def test_a_stream_that_is_cut_off_is_raised(claude):
-    with pytest.raises(anthropic.APIError):
-        with claude.messages.stream(**ask("[[tokens=10]] [[flush]] [[cut_after=5]]")) as stream:
-            stream.until_done()
+    with claude.messages.stream(**ask("[[tokens=10]] [[flush]] [[cut_after=5]]")) as stream, pytest.raises(anthropic.APIError):
+        stream.until_done()
 
 
 def test_a_client_that_waits_no_longer_gives_up(platform):
@@ -121,9 +119,8 @@ def test_a_client_that_waits_no_longer_gives_up(platform):
 
 def test_a_stream_that_falls_silent_times_out_in_the_client(platform):
     claude = anthropic.Anthropic(**platform.anthropic(), timeout=0.5, max_retries=0)
-    with pytest.raises(anthropic.APITimeoutError):
-        with claude.messages.stream(**ask("[[tokens=10]] [[flush]] [[stall_after=5]]")) as stream:
-            stream.until_done()
+    with claude.messages.stream(**ask("[[tokens=10]] [[flush]] [[stall_after=5]]")) as stream, pytest.raises(anthropic.APITimeoutError):
+        stream.until_done()
 
 
 def test_a_stream_that_is_closed_early_is_charged_as_far_as_it_came(platform):

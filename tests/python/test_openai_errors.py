@@ -75,8 +75,9 @@ def test_the_client_retries_what_may_pass(platform):
 
 
 def test_a_failure_in_a_stream_is_raised(client):
+    stream = client.chat.completions.create(**ask("[[tokens=10]] [[error_in_stream=3]]"), stream=True)
     with pytest.raises(openai.APIError):
-        list(client.chat.completions.create(**ask("[[tokens=10]] [[error_in_stream=3]]"), stream=True))
+        list(stream)
 
 
 def test_each_attempt_of_an_impatient_client_is_a_request_of_its_own(platform):

@@ -104,11 +104,13 @@ def test_a_request_that_the_provider_refuses_is_a_bad_request(client, model):
 
 def test_a_failure_in_a_stream_is_raised(client, model):
     asked = {"model": model, "messages": [user("[[tokens=10]] [[error_in_stream=3]]")], "max_tokens": 20}
+    stream = client.chat.completions.create(**asked, stream=True)
     with pytest.raises(openai.APIError):
-        list(client.chat.completions.create(**asked, stream=True))
+        list(stream)
 
 
 def test_a_stream_that_is_cut_off_is_raised(client, model):
     asked = {"model": model, "messages": [user("[[tokens=10]] [[flush]] [[cut_after=3]]")], "max_tokens": 20}
+    stream = client.chat.completions.create(**asked, stream=True)
     with pytest.raises(openai.APIError):
-        list(client.chat.completions.create(**asked, stream=True))
+        list(stream)
