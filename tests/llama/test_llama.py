@@ -7,13 +7,17 @@ import openai
 import pytest
 
 
+# A temperature of 0 makes the same noise every time, and would make the gateway keep answers.
+FRESH = {"default_headers": {"X-LMO-Cache": "no-store"}}
+
+
 def ask(text="Hello", **more):
     return {"model": "llama/noise", "messages": [{"role": "user", "content": text}], "temperature": 0, **more}
 
 
 @pytest.fixture
 def client(platform):
-    return openai.OpenAI(**platform.openai())
+    return openai.OpenAI(**platform.openai(), **FRESH)
 
 
 def test_an_answer_comes_whole_and_is_the_same_every_time(client):
@@ -51,7 +55,7 @@ def test_a_conversation_is_read_whole(client):
 
 
 def test_what_the_server_counts_is_charged(platform):
-    client = openai.OpenAI(**platform.openai("counted"))
+    client = openai.OpenAI(**platform.openai("counted"), **FRESH)
     answers = [client.chat.completions.create(**ask(f"Number {n}", max_tokens=10 + n)) for n in range(3)]
     usage = platform.usage("counted", 3)
     assert usage["input_tokens"] == sum(answer.usage.prompt_tokens for answer in answers)
@@ -61,14 +65,14 @@ def test_what_the_server_counts_is_charged(platform):
 
 def test_a_stream_without_counts_is_estimated(platform):
     # This server tells no usage in streams.
-    client = openai.OpenAI(**platform.openai("streamer"))
+    client = openai.OpenAI(**platform.openai("streamer"), **FRESH)
     list(client.chat.completions.create(**ask(max_tokens=30), stream=True))
     usage = platform.usage("streamer", 1)
     assert usage["estimated"] == 1 and usage["output_tokens"] > 0 and usage["input_tokens"] > 0
 
 
 def test_a_client_that_leaves_frees_the_server(platform, llama, client):
-    leaver, began = openai.OpenAI(**platform.openai("leaver")), time.monotonic()
+    leaver, began = openai.OpenAI(**platform.openai("leaver"), **FRESH), time.monotonic()
     # It would speak for half a minute, and has room for one request.
     with leaver.chat.completions.create(**ask(max_tokens=6000), stream=True) as stream:
         for seen, _ in enumerate(stream):
@@ -83,7 +87,7 @@ def test_a_client_that_leaves_frees_the_server(platform, llama, client):
 
 def test_requests_that_wait_for_each_other_are_all_answered(platform):
     async def several():
-        async with openai.AsyncOpenAI(**platform.openai()) as client:
+        async with openai.AsyncOpenAI(**platform.openai(), **FRESH) as client:
             asked = [client.chat.completions.create(**ask(f"Number {n}", max_tokens=20)) for n in range(6)]
             return await asyncio.gather(*asked)
 
@@ -105,7 +109,7 @@ def test_each_text_has_its_vector(client):
 
 
 def test_embeddings_are_charged(platform):
-    client = openai.OpenAI(**platform.openai("embedder"))
+    client = openai.OpenAI(**platform.openai("embedder"), **FRESH)
     used = client.embeddings.create(model="llama/noise-embed", input=["a cat", "a dog"]).usage.prompt_tokens
     usage = platform.usage("embedder", 1)
     assert (usage["input_tokens"], usage["output_tokens"]) == (used, 0)

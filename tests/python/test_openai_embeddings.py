@@ -6,7 +6,7 @@ import openai
 import pytest
 
 EMBEDDERS = ["lmo/hash-embed", "standin/embed"]
-DIMENSIONS = {"lmo/hash-embed": 256, "standin/embed": 64}
+DIMENSIONS = {"lmo/hash-embed": 256, "standin/embed": 1536}
 
 
 @pytest.mark.parametrize("model", EMBEDDERS)
