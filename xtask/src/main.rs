@@ -9,6 +9,11 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
+use command::run;
+
+mod clients;
+mod command;
+
 #[derive(Parser)]
 #[command(name = "xtask")]
 struct Args {
@@ -20,6 +25,8 @@ struct Args {
 enum Task {
     /// Run every test: the Rust workspace, and the official clients against the built programs.
     Test,
+    /// Run the tests with the official clients alone.
+    Clients,
     /// Check format, lints, licences and advisories.
     Check,
     /// Measure a release build next to the provider's stand-in and print the tables of BENCHMARKS.md.
@@ -34,6 +41,7 @@ fn main() -> ExitCode {
     let root = root();
     let done = match Args::parse().task {
         Task::Test => test(&root),
+        Task::Clients => clients(&root),
         Task::Check => check(&root),
         Task::Bench { quick } => bench(&root, quick),
     };
@@ -48,11 +56,12 @@ fn main() -> ExitCode {
 
 fn test(root: &Path) -> Result<(), String> {
     run(cargo(root, &["test", "--workspace"]))?;
+    clients(root)
+}
+
+fn clients(root: &Path) -> Result<(), String> {
     run(cargo(root, &["build", "--workspace", "--bins"]))?;
-    let python = venv(root)?;
-    let mut clients = Command::new(python);
-    clients.current_dir(root).env("LMO_TARGET_DIR", target(root).join("debug"));
-    run(clients.args(["-m", "pytest", "-q", "tests/python"]))
+    clients::test(root, &target(root).join("debug"))
 }
 
 fn check(root: &Path) -> Result<(), String> {
@@ -74,30 +83,10 @@ fn bench(root: &Path, quick: bool) -> Result<(), String> {
     run(cargo(root, &["bench", "--workspace", "--bench", "aggregate"]))
 }
 
-/// A virtual environment with the clients of the tests; returns its Python.
-fn venv(root: &Path) -> Result<PathBuf, String> {
-    let folder = root.join(".venv");
-    let python = folder.join("bin/python");
-    if !python.exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    }
-    let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "-q", "-r"]).arg(root.join("tests/python/requirements.txt"));
-    run(&mut install)?;
-    Ok(python)
-}
-
 fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(root).args(arguments);
     command
-}
-
-fn run(mut command: impl std::borrow::BorrowMut<Command>) -> Result<(), String> {
-    let command = command.borrow_mut();
-    let shown = format!("{command:?}");
-    let status = command.status().map_err(|error| format!("{shown}: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
 }
 
 fn root() -> PathBuf {

@@ -1,0 +1,47 @@
+//! The official clients against the built programs: Python in an environment for each folder of tests, and TypeScript.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::command::{run, version};
+
+/// Folders of `tests/`, each with clients that can't share an environment with the others'.
+const PYTHON: [&str; 3] = ["python", "llamaindex", "llama"];
+
+/// What of llama.cpp is built, and how: without what a model of half a megabyte doesn't need, and quickly.
+const LLAMA_BUILD: &str = "-DGGML_NATIVE=OFF -DGGML_OPENMP=OFF -DGGML_LLAMAFILE=OFF -DLLAVA_BUILD=OFF \
+    -DLLAMA_OPENSSL=OFF -DCMAKE_C_FLAGS_RELEASE=-O1 -DCMAKE_CXX_FLAGS_RELEASE=-O1";
+
+/// Runs all of them against the programs in the folder `built`.
+///
+/// # Errors
+/// What is not installed, or the first command that failed.
+pub fn test(root: &Path, built: &Path) -> Result<(), String> {
+    version("python3", "Python 3.11 or later (Debian: apt-get install python3-venv)")?;
+    version("c++", "a C++ compiler (Debian: apt-get install g++)")?;
+    version("npm", "Node.js 18 or later with npm (Debian: apt-get install nodejs npm)")?;
+    for folder in PYTHON {
+        let mut tests = Command::new(environment(root, folder)?);
+        tests.current_dir(root.join("tests")).env("LMO_TARGET_DIR", built);
+        run(tests.args(["-m", "pytest", "-q", folder]))?;
+    }
+    let folder = root.join("tests/typescript");
+    run(Command::new("npm").current_dir(&folder).arg("ci"))?;
+    run(Command::new("npm").current_dir(&folder).env("LMO_TARGET_DIR", built).arg("test"))
+}
+
+/// A virtual environment with the clients of a folder; returns its Python.
+fn environment(root: &Path, folder: &str) -> Result<PathBuf, String> {
+    let environment = root.join(".venv").join(folder);
+    let python = environment.join("bin/python");
+    if !python.exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+    }
+    let requirements = root.join("tests").join(folder).join("requirements.txt");
+    let mut install = Command::new(&python);
+    install.env("CMAKE_ARGS", LLAMA_BUILD);
+    run(install.args(["-m", "pip", "install", "-q", "--disable-pip-version-check", "-r"]).arg(requirements))?;
+    Ok(python)
+}
