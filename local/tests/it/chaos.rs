@@ -22,7 +22,7 @@ const FAULTS: [(&str, &str); 14] = [
     ("dripping", "[[drip]]"),
     ("broken", "[[fail=500]]"),
     ("busy", "[[fail=503]]"),
-    ("full", "[[fail=429 retry_after=30]]"),
+    ("full", "[[fail=429]]"),
     ("locked", "[[fail=401]]"),
     ("gone", "[[fail=404]]"),
     ("late", "[[delay=40ms]]"),

@@ -81,10 +81,6 @@ impl Chunks {
         if chunk.choices.is_empty() && chunk.extra.is_empty() {
             return;
         }
-        // A provider of another format said something that only its own clients know.
-        if chunk.choices.is_empty() && chunk.extra.is_empty() {
-            return;
-        }
         let choices: Vec<_> = chunk.choices.into_iter().map(|delta| self.choice(delta)).collect();
         // With `include_usage`, all chunks but the last carry a null.
         let usage = self.shows_usage.then_some(Value::Null);

@@ -62,6 +62,7 @@ fn with_code(error: ProviderError, kind: String) -> ProviderError {
         | ProviderError::Credentials
         | ProviderError::RateLimited { .. }
         | ProviderError::Unavailable { .. }
+        | ProviderError::CircuitOpen { .. }
         | ProviderError::Connect
         | ProviderError::Timeout
         | ProviderError::Cut
