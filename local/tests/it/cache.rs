@@ -176,8 +176,8 @@ async fn what_broke_off_is_not_kept() {
 async fn a_large_answer_is_kept_in_several_items() {
     let run = Running::start();
     // Text that doesn't compress.
-    let text: String =
-        (0..40_000).map(|n: u64| format!("{:x} ", n.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (n << 17))).collect();
+    let words = (0..40_000_u64).map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (n << 17));
+    let text = words.fold(String::new(), |text, word| text + &format!("{word:x} "));
     let body = json!({"query": format!("[[say={text}]]"), "temperature": 0, "max_tokens": 4096});
     let first = ask(&run.lmo, &body).await;
     kept(&run.lmo, &body).await;

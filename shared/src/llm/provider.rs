@@ -75,7 +75,7 @@ pub struct Endpoint {
     /// How long a stream's first piece may take, its head included. An answer that isn't streamed sends its head when
     /// it is complete, so it has all the time that the call has left.
     pub first_byte_timeout: Duration,
-    /// How long each further piece may take.
+    /// How long each further piece may take, also of an answer that isn't streamed.
     pub idle_timeout: Duration,
     /// How the output limit is called there.
     pub output_limit_field: OutputLimitField,

@@ -59,8 +59,7 @@ impl Server {
         let status = response.status();
         let streams = call.stream && status.is_success() && !is_json(&response);
         let headers = response.headers().clone();
-        let idle = if call.stream { self.endpoint.idle_timeout } else { call.time_left };
-        let body = Body::new(response, first_by, idle, deadline);
+        let body = Body::new(response, first_by, self.endpoint.idle_timeout, deadline);
         if streams {
             let answer = Answer { body, decoder: format.decoder(), ended: false };
             return Ok(futures_util::stream::unfold(Some(answer), Answer::step).boxed());

@@ -203,10 +203,9 @@ impl Client {
         let error = &events.last().unwrap()["data"];
         match self {
             Self::Query => unreachable!("it has no stream"),
-            Self::Stream => assert_eq!(error["code"], "provider_cut", "{}", broken.body),
+            Self::Stream | Self::Responses => assert_eq!(error["code"], "provider_cut", "{}", broken.body),
             Self::Chat => assert_eq!(error["error"]["code"], "provider_cut", "{}", broken.body),
             Self::Messages => assert_eq!(error["type"], "error", "{}", broken.body),
-            Self::Responses => assert_eq!(error["code"], "provider_cut", "{}", broken.body),
         }
         for end in ["[DONE]", "message_stop", "response.completed", "event: done"] {
             assert!(!broken.body.contains(end), "{}", broken.body);
