@@ -55,11 +55,6 @@ impl<'a> Cached<'a> {
         self.plan.cache.as_ref()
     }
 
-    /// What the cache does for this request.
-    pub fn status(&self) -> CacheStatus {
-        if self.policy().is_some() { CacheStatus::Miss } else { CacheStatus::Bypass }
-    }
-
     /// An answer that was kept, or is being made for somebody else right now. A table that can't be reached is a miss.
     ///
     /// # Errors

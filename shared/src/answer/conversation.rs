@@ -2,10 +2,12 @@
 
 use std::{pin::Pin, sync::Arc};
 
+use tokio::time::timeout;
+
 use super::{Answers, Ask, Completion, Options, Parts};
 use crate::{
     auth::Caller,
-    error::Result,
+    error::{Error, Result},
     id::{RequestId, SessionId},
     llm::{Content, Message, Prompt, Role, catalogue::Model},
     money::Tokens,
@@ -113,7 +115,10 @@ fn most_output(config: &TenantConfig, model: &Model) -> Tokens {
 /// again.
 async fn summarise(asking: Asking<'_>, prompt: Prompt) -> Option<String> {
     let ask = Ask { model: Some(asking.model.0.to_owned()), prompt, stream: false, options: Options::default() };
-    match ask_apart(Answers(Arc::clone(asking.parts)), asking.caller.clone(), ask).await {
+    let asked = ask_apart(Answers(Arc::clone(asking.parts)), asking.caller.clone(), ask);
+    // The turn itself needs most of the time.
+    let answered = timeout(asking.parts.deadline / 4, asked).await;
+    match answered.unwrap_or(Err(Error::DeadlineExceeded(asking.parts.deadline / 4))) {
         Ok(completion) => completion.choices.into_iter().next()?.text,
         Err(error) => {
             tracing::warn!(request = %asking.request, ?error, "a conversation could not be summarised");

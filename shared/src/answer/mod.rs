@@ -27,6 +27,7 @@ mod conversation;
 mod embed;
 mod options;
 mod plan;
+mod progress;
 mod route;
 mod run;
 mod tally;

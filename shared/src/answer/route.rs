@@ -18,11 +18,11 @@ use crate::{
 };
 
 /// The ways that a request may take.
-pub(super) struct Route<'a> {
+pub(super) struct Route<'r, 'a> {
     upstreams: &'a Upstreams,
     plan: &'a Plan,
     deadline: Instant,
-    attempts: &'a Mutex<Attempts>,
+    attempts: &'r Mutex<Attempts>,
 }
 
 /// What was tried.
@@ -42,9 +42,9 @@ pub(super) struct Begun<'a> {
     pub events: Events,
 }
 
-impl<'a> Route<'a> {
+impl<'r, 'a> Route<'r, 'a> {
     /// What is tried goes into `attempts` as it happens, so that it is there also if all of it is dropped.
-    pub fn new(upstreams: &'a Upstreams, plan: &'a Plan, deadline: Instant, attempts: &'a Mutex<Attempts>) -> Self {
+    pub fn new(upstreams: &'a Upstreams, plan: &'a Plan, deadline: Instant, attempts: &'r Mutex<Attempts>) -> Self {
         Self { upstreams, plan, deadline, attempts }
     }
 
@@ -153,7 +153,7 @@ fn worse(first: Option<ProviderError>, second: ProviderError) -> ProviderError {
 
 /// Who is tried next.
 struct Queue<'r, 'a> {
-    route: &'r Route<'a>,
+    route: &'r Route<'r, 'a>,
     /// The first candidate whose endpoints were not looked at yet.
     next: usize,
     /// Endpoints of the one before it that are left, last first.
@@ -201,7 +201,7 @@ impl<'a> Queue<'_, 'a> {
 
 /// Notes an attempt that came to nothing, also one that is dropped because another was faster.
 struct Note<'r, 'a> {
-    route: &'r Route<'a>,
+    route: &'r Route<'r, 'a>,
     candidate: &'a Candidate,
     began: Instant,
     over: bool,

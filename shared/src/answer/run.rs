@@ -1,22 +1,22 @@
 //! One request from its hold to its settlement, in a task of its own: it goes on when the client is gone, until
 //! everything about the request is in the books.
 
-use std::{
-    pin::pin,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{pin::pin, sync::Arc};
 
 use futures_util::{Stream, StreamExt, stream};
-use tokio::{sync::mpsc::Sender, time::Instant};
+use tokio::{
+    sync::mpsc::Sender,
+    time::{Instant, sleep_until, timeout_at},
+};
 
 use super::{
     Ask, CacheStatus, Completion, Done, Event, Parts,
-    booking::{Booking, Charge},
+    booking::Booking,
     cached::{Cached, Looked, Missed, Recorded},
     conversation::{Asking, Conversation},
-    plan::{self, Candidate, Plan},
-    route::{Attempts, Begun, Route},
-    tally::Tally,
+    plan::{self, Plan},
+    progress::Progress,
+    route::{Begun, Route},
 };
 use crate::{
     auth::Caller,
@@ -72,8 +72,13 @@ pub(super) struct Incoming {
 
 pub(super) async fn run(incoming: Incoming, client: Sender<Sent>) {
     let Incoming { parts, caller, catalogue, id, ask } = incoming;
+    // Everything counts: earlier turns, a wait for somebody else's answer, attempts that fail.
+    let deadline = Instant::now() + parts.deadline;
     match prepare(&parts, &caller, catalogue, id, ask).await {
-        Ok((plan, conversation)) => answer(&parts, &caller, id, &plan, conversation, &client).await,
+        Ok((plan, conversation)) => {
+            let request = Request { parts: &parts, caller: &caller, id, deadline, plan: &plan, client: &client };
+            request.answer(conversation).await;
+        }
         Err(error) => tell(&client, Err(error)).await,
     }
 }
@@ -100,71 +105,6 @@ async fn prepare(
             Err(error)
         }
     }
-}
-
-async fn answer(
-    parts: &Arc<Parts>,
-    caller: &Caller,
-    id: RequestId,
-    plan: &Plan,
-    conversation: Option<Conversation>,
-    client: &Sender<Sent>,
-) {
-    let account = caller.account();
-    let booking = Booking { parts, account: &account, id };
-    let cached = Cached { parts, caller, plan };
-    let request = Request { parts, caller, plan, client, cached: &cached };
-    // Admission and the look into the cache take one round trip, not two.
-    let hold = async { booking.hold(plan.need, &plan.asked()?.name, &plan.catalogue.version).await };
-    let (grant, looked) = tokio::join!(hold, cached.look());
-    let (grant, asked) = match grant.and_then(|grant| Ok((grant, plan.asked()?))) {
-        Ok(admitted) => admitted,
-        Err(error) => {
-            give_up(conversation).await;
-            return tell(client, Err(error)).await;
-        }
-    };
-    let attempts = Mutex::default();
-    let said = conversation.is_some().then(Completion::default);
-    let mut progress = Progress { tally: Tally::new(), candidate: asked, attempts: &attempts, recorded: None, said };
-    let (ended, missed) = request.converse(&grant, looked, &mut progress).await;
-    let (ended, outcome) = match ended {
-        Ok(()) => (Ok(()), Outcome::Answered),
-        Err(Stop::Failed(error)) => (Err(error), Outcome::Failed),
-        Err(Stop::ClientLeft) => (Ok(()), Outcome::Left),
-    };
-    let Progress { mut tally, candidate, recorded, said, .. } = progress;
-    let (reported, estimated) = tally.usage(&plan.prompt);
-    let recorded = recorded.filter(|_| outcome == Outcome::Answered && !estimated);
-    let charge = Charge {
-        model: (&candidate.name, &candidate.model),
-        prices: &plan.catalogue.version,
-        need: candidate.need,
-        usage: reported.usage,
-        estimated,
-        outcome,
-        attempts: std::mem::take(&mut *attempts.lock().unwrap_or_else(PoisonError::into_inner)),
-        first_ms: tally.first_ms(),
-        total_ms: tally.total_ms(),
-    };
-    match booking.record(charge).await {
-        Ok(entry) => {
-            let said = said.filter(|_| outcome == Outcome::Answered);
-            // Whoever goes on at once must find the turn there.
-            let ended = ended.and(end(conversation, said, &candidate.name).await);
-            let told = tell(client, ended.map(|()| Step::Event(Event::Done(done(&entry, &reported)))));
-            // A client that doesn't read must not keep the hold.
-            tokio::join!(told, booking.settle(&grant, &entry), cached.keep(recorded, &reported, missed.place.as_ref()));
-        }
-        Err(error) => {
-            // The hold stays; the sweep charges it.
-            tracing::error!(request = %id, error = ?error, "the ledger did not take a request");
-            give_up(conversation).await;
-            tell(client, Err(ended.err().unwrap_or(error))).await;
-        }
-    }
-    // Whoever waits for the answer may look for it now.
-    drop(missed.lead);
 }
 
 /// Adds the turn to its conversation, if it was answered.
@@ -195,26 +135,64 @@ fn done(entry: &Entry, reported: &Reported) -> Done {
 
 /// What one request is about.
 struct Request<'a> {
-    parts: &'a Parts,
+    parts: &'a Arc<Parts>,
     caller: &'a Caller,
+    id: RequestId,
+    deadline: Instant,
     plan: &'a Plan,
     client: &'a Sender<Sent>,
-    cached: &'a Cached<'a>,
-}
-
-/// How far an answer has come.
-struct Progress<'a> {
-    tally: Tally,
-    /// Who answers; who was asked, until somebody does.
-    candidate: &'a Candidate,
-    attempts: &'a Mutex<Attempts>,
-    /// What the cache is to keep.
-    recorded: Option<Recorded>,
-    /// What the session is to keep.
-    said: Option<Completion>,
 }
 
 impl<'a> Request<'a> {
+    async fn answer(&self, conversation: Option<Conversation>) {
+        let Self { parts, plan, client, .. } = *self;
+        let account = self.caller.account();
+        let booking = Booking { parts, account: &account, id: self.id };
+        let cached = Cached { parts, caller: self.caller, plan };
+        // Admission and the look into the cache take one round trip, not two.
+        let hold = async { booking.hold(plan.need, &plan.asked()?.name, &plan.catalogue.version).await };
+        let (grant, looked) = tokio::join!(hold, timeout_at(self.deadline, cached.look()));
+        let looked = looked.unwrap_or_else(|_| Err(self.too_late()));
+        let (grant, asked) = match grant.and_then(|grant| Ok((grant, plan.asked()?))) {
+            Ok(admitted) => admitted,
+            Err(error) => {
+                give_up(conversation).await;
+                return tell(client, Err(error)).await;
+            }
+        };
+        let mut progress = Progress::new(asked, conversation.is_some());
+        let (ended, missed) = self.converse(&grant, looked, &mut progress).await;
+        let (ended, outcome) = match ended {
+            Ok(()) => (Ok(()), Outcome::Answered),
+            Err(Stop::Failed(error)) => (Err(error), Outcome::Failed),
+            Err(Stop::ClientLeft) => (Ok(()), Outcome::Left),
+        };
+        let (reported, estimated) = progress.tally.usage(&plan.prompt);
+        let charge = progress.charge(&plan.catalogue.version, reported.usage, estimated, outcome);
+        match booking.record(charge).await {
+            Ok(entry) => {
+                let (recorded, said) = match outcome {
+                    Outcome::Answered => (progress.recorded.filter(|_| !estimated), progress.said),
+                    Outcome::Failed | Outcome::Left | Outcome::Lost => (None, None),
+                };
+                // Whoever goes on at once must find the turn there.
+                let ended = ended.and(end(conversation, said, &progress.candidate.name).await);
+                let told = tell(client, ended.map(|()| Step::Event(Event::Done(done(&entry, &reported)))));
+                // A client that doesn't read must not keep the hold.
+                let keep = cached.keep(recorded, &reported, missed.place.as_ref());
+                tokio::join!(told, booking.settle(&grant, &entry), keep);
+            }
+            Err(error) => {
+                // The hold stays; the sweep charges it.
+                tracing::error!(request = %self.id, error = ?error, "the ledger did not take a request");
+                give_up(conversation).await;
+                tell(client, Err(ended.err().unwrap_or(error))).await;
+            }
+        }
+        // Whoever waits for the answer may look for it now.
+        drop(missed.lead);
+    }
+
     /// Gets an answer and passes it on. A streamed answer ends when its client leaves; one that is not is finished,
     /// because its provider tells what it cost only at the end. Returns what follows from a miss of the cache, too.
     async fn converse(
@@ -228,17 +206,16 @@ impl<'a> Request<'a> {
             Ok(Looked::Miss(missed)) => (None, missed),
             Err(error) => return (Err(error.into()), Missed::default()),
         };
-        let deadline = Instant::now() + self.parts.deadline;
         let conversation = async {
             match kept {
                 Some((kept, status)) => self.repeat(grant, kept, status, progress).await,
-                None => self.ask(grant, deadline, progress).await,
+                None => self.ask(grant, progress).await,
             }
         };
         let ended = tokio::select! {
             // The provider's clocks end at the deadline too; it is the deadline that is told.
             biased;
-            () = tokio::time::sleep_until(deadline) => Err(Error::DeadlineExceeded(self.parts.deadline).into()),
+            () = sleep_until(self.deadline) => Err(self.too_late().into()),
             ended = conversation => ended,
             () = self.client.closed(), if self.plan.stream => Err(Stop::ClientLeft),
             () = self.parts.tasks.stop.cancelled() => Err(Error::Unavailable("shutting down".into()).into()),
@@ -256,17 +233,19 @@ impl<'a> Request<'a> {
     ) -> Result<(), Stop> {
         self.start(grant, &kept.model.clone(), status, progress).await?;
         let (chunks, reported) = kept.replay(self.plan.stream);
-        let events = chunks.into_iter().map(ProviderEvent::Chunk).chain([ProviderEvent::Usage(reported)]);
+        // The count comes first, so that a client who leaves pays for a hit and for nothing else.
+        let events = [ProviderEvent::Usage(reported)].into_iter().chain(chunks.into_iter().map(ProviderEvent::Chunk));
         self.pass_on(stream::iter(events.map(Ok)), progress).await
     }
 
     /// Asks the models in turn. The grant is the proof that it is paid for.
-    async fn ask(&self, grant: &Grant, deadline: Instant, progress: &mut Progress<'a>) -> Result<(), Stop> {
-        let route = Route::new(&self.parts.upstreams, self.plan, deadline, progress.attempts);
+    async fn ask(&self, grant: &Grant, progress: &mut Progress<'a>) -> Result<(), Stop> {
+        let route = Route::new(&self.parts.upstreams, self.plan, self.deadline, &progress.attempts);
         let Begun { candidate, events } = route.begin().await.map_err(Error::from)?;
         progress.candidate = candidate;
         progress.recorded = Recorded::of(self.plan, &candidate.name);
-        self.start(grant, &candidate.name, self.cached.status(), progress).await?;
+        let cache = if self.plan.cache.is_some() { CacheStatus::Miss } else { CacheStatus::Bypass };
+        self.start(grant, &candidate.name, cache, progress).await?;
         self.pass_on(events, progress).await
     }
 
@@ -324,6 +303,10 @@ impl<'a> Request<'a> {
             said.append(chunk.clone());
         }
         self.client.send(Ok(Step::Event(Event::Chunk(chunk)))).await.or_else(|_| self.left())
+    }
+
+    fn too_late(&self) -> Error {
+        Error::DeadlineExceeded(self.parts.deadline)
     }
 
     fn left(&self) -> Result<(), Stop> {
