@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::{Answers, Parts, plan::allow};
+use super::{Answers, Parts};
 use crate::{
     auth::Caller,
     error::{Error, Result},
@@ -107,8 +107,7 @@ impl Answers {
         caller.require(KeyScope::Query)?;
         let catalogue = self.0.catalogues.current().await?;
         let asked = ask.model(&catalogue)?;
-        let (name, _) = catalogue.model(asked)?;
-        allow(caller.config(), &catalogue, asked, name)?;
+        catalogue.allowed(asked, caller.config().allowed_models.as_deref())?;
         embed(&self.0, catalogue, caller.account(), ask).await
     }
 }

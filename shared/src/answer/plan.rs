@@ -68,9 +68,7 @@ pub(super) fn model<'a>(
     asked: Option<&str>,
 ) -> Result<(&'a str, &'a Model)> {
     let asked = asked.or(config.default_model.as_deref()).unwrap_or(DEFAULT_ALIAS);
-    let (name, model) = catalogue.model(asked)?;
-    allow(config, catalogue, asked, name)?;
-    Ok((name, model))
+    catalogue.allowed(asked, config.allowed_models.as_deref())
 }
 
 pub(super) fn plan(config: &TenantConfig, catalogue: Arc<Catalogue>, ask: Ask) -> Result<Plan> {
@@ -123,10 +121,7 @@ fn fallbacks(
     }
     let mut candidates: Vec<Candidate> = Vec::with_capacity(named.len());
     for asked in named {
-        let found = catalogue.model(asked).and_then(|(name, spec)| {
-            allow(config, catalogue, asked, name)?;
-            Ok((name, spec))
-        });
+        let found = catalogue.allowed(asked, config.allowed_models.as_deref());
         let (name, spec) = match found {
             Ok(found) => found,
             Err(error) if own.is_some() => return Err(error),
@@ -158,12 +153,6 @@ fn candidate(config: &TenantConfig, name: &str, spec: &Model, prompt: &Prompt) -
     let output = Tokens(max_output.0.saturating_mul(u64::from(prompt.choices)));
     let need = Need { input, output, cost: spec.worst_cost(input, output)? };
     Ok(Candidate { name: name.to_owned(), model: spec.clone(), max_output, need })
-}
-
-pub(super) fn allow(config: &TenantConfig, catalogue: &Catalogue, asked: &str, name: &str) -> Result<()> {
-    let Some(allowed) = &config.allowed_models else { return Ok(()) };
-    let own = |allowed: &String| catalogue.aliases.get(allowed).unwrap_or(allowed) == name;
-    if allowed.iter().any(own) { Ok(()) } else { Err(Error::ModelNotAllowed(asked.to_owned())) }
 }
 
 fn has_system(prompt: &Prompt) -> bool {

@@ -249,6 +249,19 @@ impl Catalogue {
         found.ok_or_else(|| Error::ModelNotFound(name.to_owned()))
     }
 
+    /// The same, if it is among those that may be used: names or aliases; all, if there is no list.
+    ///
+    /// # Errors
+    /// `ModelNotFound`, `ModelNotAllowed`.
+    pub fn allowed(&self, name: &str, allowed: Option<&[String]>) -> Result<(&str, &Model)> {
+        let (own, model) = self.model(name)?;
+        let is_it = |listed: &String| self.aliases.get(listed).unwrap_or(listed) == own;
+        if allowed.is_none_or(|listed| listed.iter().any(is_it)) {
+            return Ok((own, model));
+        }
+        Err(Error::ModelNotAllowed(name.to_owned()))
+    }
+
     /// Whether both say the same, whatever their versions.
     #[must_use]
     pub fn same_content(&self, other: &Self) -> bool {

@@ -4,14 +4,11 @@ use axum::{Json, extract::State};
 use lmo_shared::{
     answer::Answers,
     auth::Caller,
-    error::{Error, Result},
+    error::Result,
     http::{Body, Errors, Handled},
-    llm::{
-        Fields, Prompt,
-        catalogue::{Catalogue, Model},
-    },
+    llm::{Fields, Prompt, catalogue::Model},
     money::Tokens,
-    tenant::{KeyScope, TenantConfig},
+    tenant::KeyScope,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -48,16 +45,8 @@ pub(crate) async fn count_tokens(
     caller.require(KeyScope::Query)?;
     let Asked { model, prompt, .. } = request::read(fields)?;
     let catalogue = answers.catalogues().current().await?;
-    let spec = allowed(caller.config(), &catalogue, &model)?;
+    let (_, spec) = catalogue.allowed(&model, caller.config().allowed_models.as_deref())?;
     Ok(Json(TokenCount { input_tokens: estimate(spec, &prompt)? }))
-}
-
-/// The model of that name, if the tenant may use it.
-fn allowed<'a>(config: &TenantConfig, catalogue: &'a Catalogue, asked: &str) -> Result<&'a Model> {
-    let (name, spec) = catalogue.model(asked)?;
-    let own = |allowed: &String| catalogue.aliases.get(allowed).unwrap_or(allowed) == name;
-    let is_allowed = config.allowed_models.as_ref().is_none_or(|models| models.iter().any(own));
-    if is_allowed { Ok(spec) } else { Err(Error::ModelNotAllowed(asked.to_owned())) }
 }
 
 /// The estimate of the text, and the figures of whatever else there is. A catalogue without a figure for documents holds
