@@ -78,6 +78,7 @@ async fn add_ollama(catalogue: &mut Catalogue) {
         // A model that has to be loaded first takes its time.
         first_byte_timeout_ms: 300_000,
         idle_timeout_ms: 120_000,
+        answer_timeout_ms: 600_000,
     };
     catalogue.providers.insert("ollama".to_owned(), provider);
     for name in names {

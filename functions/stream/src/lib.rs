@@ -1,5 +1,5 @@
-//! The `stream` function: answers piece by piece, as LMO's own server-sent events, as `OpenAI`'s chat completions and as
-//! Anthropic's Messages.
+//! The `stream` function: answers piece by piece, as LMO's own server-sent events, and in the formats of `OpenAI`'s chat
+//! completions and Responses and of Anthropic's Messages.
 
 use axum::extract::FromRef;
 use lmo_shared::{answer::Answers, auth::Authenticator, clock::Clock};

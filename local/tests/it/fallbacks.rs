@@ -179,3 +179,14 @@ async fn an_open_breaker_is_no_obstacle_for_a_fallback() {
     let answer = ask(&run.lmo, "standin/small", &["lmo/echo"], false).await;
     assert_eq!((answer.status, answer.header("x-lmo-model")), (200, "lmo/echo"));
 }
+
+#[tokio::test]
+async fn a_whole_answer_that_does_not_come_is_answered_by_the_next() {
+    let run = Running::with_models(|catalogue| {
+        catalogue.replacen("idle_timeout_ms", "answer_timeout_ms = 300\nidle_timeout_ms", 1)
+    });
+    let body = json!({"query": "[[stall]]", "model": "standin/small", "max_tokens": 20, "fallbacks": ["lmo/echo"]});
+    let began = Instant::now();
+    assert_eq!(run.lmo.post(QUERY, &body).await.json()["model"], "lmo/echo");
+    assert!((300..2000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+}

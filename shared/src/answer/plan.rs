@@ -214,6 +214,7 @@ mod tests {
             connect_timeout_ms: 1,
             first_byte_timeout_ms: 1,
             idle_timeout_ms: 1,
+            answer_timeout_ms: 1,
             region: None,
             endpoints: Vec::new(),
             breaker: BreakerSpec::default(),

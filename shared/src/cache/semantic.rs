@@ -15,8 +15,10 @@ use crate::{
     store::Table,
 };
 
-/// How many of the latest questions of a group are compared: at 1,536 dimensions three pages of a query.
-const COMPARED: i32 = 400;
+/// How many of the latest questions of a group are compared: at 1,536 dimensions that many take three pages of a query.
+const COMPARED: usize = 400;
+/// How many of them at most come in a page.
+const PAGE: i32 = 400;
 
 /// The text of the last question and the prompt without it; `None` if the last message is not a user's text alone.
 #[must_use]
@@ -85,8 +87,13 @@ impl Neighbours {
         max_age: Option<Duration>,
     ) -> Result<Option<CacheKey>> {
         let now = self.clock.now();
-        let mut rows = self.table.tenant(tenant).neighbours(group.0.as_str()).all::<Point>().last(COMPARED);
-        let points = rows.page().await?.unwrap_or_default();
+        let mut rows = self.table.tenant(tenant).neighbours(group.0.as_str()).all::<Point>().last(PAGE);
+        let mut points = Vec::new();
+        while points.len() < COMPARED
+            && let Some(page) = rows.page().await?
+        {
+            points.extend(page);
+        }
         let usable =
             |point: &Point| point.expires_at > now.seconds() && max_age.is_none_or(|most| now.since(point.at) <= most);
         let near = points.into_iter().filter(usable).map(|point| (cosine(vector, &point.vector), point.answer));

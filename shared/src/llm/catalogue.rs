@@ -105,6 +105,9 @@ pub struct ProviderSpec {
     pub first_byte_timeout_ms: u64,
     /// Longest silence within an answer, in milliseconds.
     pub idle_timeout_ms: u64,
+    /// Time to the head of an answer that isn't streamed, which comes when it is complete, in milliseconds.
+    #[serde(default = "ten_minutes")]
+    pub answer_timeout_ms: u64,
 }
 
 /// One of the addresses or keys of a provider.
@@ -180,6 +183,10 @@ pub struct Model {
     /// How long the vectors of a model that embeds are.
     #[serde(default)]
     pub dimensions: Option<u32>,
+}
+
+fn ten_minutes() -> u64 {
+    600_000
 }
 
 fn whole_window() -> u64 {

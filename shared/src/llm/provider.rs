@@ -72,9 +72,10 @@ pub struct Endpoint {
     pub api_key: Option<String>,
     /// Signs requests that go without a key.
     pub signer: Option<Signer>,
-    /// How long a stream's first piece may take, its head included. An answer that isn't streamed sends its head when
-    /// it is complete, so it has all the time that the call has left.
+    /// How long a stream's first piece may take, its head included.
     pub first_byte_timeout: Duration,
+    /// How long the head of an answer may take that isn't streamed: it comes when the answer is complete.
+    pub answer_timeout: Duration,
     /// How long each further piece may take, also of an answer that isn't streamed.
     pub idle_timeout: Duration,
     /// How the output limit is called there.
@@ -106,6 +107,7 @@ impl fmt::Debug for Endpoint {
             .field("api_key", &self.api_key.as_ref().map(|_| "***"))
             .field("signer", &self.signer.as_ref().map(|_| "***"))
             .field("first_byte_timeout", &self.first_byte_timeout)
+            .field("answer_timeout", &self.answer_timeout)
             .field("idle_timeout", &self.idle_timeout)
             .field("output_limit_field", &self.output_limit_field)
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
@@ -148,6 +150,7 @@ mod tests {
             base_url: "https://user:secret@api.example.com/v1?key=secret".parse().unwrap(),
             api_key: Some("secret".to_owned()),
             first_byte_timeout: Duration::ZERO,
+            answer_timeout: Duration::ZERO,
             idle_timeout: Duration::ZERO,
             output_limit_field: OutputLimitField::default(),
             headers: [(http::header::COOKIE, HeaderValue::from_static("secret"))].into_iter().collect(),

@@ -50,7 +50,7 @@ impl Server {
     pub async fn call(&self, call: Call<'_>) -> Result<Events, ProviderError> {
         let start = Instant::now();
         let deadline = after(start, call.time_left);
-        let first_byte = if call.stream { self.endpoint.first_byte_timeout } else { call.time_left };
+        let first_byte = if call.stream { self.endpoint.first_byte_timeout } else { self.endpoint.answer_timeout };
         let first_by = after(start, first_byte).min(deadline);
         let format = self.endpoint.format;
         let request = format.request(&call, self.endpoint.output_limit_field)?;

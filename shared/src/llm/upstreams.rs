@@ -157,6 +157,7 @@ impl Upstreams {
             api_key,
             signer: spec.region.as_ref().and_then(signer),
             first_byte_timeout: Duration::from_millis(spec.first_byte_timeout_ms),
+            answer_timeout: Duration::from_millis(spec.answer_timeout_ms),
             idle_timeout: Duration::from_millis(spec.idle_timeout_ms),
             output_limit_field: spec.output_limit,
             headers: HeaderMap::new(),

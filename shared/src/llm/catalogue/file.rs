@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::{
     BreakerSpec, Broken, Capability, Catalogue, EndpointSpec, KeyReference, Model, OutputLimitField, Price,
-    ProviderKind, ProviderSpec, whole_window,
+    ProviderKind, ProviderSpec, ten_minutes, whole_window,
 };
 use crate::{clock::Timestamp, money::PricePerMillion};
 
@@ -40,6 +40,8 @@ struct ProviderEntry {
     first_byte_timeout_ms: u64,
     #[serde(default = "two_minutes")]
     idle_timeout_ms: u64,
+    #[serde(default = "ten_minutes")]
+    answer_timeout_ms: u64,
 }
 
 #[derive(Deserialize)]
@@ -147,6 +149,7 @@ impl Source<'_> {
             connect_timeout_ms: entry.connect_timeout_ms,
             first_byte_timeout_ms: entry.first_byte_timeout_ms,
             idle_timeout_ms: entry.idle_timeout_ms,
+            answer_timeout_ms: entry.answer_timeout_ms,
         };
         Ok((name, spec))
     }

@@ -34,6 +34,7 @@ pub(in crate::llm) fn serve(answer: impl Fn(TcpStream) + Send + 'static) -> (Ser
         base_url,
         api_key: Some("sk-test".to_owned()),
         first_byte_timeout: LONG,
+        answer_timeout: LONG,
         idle_timeout: LONG,
         output_limit_field: OutputLimitField::MaxTokens,
         headers: HeaderMap::new(),
