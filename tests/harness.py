@@ -1,6 +1,7 @@
 """Starts programs, and the platform among them, for the tests of all Python clients.
 
-The binaries are those that `cargo build -p lmo -p lmo-bench` leaves in target/debug; LMO_TARGET_DIR names another folder.
+The binaries are those that `cargo build -p lmo -p lmo-bench` leaves in target/debug; LMO_TARGET_DIR names another
+folder.
 """
 
 import contextlib
@@ -90,10 +91,15 @@ class Platform:
 
 @contextlib.contextmanager
 def running_platform(folder, catalogue, tenants):
-    """A platform in a folder, with the text of a catalogue and with tenants by name; at its end its books must agree."""
+    """A platform in a folder, with a catalogue's text and tenants by name; at its end its books must agree."""
     models = pathlib.Path(folder) / "models.toml"
     models.write_text(catalogue)
-    env = {"LMO_DATA_DIR": f"{folder}/data", "LMO_MODELS": str(models), "OLLAMA_HOST": "127.0.0.1:9", "STANDIN_KEY": "any"}
+    env = {
+        "LMO_DATA_DIR": f"{folder}/data",
+        "LMO_MODELS": str(models),
+        "OLLAMA_HOST": "127.0.0.1:9",
+        "STANDIN_KEY": "any",
+    }
     place = {"env": env, "cwd": folder}
     keys = {}
     for name, limits in tenants.items():

@@ -15,8 +15,9 @@ WIDTH, LAYERS, HEADS, HIDDEN, CONTEXT = 64, 2, 4, 128, 8192
 
 SPECIAL = [("<unk>", gguf.TokenType.UNKNOWN), ("<s>", gguf.TokenType.CONTROL), ("</s>", gguf.TokenType.CONTROL)]
 BYTES = [(f"<0x{byte:02X}>", gguf.TokenType.BYTE) for byte in range(256)]
-# SentencePiece writes a space like this.
-PRINTABLE = [(piece, gguf.TokenType.NORMAL) for piece in "\N{LOWER ONE EIGHTH BLOCK}" + string.ascii_letters + string.digits + ".,!?"]
+SPACE = "\N{LOWER ONE EIGHTH BLOCK}"  # As SentencePiece writes it.
+PIECES = [*SPACE, *string.ascii_letters, *string.digits, *".,!?"]
+PRINTABLE = [(piece, gguf.TokenType.NORMAL) for piece in PIECES]
 TOKENS = SPECIAL + BYTES + PRINTABLE
 
 CHAT_TEMPLATE = (

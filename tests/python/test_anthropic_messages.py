@@ -93,7 +93,8 @@ def test_thinking_comes_before_the_text(claude):
 
 
 def test_thinking_is_streamed_and_may_be_sent_back(claude):
-    asked = {**ask("[[reason=5]] [[tokens=3]]", thinking={"type": "enabled", "budget_tokens": 1024}), "max_tokens": 2000}
+    thinking = {"type": "enabled", "budget_tokens": 1024}
+    asked = {**ask("[[reason=5]] [[tokens=3]]", thinking=thinking), "max_tokens": 2000}
     with claude.messages.stream(**asked) as stream:
         kinds = {event.type for event in stream}
         final = stream.get_final_message()

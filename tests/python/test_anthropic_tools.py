@@ -42,7 +42,8 @@ def test_a_tool_that_failed_is_told_so(claude, model):
 
 
 def test_parallel_calls_have_ids_of_their_own(claude, model):
-    calls = [block for block in claude.messages.create(**ask(WEATHER + CLOCK, model)).content if block.type == "tool_use"]
+    answer = claude.messages.create(**ask(WEATHER + CLOCK, model))
+    calls = [block for block in answer.content if block.type == "tool_use"]
     assert [(call.name, call.input) for call in calls] == [
         ("weather", {"city": "Paris", "days": 3}),
         ("clock", {"zone": "CET"}),
@@ -82,6 +83,11 @@ def test_the_runner_calls_functions(claude):
 
 
 def test_a_choice_of_tools_is_passed_on(claude, model):
-    choice = {"type": "tool", "name": "weather", "disable_parallel_tool_use": True}
-    answer = claude.messages.create(**ask(WEATHER, model), tool_choice=choice)
+    answer = claude.messages.create(**ask(WEATHER, model), tool_choice={"type": "tool", "name": "weather"})
     assert next(block for block in answer.content if block.type == "tool_use").name == "weather"
+
+
+def test_one_call_at_a_time_may_be_asked_for(claude):
+    choice = {"type": "any", "disable_parallel_tool_use": True}
+    answer = claude.messages.create(**ask(WEATHER), tool_choice=choice)
+    assert answer.stop_reason == "tool_use"

@@ -99,7 +99,8 @@ def test_a_loop_with_tools(chat):
         messages.append(answer)
         if not answer.tool_calls:
             break
-        assert [(call["name"], call["args"]) for call in answer.tool_calls] == [("weather", {"city": "Paris", "days": 3})]
+        calls = [(call["name"], call["args"]) for call in answer.tool_calls]
+        assert calls == [("weather", {"city": "Paris", "days": 3})]
         results = [weather.invoke(call) for call in answer.tool_calls]
         assert all(isinstance(result, ToolMessage) for result in results)
         messages += results

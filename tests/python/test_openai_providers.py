@@ -1,4 +1,4 @@
-"""The official OpenAI client in front of each kind of provider: its answers read the same, whatever the provider speaks."""
+"""The official OpenAI client in front of each kind of provider, whose answers all read the same."""
 
 import base64
 import json

@@ -54,8 +54,8 @@ for (const [name, make] of Object.entries(CLIENTS)) {
 
   describe(name, () => {
     test("generateText", async () => {
-      const { text, usage, finishReason } = await generateText({ model, system: "Be brief.", prompt: "[[say=It works.]]" });
-      assert.deepEqual([text, finishReason, usage.outputTokens], ["It works.", "stop", 2]);
+      const answer = await generateText({ model, system: "Be brief.", prompt: "[[say=It works.]]" });
+      assert.deepEqual([answer.text, answer.finishReason, answer.usage.outputTokens], ["It works.", "stop", 2]);
     });
 
     test("streamText", async () => {
@@ -128,7 +128,8 @@ for (const [name, make] of Object.entries(CLIENTS)) {
     test("a failure in a stream is told", async () => {
       const errors = [];
       const onError = ({ error }) => errors.push(error);
-      const stream = streamText({ model, prompt: "[[tokens=10]] [[flush]] [[error_in_stream=6]]", maxRetries: 0, onError });
+      const prompt = "[[tokens=10]] [[flush]] [[error_in_stream=6]]";
+      const stream = streamText({ model, prompt, maxRetries: 0, onError });
       let text = "";
       for await (const piece of stream.textStream) text += piece;
       assert.ok(text.length > 0);

@@ -49,7 +49,8 @@ test("a bad request", async () => {
 
 test("a provider that is overloaded", async () => {
   const hasty = new Anthropic({ ...platform.anthropic(), maxRetries: 0 });
-  await assert.rejects(hasty.messages.create(ask("[[fail=529]]")), is(Anthropic.InternalServerError, "overloaded_error"));
+  const asked = hasty.messages.create(ask("[[fail=529]]"));
+  await assert.rejects(asked, is(Anthropic.InternalServerError, "overloaded_error"));
 });
 
 test("a limit of requests", async () => {
