@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Lmo, Response, Running, Value, json};
+use crate::support::{Lmo, Response, Running, Value, json, with_embeddings};
 
 const CHAT: &str = "/v1/chat/completions";
 const QUERY: &str = "/api/mcp/query";
@@ -195,13 +195,6 @@ async fn what_is_not_a_mode_is_refused() {
     let request = request.header("x-lmo-cache", "sometimes").header("content-type", "application/json");
     let refused = Response::read(request.body(crate::support::chat("hi", 5).to_string()).send().await.unwrap()).await;
     refused.assert_error(400, "invalid_request");
-}
-
-/// The tests' catalogue with an embedding model.
-fn with_embeddings(catalogue: &str) -> String {
-    let model = "[models.\"lmo/hash-embed\"]\nprovider = \"lmo\"\ncontext_window = 8192\ncapabilities = [\"embed\"]\n\
-                 dimensions = 512\nprice = { input = 0.02 }\n";
-    catalogue.replace("[aliases]", &format!("{model}[aliases]\nembed = \"lmo/hash-embed\""))
 }
 
 async fn semantic(threshold: f64) -> Running {

@@ -136,5 +136,5 @@ async fn whatever_fails_every_request_ends_well_or_in_one_clear_error_and_the_bo
     assert!((REQUESTS / 4..REQUESTS).contains(&ends[ANSWERED]), "{ends:#?}");
     lmo.stop();
     let books = setup.assert_books_agree();
-    assert!(books.iter().any(|book| book["meter"]["requests"] == REQUESTS), "{books:?}");
+    assert!(books.iter().any(|book| book["books"]["meter"]["requests"] == REQUESTS), "{books:?}");
 }

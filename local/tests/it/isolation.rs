@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Lmo, Response, Setup, Value, chat, json, standin};
+use crate::support::{Lmo, Response, Setup, Value, chat, json, models, standin, with_embeddings};
 
 const SECRETS: [&str; 4] = ["first's own prompt", "first's robot", "https://first.example", "first's question"];
 
@@ -23,6 +23,7 @@ impl World {
     async fn new() -> Self {
         let standin = standin();
         let setup = Setup::with_standin(&standin.base_url());
+        setup.write_models(&with_embeddings(&models(&standin.base_url(), "0.15")));
         let (_, second) = setup.tenant(&[]);
         let lmo = setup.start();
         let config = json!({
@@ -89,9 +90,27 @@ impl World {
             "POST /v1/chat/completions" => {
                 self.assert_asked_as_second(&self.second(method, path, Some(&chat("hi", 20))).await);
             }
+            "POST /v1/messages" => {
+                self.assert_asked_as_second(&self.second(method, path, Some(&chat("hi", 20))).await);
+            }
+            "POST /v1/responses" => {
+                let body = json!({"input": "hi", "max_output_tokens": 20});
+                self.assert_asked_as_second(&self.second(method, path, Some(&body)).await);
+            }
+            // The first may not embed, the second may.
+            "POST /api/mcp/embed" | "POST /v1/embeddings" => {
+                let body = json!({"model": "lmo/hash-embed", "input": "hi"});
+                self.lmo.send(method, path, &self.lmo.key, Some(&body)).await.assert_error(403, "model_not_allowed");
+                assert_eq!(self.second(method, path, Some(&body)).await.status, 200);
+            }
+            "POST /v1/messages/count_tokens" => {
+                let body = json!({"model": "standin/small", "messages": [{"role": "user", "content": "hi"}]});
+                assert_eq!(self.lmo.post(path, &body).await.status, 403);
+                assert_eq!(self.second(method, path, Some(&body)).await.status, 200);
+            }
             "GET /v1/models" => {
                 let models = self.second(method, path, None).await.json();
-                assert_eq!(models["data"].as_array().unwrap().len(), 6, "the first's list of models is applied");
+                assert_eq!(models["data"].as_array().unwrap().len(), 8, "the first's list of models is applied");
             }
             "GET /api/tenant/config" => {
                 assert_eq!(self.second(method, path, None).await.json(), json!({}));
@@ -161,7 +180,8 @@ async fn no_route_shows_or_changes_anything_of_another_tenant() {
     for route in &routes {
         world.check(route).await;
     }
-    let asked = world.standin.stats().requests - 1;
+    // Those of the stand-in but the first's, and two that LMO embeds itself.
+    let asked = world.standin.stats().requests - 1 + 2;
     world.lmo.usage_of(&world.second, asked).await;
     assert_eq!(world.first().await, before);
 }

@@ -84,7 +84,9 @@ fn every_operation_that_needs_a_key_documents_its_errors() {
     let document = document();
     for (route, operation) in operations(&document).iter().filter(|(_, operation)| operation.get("security").is_none())
     {
-        let (kind, schema) = if route.contains(" /v1/") {
+        let (kind, schema) = if route.contains(" /v1/messages") {
+            ("application/json", "#/components/schemas/AnthropicProblem")
+        } else if route.contains(" /v1/") {
             ("application/json", "#/components/schemas/OpenAiProblem")
         } else {
             ("application/problem+json", "#/components/schemas/Problem")

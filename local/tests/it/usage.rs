@@ -99,7 +99,7 @@ async fn csv_is_a_line_per_row_under_its_names() {
         lines[0],
         "period,model,key,requests,failed,estimated,input_tokens,cached_input_tokens,cache_write_tokens,output_tokens,reasoning_tokens,cache_hit_tokens,cost_nano_usd"
     );
-    assert_eq!(lines[1], format!("{},\"standin/plain\",,1,0,0,4,0,5,0,14000", &now()[..7]));
+    assert_eq!(lines[1], format!("{},\"standin/plain\",,1,0,0,4,0,0,5,0,0,14000", &now()[..7]));
     assert_eq!(lines.len(), 3);
 }
 

@@ -156,6 +156,13 @@ fast = "standin/small"
     )
 }
 
+/// The tests' catalogue with a model that embeds, `lmo/hash-embed`, and the alias `embed` for it.
+pub fn with_embeddings(catalogue: &str) -> String {
+    let model = "[models.\"lmo/hash-embed\"]\nprovider = \"lmo\"\ncontext_window = 8192\ncapabilities = [\"embed\"]\n\
+                 dimensions = 512\nprice = { input = 0.02 }\n";
+    catalogue.replace("[aliases]", &format!("{model}[aliases]\nembed = \"lmo/hash-embed\""))
+}
+
 /// A running platform. Dropping it kills it.
 pub struct Lmo {
     child: Child,

@@ -4,7 +4,7 @@ mod lmo;
 mod response;
 mod running;
 
-pub use lmo::{Lmo, Setup, models};
+pub use lmo::{Lmo, Setup, models, with_embeddings};
 pub use response::{Response, events};
 pub use running::{Running, eventually};
 pub use serde_json::{Value, json};
