@@ -1,4 +1,5 @@
-//! Measures LMO next to its provider called directly: a table on stdout, all figures as JSON in a file.
+//! Measures LMO next to its provider called directly, then what its cache and its fallbacks do: tables on stdout, all
+//! figures as JSON in a file.
 #![expect(clippy::print_stdout, reason = "the table is this program's output")]
 
 use std::error::Error;
@@ -8,9 +9,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lmo_bench::children::{Gateway, StandinProcess, pin_self};
-use lmo_bench::comparison::{Effort, compare};
+use lmo_bench::comparison::{Comparison, Effort, Routing, compare, route};
 use lmo_bench::standin::{Standin, StandinOptions};
 use lmo_bench::table;
+use serde::Serialize;
 
 /// Measure LMO next to its provider called directly.
 #[derive(Parser)]
@@ -27,6 +29,14 @@ struct Arguments {
     /// Be the provider's stand-in: how this program starts itself a second time.
     #[arg(long, hide = true)]
     standin: bool,
+}
+
+/// All figures.
+#[derive(Serialize)]
+struct Results {
+    #[serde(flatten)]
+    comparison: Comparison,
+    routing: Routing,
 }
 
 fn main() -> ExitCode {
@@ -62,10 +72,15 @@ fn measure(lmo: &Path, json: Option<PathBuf>, quick: bool) -> Result<(), Box<dyn
         start_ms.push(gateway.started_in().as_secs_f64() * 1e3);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let results = runtime.block_on(compare(standin.base_url(), &gateway, start_ms, effort))?;
+    let comparison = runtime.block_on(compare(standin.base_url(), &gateway, start_ms, effort))?;
+    print!("{}", table::markdown(&comparison));
+    drop(standin);
+    let standin = Standin::start(StandinOptions { remember: 0, ..StandinOptions::default() })?;
+    gateway = Gateway::start(lmo, &standin.base_url())?;
+    let routing = runtime.block_on(route(&standin, &gateway, effort))?;
+    print!("\n{}", table::routing(&routing));
     if let Some(path) = json {
-        fs::write(path, serde_json::to_vec_pretty(&results)?)?;
+        fs::write(path, serde_json::to_vec_pretty(&Results { comparison, routing })?)?;
     }
-    print!("{}", table::markdown(&results));
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! The comparison as a Markdown table.
+//! The results as Markdown tables.
 
 use std::fmt::Write as _;
 
-use crate::comparison::{Comparison, Pair};
-use crate::load::Report;
+use crate::comparison::{Asked, Comparison, Pair, Round, Routing};
+use crate::load::{Quantiles, Report};
 
 /// A row per figure: direct, through the gateway, and what the gateway adds.
 #[must_use]
@@ -48,6 +48,19 @@ pub fn markdown(results: &Comparison) -> String {
     table.0
 }
 
+/// A row per kind of request, and one for what a fallback adds.
+#[must_use]
+pub fn routing(results: &Routing) -> String {
+    let mut table =
+        Table("| 1 connection | p50 (µs) | p99 (µs) | calls of the provider |\n|---|---:|---:|---:|\n".to_owned());
+    table.asked("an ordinary request", results, |round| &round.ordinary);
+    table.asked("a cache hit", results, |round| &round.hit);
+    table.asked("the failing call, at the provider", results, |round| &round.failing);
+    table.asked("a request with a fallback", results, |round| &round.fallback);
+    table.row("a fallback adds, beside the failing call", &format!("{:.0}", results.median(Round::added)), "", "");
+    table.0
+}
+
 type Count = fn(&Report) -> u64;
 
 struct Table(String);
@@ -66,6 +79,18 @@ impl Table {
     fn micros(&mut self, name: &str, pair: &Pair, of: impl Fn(&Report) -> f64) {
         let (direct, gateway) = (of(&pair.direct), of(&pair.gateway));
         self.row(name, &format!("{direct:.0}"), &format!("{gateway:.0}"), &format!("{:.0}", gateway - direct));
+    }
+
+    fn asked(&mut self, name: &str, results: &Routing, of: fn(&Round) -> &Asked) {
+        let micros =
+            |at: fn(&Quantiles) -> f64| format!("{:.0}", results.median(|round| at(&of(round).report.latency)));
+        let sum = |count: fn(&Asked) -> u64| results.rounds.iter().map(|round| count(of(round))).sum::<u64>();
+        let mut calls = format!("{} for {} requests", sum(|asked| asked.provider_calls), sum(|asked| asked.requests));
+        let failed = sum(|asked| asked.report.failed());
+        if failed > 0 {
+            let _ = write!(calls, ", {failed} failed");
+        }
+        self.row(name, &micros(|times| times.p50), &micros(|times| times.p99), &calls);
     }
 
     fn count(&mut self, name: &str, pair: &Pair, of: impl Fn(&Report) -> u64) {

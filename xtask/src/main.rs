@@ -80,7 +80,11 @@ fn bench(root: &Path, quick: bool) -> Result<(), String> {
         load.arg("--quick");
     }
     run(&mut load)?;
-    run(cargo(root, &["bench", "--workspace", "--bench", "aggregate"]))
+    let mut benches = vec!["bench", "--workspace", "--bench", "translate", "--bench", "aggregate"];
+    if quick {
+        benches.extend(["--", "--quick"]);
+    }
+    run(cargo(root, &benches))
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Command {

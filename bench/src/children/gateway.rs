@@ -13,6 +13,13 @@ use tempfile::TempDir;
 
 use super::{GATEWAY_CORE, PATIENCE, Running, lines, on_core, silent};
 
+/// The model that answers, as the gateway calls it.
+pub const SMALL: &str = "standin/small";
+/// The model whose provider always fails, as the gateway calls it.
+pub const DOWN: &str = "standin/down";
+/// What that one is called at its provider.
+pub const DOWN_UPSTREAM: &str = "small [[fail=500]]";
+
 /// LMO in a process of its own, with an empty data directory that goes when it is dropped.
 #[derive(Debug)]
 pub struct Gateway {
@@ -120,21 +127,29 @@ fn free_port() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
+/// The circuit breaker never opens: a failing call is to be measured, not one that is spared.
 fn catalogue(standin: &str) -> String {
-    format!(
+    let provider = format!(
         r#"[providers.standin]
 kind = "openai"
 base_url = "{standin}"
-
-[models."standin/small"]
+breaker = {{ failures = 1000000000 }}
+"#
+    );
+    let model = |name, upstream| {
+        format!(
+            r#"
+[models."{name}"]
 provider = "standin"
-upstream = "small"
+upstream = "{upstream}"
 context_window = 128000
 max_output_tokens = 4096
 capabilities = ["chat", "stream", "tools"]
 price = {{ input = 0.15, cached_input = 0.075, output = 0.60 }}
 "#
-    )
+        )
+    };
+    [provider, model(SMALL, "small"), model(DOWN, DOWN_UPSTREAM)].concat()
 }
 
 fn explained(error: &io::Error, log: &Path) -> io::Error {

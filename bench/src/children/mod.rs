@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-pub use gateway::Gateway;
+pub use gateway::{DOWN, DOWN_UPSTREAM, Gateway, SMALL};
 
 /// Where the gateway runs.
 pub const GATEWAY_CORE: usize = 0;

@@ -1,5 +1,7 @@
-//! The benchmark: each measurement through the gateway next to the same requests sent to the provider directly.
+//! The benchmark: each measurement through the gateway next to the same requests sent to the provider directly, and those
+//! that take another way next to the ordinary ones.
 
+mod routing;
 mod turns;
 
 use std::io;
@@ -11,6 +13,8 @@ use crate::children::Gateway;
 use crate::load::{LoadError, Report, Until};
 use crate::process::{self, Memory};
 use turns::{Shape, Turns};
+
+pub use routing::{Asked, Round, Routing, route};
 
 /// How long and how often to measure.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -25,13 +29,15 @@ pub struct Effort {
     pub rounds: usize,
     /// Concurrent paced streams, and how many times each connection sends one.
     pub paced: (usize, u64),
+    /// How many requests measure the cache, and how many a fallback, in each round.
+    pub routed: u64,
 }
 
 impl Effort {
-    /// For a published figure: about three minutes.
-    pub const FULL: Self = Self { starts: 5, warmup: 1.0, measure: 6.0, rounds: 3, paced: (200, 5) };
+    /// For a published figure: about four minutes.
+    pub const FULL: Self = Self { starts: 5, warmup: 1.0, measure: 6.0, rounds: 3, paced: (200, 5), routed: 2000 };
     /// For a look: under half a minute.
-    pub const QUICK: Self = Self { starts: 1, warmup: 0.3, measure: 1.5, rounds: 1, paced: (200, 1) };
+    pub const QUICK: Self = Self { starts: 1, warmup: 0.3, measure: 1.5, rounds: 1, paced: (200, 1), routed: 300 };
 }
 
 /// All results. Times are in microseconds unless the name says otherwise.

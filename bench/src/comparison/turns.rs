@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{CompareError, Effort, Pair};
-use crate::children::Gateway;
+use crate::children::{Gateway, SMALL};
 use crate::load::{self, Expected, LoadOptions, Mode, Report, Until};
 use crate::process;
 use crate::standin;
@@ -63,13 +63,12 @@ impl Turns<'_> {
             connections,
             until,
             mode: shape.mode(),
+            status: StatusCode::OK,
         };
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", self.gateway.key()))?);
         let through = LoadOptions {
             url: format!("{}/v1/chat/completions", self.gateway.base_url()),
-            headers,
-            body: shape.body("standin/small"),
+            headers: authorized(self.gateway)?,
+            body: shape.body(SMALL),
             ..direct.clone()
         };
         let (mut directs, mut throughs) = (Vec::new(), Vec::new());
@@ -97,7 +96,13 @@ impl Turns<'_> {
     }
 }
 
-async fn succeeded(options: &LoadOptions) -> Result<Report, CompareError> {
+/// Header fields with the gateway's key.
+pub(super) fn authorized(gateway: &Gateway) -> Result<HeaderMap, CompareError> {
+    let key = HeaderValue::from_str(&format!("Bearer {}", gateway.key()))?;
+    Ok(HeaderMap::from_iter([(AUTHORIZATION, key)]))
+}
+
+pub(super) async fn succeeded(options: &LoadOptions) -> Result<Report, CompareError> {
     let report = load::run(options.clone()).await?;
     if report.requests == 0 {
         return Err(CompareError::AllFailed { url: options.url.clone(), errors: format!("{:?}", report.errors) });

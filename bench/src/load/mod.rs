@@ -13,7 +13,7 @@ mod worker;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 
 pub use report::{Quantiles, Report};
 
@@ -36,6 +36,8 @@ pub struct LoadOptions {
     pub until: Until,
     /// What the answers are.
     pub mode: Mode,
+    /// The status of a success; any other is an error.
+    pub status: StatusCode,
 }
 
 /// When a run ends.
@@ -87,8 +89,9 @@ pub async fn run(options: LoadOptions) -> Result<Report, LoadError> {
     let target = Target::new(&options.url, options.headers)?;
     target.probe().await?;
     let started = Instant::now();
-    let plan = Arc::new(Plan::new(target, &options.body, options.until, options.mode, started));
-    let tasks: Vec<_> = (0..options.connections).map(|_| tokio::spawn(worker::work(Arc::clone(&plan)))).collect();
+    let LoadOptions { body, connections, until, mode, status, .. } = options;
+    let plan = Arc::new(Plan::new(target, &body, until, mode, status, started));
+    let tasks: Vec<_> = (0..connections).map(|_| tokio::spawn(worker::work(Arc::clone(&plan)))).collect();
     let mut total = Tally::default();
     for task in tasks {
         total.add(&task.await?);

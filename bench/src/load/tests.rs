@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 
 use super::{Expected, LoadOptions, Mode, Report, Until, run};
 use crate::standin::{Standin, StandinOptions, words};
@@ -19,6 +19,7 @@ async fn load(prompt: &str, connections: usize, requests: u64, mode: Mode) -> (R
         connections,
         until: Until::Requests(requests),
         mode,
+        status: StatusCode::OK,
     };
     (run(options).await.unwrap(), standin)
 }
@@ -74,6 +75,24 @@ async fn errors_are_counted_by_status() {
 }
 
 #[tokio::test]
+async fn a_failure_that_is_wanted_is_a_success() {
+    let standin = Standin::start(StandinOptions::default()).unwrap();
+    let options = |status| LoadOptions {
+        url: format!("{}/chat/completions", standin.base_url()),
+        headers: HeaderMap::new(),
+        body: r#"{"model":"small [[fail=500]]","messages":[{"role":"user","content":"hello"}]}"#.to_owned(),
+        connections: 1,
+        until: Until::Requests(3),
+        mode: Mode::Buffered,
+        status,
+    };
+    let report = run(options(StatusCode::INTERNAL_SERVER_ERROR)).await.unwrap();
+    assert_eq!((report.requests, report.latency.count, report.failed()), (3, 3, 0));
+    let report = run(options(StatusCode::OK)).await.unwrap();
+    assert_eq!((report.requests, report.latency.count, report.failed()), (0, 0, 3));
+}
+
+#[tokio::test]
 async fn nothing_listening_is_an_error() {
     let options = LoadOptions {
         url: "http://127.0.0.1:1/".into(),
@@ -82,6 +101,7 @@ async fn nothing_listening_is_an_error() {
         connections: 1,
         until: Until::Requests(1),
         mode: Mode::Buffered,
+        status: StatusCode::OK,
     };
     assert!(run(options).await.is_err());
 }

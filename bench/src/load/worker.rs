@@ -28,6 +28,7 @@ pub(super) struct Plan {
     /// The body's text around the request's number.
     body: Vec<String>,
     mode: Mode,
+    status: StatusCode,
     until: Until,
     started: Instant,
     issued: AtomicU64,
@@ -38,10 +39,17 @@ pub(super) struct Plan {
 static RUNS: AtomicU64 = AtomicU64::new(0);
 
 impl Plan {
-    pub(super) fn new(target: Target, body: &str, until: Until, mode: Mode, started: Instant) -> Self {
+    pub(super) fn new(
+        target: Target,
+        body: &str,
+        until: Until,
+        mode: Mode,
+        status: StatusCode,
+        started: Instant,
+    ) -> Self {
         let body = body.split("@n@").map(str::to_owned).collect();
         let run = format!("{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
-        Self { target, body, mode, until, started, issued: AtomicU64::new(0), run }
+        Self { target, body, mode, status, until, started, issued: AtomicU64::new(0), run }
     }
 
     /// The body of the next request, while there is one.
@@ -66,7 +74,7 @@ pub(super) async fn work(plan: Arc<Plan>) -> Tally {
         };
         let sent = Instant::now();
         match connection.send(plan.target.request(body)).await {
-            Ok(response) if response.status() == StatusCode::OK => {
+            Ok(response) if response.status() == plan.status => {
                 if read(&plan.mode, sent, response.into_body(), &mut tally).await {
                     idle = Some(connection);
                 }

@@ -6,10 +6,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lmo_shared::{
-    answer::{Answers, Options},
+    answer::{Answers, Ask, Options},
     auth::Caller,
     clock::Clock,
-    http::{Body, Errors, Handled, answer_fields, sse},
+    error::Result,
+    http::{
+        Body, Errors, Handled, answer_fields,
+        sse::{self, Encoder},
+    },
+    id::RequestId,
 };
 use request::ChatRequest;
 
@@ -43,7 +48,7 @@ pub(super) async fn create(
     let ask = request.into_ask(options)?;
     let stream = ask.stream;
     let answer = answers.answer(&caller, ask).await?;
-    let head = response::Head::of(&answer);
+    let head = response::Head::new(answer.id, &answer.model);
     let now = clock.now();
     if stream {
         return Ok(sse::respond(answer, response::Chunks::new(head, shows_usage), now));
@@ -52,4 +57,10 @@ pub(super) async fn create(
     let mut response = Json(response::whole(&head, answer.collect().await?)?).into_response();
     response.headers_mut().extend(fields);
     Ok(response)
+}
+
+/// What is asked, and what writes the answer piece by piece.
+pub(super) fn translator(request: ChatRequest, id: RequestId, model: &str) -> Result<(Ask, impl Encoder + use<>)> {
+    let chunks = response::Chunks::new(response::Head::new(id, model), request.shows_usage());
+    Ok((request.into_ask(Options::default())?, chunks))
 }

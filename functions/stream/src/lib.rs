@@ -9,6 +9,7 @@ mod chat_completions;
 mod events;
 mod messages;
 mod responses;
+pub mod translate;
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]

@@ -11,7 +11,12 @@ use lmo_shared::{
     answer::{Answers, Ask, Options},
     auth::Caller,
     clock::Clock,
-    http::{Body, Errors, Handled, RequestLabel, answer_fields, sse},
+    error::Result,
+    http::{
+        Body, Errors, Handled, RequestLabel, answer_fields,
+        sse::{self, Encoder},
+    },
+    id::RequestId,
     llm::Fields,
 };
 use schema::MessagesRequest;
@@ -60,7 +65,7 @@ pub(super) async fn create(
     let ask = Ask { options, ..request::ask(fields)? };
     let streamed = ask.stream;
     let answer = answers.answer(&caller, ask).await?;
-    let head = response::Head::of(&answer);
+    let head = response::Head::new(answer.id, &answer.model);
     let now = clock.now();
     let id = (REQUEST_ID, label.value());
     let mut response = if streamed {
@@ -73,6 +78,12 @@ pub(super) async fn create(
     };
     response.headers_mut().extend([id]);
     Ok(response)
+}
+
+/// What is asked, and what writes the answer piece by piece.
+pub(super) fn translator(fields: Fields, id: RequestId, model: &str) -> Result<(Ask, impl Encoder + use<>)> {
+    let events = stream::Events::new(response::Head::new(id, model), RequestLabel::unknown());
+    Ok((request::ask(fields)?, events))
 }
 
 #[cfg(test)]

@@ -10,7 +10,12 @@ use lmo_shared::{
     answer::{Answers, Ask, Options},
     auth::Caller,
     clock::Clock,
-    http::{Body, Errors, Handled, answer_fields, sse},
+    error::Result,
+    http::{
+        Body, Errors, Handled, answer_fields,
+        sse::{self, Encoder},
+    },
+    id::RequestId,
 };
 use request::ResponseRequest;
 
@@ -57,7 +62,7 @@ pub(super) async fn create(
     let ask = Ask { options, ..request.into_ask()? };
     let stream = ask.stream;
     let answer = answers.answer(&caller, ask).await?;
-    let head = response::Head::of(&answer, echo);
+    let head = response::Head::new(answer.id, &answer.model, echo);
     let now = clock.now();
     if stream {
         return Ok(sse::respond(answer, events::Events::new(head), now));
@@ -66,4 +71,10 @@ pub(super) async fn create(
     let mut response = Json(response::whole(&head, answer.collect().await?)?).into_response();
     response.headers_mut().extend(fields);
     Ok(response)
+}
+
+/// What is asked, and what writes the answer piece by piece.
+pub(super) fn translator(request: ResponseRequest, id: RequestId, model: &str) -> Result<(Ask, impl Encoder + use<>)> {
+    let events = events::Events::new(response::Head::new(id, model, request.echo()));
+    Ok((request.into_ask()?, events))
 }

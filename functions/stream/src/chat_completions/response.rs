@@ -1,12 +1,13 @@
 //! The response: chunks of a stream, or the whole completion.
 
 use lmo_shared::{
-    answer::{Answer, Choice, Completion, Done, Event},
+    answer::{Choice, Completion, Done, Event},
     error::{Error, Result},
     http::{
         openai_body,
         sse::{Encoder, Frames},
     },
+    id::RequestId,
     llm::{Chunk, Delta, Fields, FinishReason, ToolCallDelta, Usage, WireFormat},
 };
 use serde::Serialize;
@@ -21,12 +22,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub fn of(answer: &Answer) -> Self {
-        Self {
-            id: format!("chatcmpl-{}", answer.id),
-            created: answer.id.made_at().seconds(),
-            model: answer.model.clone(),
-        }
+    pub fn new(id: RequestId, model: &str) -> Self {
+        Self { id: format!("chatcmpl-{id}"), created: id.made_at().seconds(), model: model.to_owned() }
     }
 }
 

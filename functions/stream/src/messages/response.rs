@@ -1,8 +1,9 @@
 //! A whole message.
 
 use lmo_shared::{
-    answer::{Answer, Completion, Done},
+    answer::{Completion, Done},
     error::{Error, Result},
+    id::RequestId,
     llm::{Fields, Usage, WireFormat},
 };
 use serde_json::{Value, json};
@@ -16,8 +17,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub fn of(answer: &Answer) -> Self {
-        Self { id: format!("msg_{}", answer.id.ulid()), model: answer.model.clone() }
+    pub fn new(id: RequestId, model: &str) -> Self {
+        Self { id: format!("msg_{}", id.ulid()), model: model.to_owned() }
     }
 
     /// What tests call a message.

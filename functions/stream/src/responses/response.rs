@@ -1,9 +1,10 @@
 //! The response object, and a whole one.
 
 use lmo_shared::{
-    answer::{Answer, Choice, Completion, Done},
+    answer::{Choice, Completion, Done},
     error::{Error, Result},
     http::sse::Frames,
+    id::RequestId,
     llm::{Delta, Fields, FinishReason, Native, ToolCall, ToolCallDelta, Usage, WireFormat},
 };
 use serde_json::{Value, json};
@@ -22,9 +23,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub fn of(answer: &Answer, echo: Fields) -> Self {
-        let key = answer.id.ulid().to_string();
-        Self { key, created: answer.id.made_at().seconds(), model: answer.model.clone(), echo }
+    pub fn new(id: RequestId, model: &str, echo: Fields) -> Self {
+        Self { key: id.ulid().to_string(), created: id.made_at().seconds(), model: model.to_owned(), echo }
     }
 
     #[cfg(test)]
