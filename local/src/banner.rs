@@ -14,6 +14,9 @@ use crate::problem::Problem;
 /// The secret that the demo tenant's key is kept in, readable by the owner of the data directory alone.
 const DEMO_KEY: &str = "lmo/demo-key";
 
+/// The variables that bring a provider of the built-in catalogue.
+const KEYS: &str = "OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY or AWS_BEARER_TOKEN_BEDROCK";
+
 /// Creates a tenant with a key that may do everything.
 pub async fn create_tenant(
     platform: &Platform,
@@ -57,10 +60,10 @@ pub async fn demo_key(platform: &Platform) -> Result<String, Problem> {
 /// Says where the platform is and how to use it.
 pub fn print(address: std::net::SocketAddr, key: Option<&str>, model: &str) {
     println!("LMO {} on http://{address}", env!("CARGO_PKG_VERSION"));
-    println!(
-        "  model    {model}{}",
-        if model == "lmo/echo" { " (set OPENAI_API_KEY or start Ollama for a real one)" } else { "" }
-    );
+    println!("  model    {model}");
+    if model == "lmo/echo" {
+        println!("           (for a real one set {KEYS}, or start Ollama)");
+    }
     let Some(key) = key else { return };
     println!("  API key  {key} (tenant `demo`)");
     println!("\nTry it:\n");

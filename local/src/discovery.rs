@@ -1,25 +1,31 @@
 //! Which models a laptop has: those of the catalogue whose keys are set, and those of a running Ollama.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use lmo_shared::{
     clock::Timestamp,
     config::variable,
-    llm::{
-        OutputLimitField,
-        catalogue::{
-            BreakerSpec, Capability, Catalogue, DEFAULT_ALIAS, EndpointSpec, KeyReference, Model, Price, ProviderKind,
-            ProviderSpec,
-        },
-    },
+    llm::catalogue::{Capability, Catalogue, DEFAULT_ALIAS, EndpointSpec, KeyReference, ProviderKind},
 };
-use serde::Deserialize;
 
 use crate::problem::Problem;
 
+mod ollama;
+
 const BUILT_IN: &str = include_str!("../../models.toml");
 const ECHO: &str = "lmo/echo";
-const OPENAI: &str = "openai/gpt-5-mini";
+
+/// Variables that send a provider's requests elsewhere: the provider, the variable, and the version in the path that its
+/// other users leave out.
+const BASE_URLS: [(&str, &str, &str); 3] = [
+    ("openai", "OPENAI_BASE_URL", ""),
+    ("anthropic", "ANTHROPIC_BASE_URL", "/v1"),
+    ("gemini", "GEMINI_BASE_URL", "/v1beta"),
+];
+
+/// What answers requests that name no model, the first that is there: quick and cheap.
+const PREFERRED: [&str; 4] =
+    ["openai/gpt-5-mini", "anthropic/claude-haiku-4-5", "anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-flash"];
 
 /// The catalogue to serve. A file that was asked for is taken as it is; the default one is fitted to what is there.
 pub async fn catalogue(asked: Option<&Path>, now: Timestamp) -> Result<Catalogue, Problem> {
@@ -27,21 +33,10 @@ pub async fn catalogue(asked: Option<&Path>, now: Timestamp) -> Result<Catalogue
         return read(path, now);
     }
     let here = Path::new("models.toml");
-    let mut catalogue = if here.exists() {
-        read(here, now)?
-    } else {
-        Catalogue::from_toml(BUILT_IN, now).map_err(|error| Problem(format!("built-in models: {error}")))?
-    };
-    if let (Some(url), Some(openai)) = (variable("OPENAI_BASE_URL"), catalogue.providers.get_mut("openai")) {
-        if !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err(Problem(format!("OPENAI_BASE_URL: must begin with http:// or https://, not `{url}`")));
-        }
-        for endpoint in &mut openai.endpoints {
-            url.trim_end_matches('/').clone_into(&mut endpoint.base_url);
-        }
-    }
-    leave_out_what_has_no_key(&mut catalogue);
-    add_ollama(&mut catalogue).await;
+    let mut catalogue = if here.exists() { read(here, now)? } else { built_in(now)? };
+    redirect(&mut catalogue, variable)?;
+    leave_out_what_has_no_key(&mut catalogue, variable);
+    ollama::add(&mut catalogue, &variable("OLLAMA_HOST").unwrap_or_default()).await;
     choose_default(&mut catalogue);
     Ok(catalogue)
 }
@@ -52,7 +47,27 @@ pub fn read(path: &Path, effective: Timestamp) -> Result<Catalogue, Problem> {
     Catalogue::from_toml(&text, effective).map_err(|error| Problem(format!("{}: {error}", path.display())))
 }
 
-fn leave_out_what_has_no_key(catalogue: &mut Catalogue) {
+fn built_in(now: Timestamp) -> Result<Catalogue, Problem> {
+    Catalogue::from_toml(BUILT_IN, now).map_err(|error| Problem(format!("built-in models: {error}")))
+}
+
+/// Takes the addresses of providers from the environment.
+fn redirect(catalogue: &mut Catalogue, variable: impl Fn(&str) -> Option<String>) -> Result<(), Problem> {
+    for (name, base_url, version) in BASE_URLS {
+        let (Some(url), Some(provider)) = (variable(base_url), catalogue.providers.get_mut(name)) else { continue };
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            return Err(Problem(format!("{base_url}: must begin with http:// or https://, not `{url}`")));
+        }
+        let url = url.trim_end_matches('/');
+        let version = if url.ends_with(version) { "" } else { version };
+        for endpoint in &mut provider.endpoints {
+            endpoint.base_url = format!("{url}{version}");
+        }
+    }
+    Ok(())
+}
+
+fn leave_out_what_has_no_key(catalogue: &mut Catalogue, variable: impl Fn(&str) -> Option<String>) {
     let has_key = |endpoint: &EndpointSpec| match &endpoint.api_key {
         Some(KeyReference::Env(name)) => variable(name).is_some(),
         Some(KeyReference::Secret(_)) | None => true,
@@ -64,100 +79,22 @@ fn leave_out_what_has_no_key(catalogue: &mut Catalogue) {
     aliases.retain(|_, name| models.contains_key(name));
 }
 
-/// Adds the models of an Ollama that answers at `OLLAMA_HOST`, or at its usual port. They cost nothing.
-async fn add_ollama(catalogue: &mut Catalogue) {
-    let base_url = ollama_at(&variable("OLLAMA_HOST").unwrap_or_default());
-    let Some(names) = models_at(&base_url).await else { return };
-    let provider = ProviderSpec {
-        kind: ProviderKind::OpenAi,
-        endpoints: vec![EndpointSpec { base_url, api_key: None, weight: 1 }],
-        region: None,
-        breaker: BreakerSpec::default(),
-        output_limit: OutputLimitField::MaxTokens,
-        connect_timeout_ms: 2_000,
-        // A model that has to be loaded first takes its time.
-        first_byte_timeout_ms: 300_000,
-        idle_timeout_ms: 120_000,
-        answer_timeout_ms: 600_000,
-    };
-    catalogue.providers.insert("ollama".to_owned(), provider);
-    for name in names {
-        let model = Model {
-            provider: "ollama".to_owned(),
-            upstream: name.clone(),
-            context_window: 32_768,
-            max_output_tokens: 8_192,
-            capabilities: vec![
-                Capability::Chat,
-                Capability::Stream,
-                Capability::Tools,
-                Capability::Json,
-                Capability::Images,
-            ],
-            price: Price::default(),
-            overhead_tokens: 64,
-            image_tokens: 4_096,
-            document_tokens: u64::MAX,
-            dimensions: None,
-        };
-        catalogue.models.insert(format!("ollama/{name}"), model);
-    }
-}
-
-/// The address that Ollama's own tools make of `OLLAMA_HOST`: without a scheme its port is 11434 unless it names one.
-fn ollama_at(host: &str) -> String {
-    let host = host.trim_end_matches('/').replace("0.0.0.0", "127.0.0.1");
-    if host.contains("://") {
-        return format!("{host}/v1");
-    }
-    let host = if host.is_empty() { "127.0.0.1" } else { host.as_str() };
-    // The colons of an IPv6 address stand before its bracket.
-    let named = host.rsplit(']').next().is_some_and(|rest| rest.contains(':'));
-    format!("http://{host}{}/v1", if named { "" } else { ":11434" })
-}
-
-async fn models_at(base_url: &str) -> Option<Vec<String>> {
-    #[derive(Deserialize)]
-    struct List {
-        data: Vec<Entry>,
-    }
-    #[derive(Deserialize)]
-    struct Entry {
-        id: String,
-    }
-    let client = reqwest::Client::builder().timeout(Duration::from_millis(250)).build().ok()?;
-    let body = client.get(format!("{base_url}/models")).send().await.ok()?.bytes().await.ok()?;
-    let list: List = serde_json::from_slice(&body).ok()?;
-    Some(list.data.into_iter().map(|entry| entry.id).collect())
-}
-
-/// A real model where there is one, unless the file names one as default.
+/// A real model that chats where there is one, unless the file names one as default.
 fn choose_default(catalogue: &mut Catalogue) {
     if catalogue.aliases.get(DEFAULT_ALIAS).is_some_and(|name| name != ECHO) {
         return;
     }
-    let ollama = || catalogue.models.keys().find(|name| name.starts_with("ollama/")).cloned();
-    let openai = catalogue.models.contains_key(OPENAI).then(|| OPENAI.to_owned());
-    let chosen = openai.or_else(ollama).or_else(|| catalogue.models.contains_key(ECHO).then(|| ECHO.to_owned()));
-    if let Some(name) = chosen.or_else(|| catalogue.models.keys().next().cloned()) {
+    let chats = || catalogue.models.iter().filter(|(_, model)| model.can(Capability::Chat));
+    let preferred = PREFERRED.iter().find_map(|name| chats().find(|(known, _)| known == name));
+    let chosen = preferred
+        .or_else(|| chats().find(|(_, model)| model.provider == ollama::NAME))
+        .or_else(|| chats().find(|(name, _)| *name != ECHO))
+        .or_else(|| chats().next())
+        .map(|(name, _)| name.clone());
+    if let Some(name) = chosen {
         catalogue.aliases.insert(DEFAULT_ALIAS.to_owned(), name);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ollama_is_at_its_usual_port_unless_another_is_named() {
-        for (host, url) in [
-            ("", "http://127.0.0.1:11434/v1"),
-            ("0.0.0.0", "http://127.0.0.1:11434/v1"),
-            ("gpu.example:8000", "http://gpu.example:8000/v1"),
-            ("[::1]", "http://[::1]:11434/v1"),
-            ("https://gpu.example/", "https://gpu.example/v1"),
-        ] {
-            assert_eq!(ollama_at(host), url);
-        }
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use lmo_shared::{
     answer::Answers,
     auth::Caller,
     http::{Errors, Handled},
-    llm::catalogue::Model,
+    llm::catalogue::{Capability, Model},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -34,6 +34,8 @@ pub struct ModelEntry {
     pub context_window: u64,
     /// The most tokens of an answer.
     pub max_output_tokens: u64,
+    /// What it can do: one that can't `chat` is asked for vectors (`embed`).
+    pub capabilities: Vec<Capability>,
 }
 
 /// Lists the models that the caller may use.
@@ -56,6 +58,7 @@ pub(super) async fn list(caller: Caller, State(answers): State<Answers>) -> Hand
         owned_by: model.provider.clone(),
         context_window: model.context_window,
         max_output_tokens: model.max_output_tokens,
+        capabilities: model.capabilities.clone(),
     };
     let models = catalogue.models.iter().map(|(name, model)| (name, name, model));
     let aliases = catalogue.aliases.iter().filter_map(|(alias, name)| Some((alias, name, catalogue.models.get(name)?)));

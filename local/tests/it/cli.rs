@@ -111,6 +111,19 @@ async fn an_openai_key_is_all_that_a_real_model_needs() {
     assert!(seen.body["max_completion_tokens"].is_u64());
 }
 
+#[tokio::test]
+async fn anthropics_key_and_address_are_taken_as_its_own_tools_take_them() {
+    let standin = Standin::start(StandinOptions { require_key: true, ..StandinOptions::default() }).unwrap();
+    let setup = Setup::new();
+    std::fs::remove_file(setup.models()).unwrap();
+    let address = format!("http://{}", standin.addr());
+    let lmo = Lmo::start(on_a_laptop(&setup, &[("ANTHROPIC_API_KEY", "sk-test"), ("ANTHROPIC_BASE_URL", &address)]));
+    let answer = lmo.post("/api/mcp/query", &json!({"query": "hi", "max_tokens": 20})).await.json();
+    assert_eq!(answer["model"], "anthropic/claude-haiku-4-5", "{answer}");
+    let seen = &standin.stats().recent[0];
+    assert_eq!((seen.path(), &seen.headers["x-api-key"]), ("/v1/messages", &"sk-test".parse().unwrap()));
+}
+
 #[test]
 fn a_base_url_that_is_none_is_told() {
     let setup = Setup::new();
@@ -136,6 +149,10 @@ async fn without_any_provider_there_is_the_echo() {
     let lmo = Lmo::start(on_a_laptop(&setup, &[]));
     let answer = lmo.post("/api/mcp/query", &json!({"query": "hi"})).await.json();
     assert_eq!((&answer["model"], &answer["content"]), (&json!("lmo/echo"), &json!("lmo/echo heard: hi")));
+    let printed = lmo.output.lock().unwrap().clone();
+    for name in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "AWS_BEARER_TOKEN_BEDROCK", "Ollama"] {
+        assert!(printed.contains(name), "{printed}");
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod departures;
 mod embeddings;
 mod errors;
 mod fallbacks;
+mod guardrails;
 mod isolation;
 mod journey;
 mod keys;

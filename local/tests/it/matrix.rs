@@ -1,27 +1,27 @@
 //! Every client format over every provider's wire format: text, stream, tools, image, error and cut stream.
 
-mod client;
+pub mod client;
 
 use client::Client;
 
 use crate::support::{Lmo, Response, Setup, Value, json, standin};
 
 /// A catalogue kind, and what its base URL has behind the stand-in's address.
-const PROVIDERS: [(&str, &str); 5] =
+pub const PROVIDERS: [(&str, &str); 5] =
     [("openai", "/v1"), ("anthropic", "/v1"), ("responses", "/v1"), ("gemini", "/v1beta"), ("bedrock", "")];
 
 /// Base64 of a picture of one pixel.
 const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
-struct Matrix {
-    lmo: Lmo,
+pub struct Matrix {
+    pub lmo: Lmo,
     setup: Setup,
-    standin: lmo_bench::standin::Standin,
+    pub standin: lmo_bench::standin::Standin,
 }
 
 impl Matrix {
     /// A platform with one model for each provider, named like its kind.
-    fn start() -> Self {
+    pub fn start() -> Self {
         let standin = standin();
         let setup = Setup::new();
         let provider = |(kind, path): &(&str, &str)| {
@@ -39,17 +39,17 @@ impl Matrix {
         Self { lmo: setup.start(), setup, standin }
     }
 
-    async fn ask(&self, client: Client, body: &Value) -> Response {
+    pub async fn ask(&self, client: Client, body: &Value) -> Response {
         self.lmo.post(client.path(), body).await
     }
 
     /// The latest request that the provider got, as text.
-    fn upstream(&self) -> String {
+    pub fn upstream(&self) -> String {
         self.standin.stats().recent.last().unwrap().body.to_string()
     }
 
     /// Ends it and fails unless the books agree.
-    fn end(self) {
+    pub fn end(self) {
         self.lmo.stop();
         self.setup.assert_books_agree();
     }

@@ -29,6 +29,24 @@ async fn models_and_aliases_are_listed_in_openais_shape() {
 }
 
 #[tokio::test]
+async fn what_chats_is_told_from_what_embeds() {
+    let run = Running::with_models(|catalogue| {
+        format!(
+            "{catalogue}[models.\"lmo/hash-embed\"]\nprovider = \"lmo\"\ncontext_window = 1000\n\
+             capabilities = [\"embed\"]\nprice = {{ input = 0 }}\n"
+        )
+    });
+    let list = run.lmo.get("/v1/models").await.json();
+    let of = |id: &str| {
+        let entry = list["data"].as_array().unwrap().iter().find(|entry| entry["id"] == id);
+        entry.unwrap_or_else(|| panic!("no {id} in {list:#}"))["capabilities"].clone()
+    };
+    assert_eq!(of("lmo/hash-embed"), json!(["embed"]));
+    assert_eq!(of("standin/plain"), json!(["chat", "stream"]));
+    assert_eq!(of("fast"), json!(["chat", "stream", "tools", "json", "images"]));
+}
+
+#[tokio::test]
 async fn only_models_that_the_tenant_allows_are_listed() {
     let run = Running::start();
     run.lmo.send("PUT", "/api/tenant/config", &run.lmo.key, Some(&json!({"allowed_models": ["fast"]}))).await;

@@ -37,7 +37,8 @@ impl Conversation {
     /// Begins a turn of a session, and puts what was said before into the prompt, as far as the model has room for it.
     ///
     /// # Errors
-    /// `Conflict` if another turn of it is being answered; `Invalid` if there is nothing to keep; `ContextTooLong`.
+    /// `Conflict` if another turn of it is being answered; `Invalid` if there is nothing to keep; `ContextTooLong`;
+    /// `Blocked` if the tenant's guardrails deny by now what was said before.
     pub async fn begin(asking: Asking<'_>, id: &SessionId, prompt: &mut Prompt) -> Result<Self> {
         let Asking { parts, caller, request, .. } = asking;
         let asked = Asked::new(&prompt.messages)?;
@@ -93,7 +94,7 @@ async fn recall(asking: Asking<'_>, turn: &mut Turn, prompt: &mut Prompt) -> Res
     }
     let reach = if config.session_summary { Reach::Unsummarised } else { Reach::Fitting };
     let history = turn.history(&room, reach).await?;
-    let trimmed = trim(history, &room, &prompt.messages)?;
+    let mut trimmed = trim(history, &room, &prompt.messages)?;
     let mut summary = None;
     if config.session_summary
         && let Some(task) = summary_prompt(turn.summary(), &trimmed.dropped, Tokens(model.context_window))
@@ -101,8 +102,11 @@ async fn recall(asking: Asking<'_>, turn: &mut Turn, prompt: &mut Prompt) -> Res
         let text = summarise(asking, task).await;
         summary = text.and_then(|text| Summary::new(&text, &trimmed.dropped));
     }
+    let mut told = summary.as_ref().or(turn.summary()).cloned();
+    let said = trimmed.kept.iter_mut().flat_map(|turn| &mut turn.messages);
+    asking.caller.guard().check_recalled(told.as_mut().map(|summary| &mut summary.text), said)?;
     let messages = std::mem::take(&mut prompt.messages);
-    prompt.messages = assemble(messages, summary.as_ref().or(turn.summary()), trimmed.kept);
+    prompt.messages = assemble(messages, told.as_ref(), trimmed.kept);
     prompt.native = None;
     Ok(summary)
 }

@@ -8,6 +8,7 @@ use super::{Answers, Parts};
 use crate::{
     auth::Caller,
     error::{Error, Result},
+    guard::Guard,
     id::RequestId,
     llm::{
         Usage,
@@ -48,6 +49,19 @@ impl EmbedInputs {
         }
         Ok(Self(inputs))
     }
+}
+
+/// Applies the caller's guardrails.
+fn inspect(guard: &Guard, ask: &mut EmbedAsk) -> Result<()> {
+    let inputs = &mut ask.inputs.0;
+    if guard.reads_input() && inputs.iter().any(|input| matches!(input, EmbedInput::Tokens(_))) {
+        return Err(Error::invalid("input", "the guardrails can't read tokens: send texts instead"));
+    }
+    let texts = inputs.iter_mut().filter_map(|input| match input {
+        EmbedInput::Text(text) => Some(text),
+        EmbedInput::Tokens(_) => None,
+    });
+    guard.check_texts("input", texts.chain(&mut ask.user))
 }
 
 /// What is asked.
@@ -103,11 +117,12 @@ impl Answers {
     ///
     /// # Errors
     /// Whatever went wrong. It is settled like any other end.
-    pub async fn embed(&self, caller: &Caller, ask: EmbedAsk) -> Result<EmbedAnswer> {
+    pub async fn embed(&self, caller: &Caller, mut ask: EmbedAsk) -> Result<EmbedAnswer> {
         caller.require(KeyScope::Query)?;
         let catalogue = self.0.catalogues.current().await?;
         let asked = ask.model(&catalogue)?;
         catalogue.allowed(asked, caller.config().allowed_models.as_deref())?;
+        inspect(caller.guard(), &mut ask)?;
         embed(&self.0, catalogue, caller.account(), ask).await
     }
 }

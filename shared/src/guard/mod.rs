@@ -24,7 +24,7 @@ pub use stream::{StreamGuard, Verdict};
 
 use crate::{
     error::{Error, Result},
-    llm::Prompt,
+    llm::{Message, Prompt},
 };
 use filter::{Denied, Filter, MaskRule, Then};
 use search::Automaton;
@@ -107,6 +107,34 @@ impl Guard {
     /// blocked or can't be inspected, or would need a mask where there is no place for one.
     pub fn check_prompt(&self, prompt: &mut Prompt) -> Result<Inspected> {
         if self.is_empty() { Ok(Inspected::Unchanged) } else { prompt::check(&self.0, prompt) }
+    }
+
+    /// Does the same to what a session says of the turns before: its summary and their messages. They were kept under
+    /// the rules of their time. Sizes aren't looked at, because a session is trimmed to what fits.
+    ///
+    /// # Errors
+    /// `Blocked` if something in it is denied by now.
+    pub fn check_recalled<'a>(
+        &self,
+        summary: Option<&mut String>,
+        messages: impl Iterator<Item = &'a mut Message>,
+    ) -> Result<()> {
+        prompt::check_recalled(&self.0, summary, messages)
+    }
+
+    /// Does the same to texts that are no conversation. `param` is what the request calls them. They needn't be like
+    /// what is allowed, which is said of messages.
+    ///
+    /// # Errors
+    /// `Blocked` if one has what is denied; `Invalid` if they are too large together.
+    pub fn check_texts<'a>(&self, param: &str, texts: impl Iterator<Item = &'a mut String>) -> Result<()> {
+        if self.reads_input() { prompt::check_texts(&self.0, param, texts) } else { Ok(()) }
+    }
+
+    /// Whether what is asked has to be text that can be looked at.
+    #[must_use]
+    pub fn reads_input(&self) -> bool {
+        !self.0.input.is_empty() || self.0.config.max_input_bytes.is_some()
     }
 
     /// A guard for one answer.

@@ -1,8 +1,8 @@
 //! What the rules do to a request.
 //!
 //! Its texts are all that somebody wrote: what the messages say (their names, reasoning and other fields too), the
-//! arguments and results of tool calls, the descriptions of tools and of a response format, the texts that end the
-//! answer, and further parameters such as `user`. Names of tools and the schemas of their arguments are left as they
+//! arguments and results of tool calls, the descriptions of tools and of a response format, examples of what a tool
+//! takes, the texts that end the answer, and further parameters such as `user`. Names of tools and the schemas of their arguments are left as they
 //! are, because the answer must fit them.
 
 use serde_json::Value;
@@ -63,11 +63,49 @@ pub(super) fn check(guard: &Compiled, prompt: &mut Prompt) -> Result<Inspected> 
     let mut cache = guard.input.any.create_cache();
     let mut inspect = |text: Text<'_>| guard.input.inspect(text.text, text.json, &mut cache);
     check_untranslated(prompt, &mut inspect)?;
-    if !each_text(prompt, &mut inspect)? {
+    let labelled = labels(prompt, &mut inspect)?;
+    if !(each_text(prompt, &mut inspect)? | labelled) {
         return Ok(Inspected::Unchanged);
     }
     prompt.native = None;
     Ok(Inspected::Masked)
+}
+
+pub(super) fn check_recalled<'a>(
+    guard: &Compiled,
+    summary: Option<&mut String>,
+    messages: impl Iterator<Item = &'a mut Message>,
+) -> Result<()> {
+    if guard.input.is_empty() {
+        return Ok(());
+    }
+    let mut cache = guard.input.any.create_cache();
+    let mut inspect = |text: Text<'_>| guard.input.inspect(text.text, text.json, &mut cache);
+    if let Some(text) = summary {
+        inspect(Text { text, json: false })?;
+    }
+    for message in messages {
+        message_texts(message, &mut inspect)?;
+    }
+    Ok(())
+}
+
+pub(super) fn check_texts<'a>(
+    guard: &Compiled,
+    param: &str,
+    texts: impl Iterator<Item = &'a mut String>,
+) -> Result<()> {
+    let most = guard.config.max_input_bytes.unwrap_or(usize::MAX);
+    let mut cache = guard.input.any.create_cache();
+    let mut bytes = 0_usize;
+    for text in texts {
+        bytes = bytes.saturating_add(text.len());
+        if bytes > most {
+            return Err(too_large(param, most));
+        }
+        guard.input.inspect(text, false, &mut cache)?;
+    }
+    Ok(())
 }
 
 fn check_size(guard: &Compiled, prompt: &mut Prompt) -> Result<()> {
@@ -81,9 +119,13 @@ fn check_size(guard: &Compiled, prompt: &mut Prompt) -> Result<()> {
         Ok(false)
     })?;
     if bytes > most {
-        return Err(Error::invalid("messages", format!("the guardrails allow at most {most} bytes of text")));
+        return Err(too_large("messages", most));
     }
     Ok(())
+}
+
+fn too_large(param: &str, most: usize) -> Error {
+    Error::invalid(param, format!("the guardrails allow at most {most} bytes of text"))
 }
 
 fn check_tools(guard: &Compiled, prompt: &Prompt) -> Result<()> {
@@ -124,6 +166,12 @@ fn check_untranslated(prompt: &mut Prompt, inspect: &mut Visit<'_>) -> Result<()
     Ok(())
 }
 
+/// What the caller calls its own request, which is translated for nobody: it goes with the caller's words, or not at all.
+fn labels(prompt: &mut Prompt, inspect: &mut Visit<'_>) -> Result<bool> {
+    let native = prompt.native.as_deref_mut();
+    native.and_then(|native| native.fields.get_mut("metadata")).map_or(Ok(false), |labels| strings(labels, inspect))
+}
+
 /// Visits all texts; says whether any was changed.
 fn each_text(prompt: &mut Prompt, visit: &mut Visit<'_>) -> Result<bool> {
     let mut changed = false;
@@ -132,6 +180,9 @@ fn each_text(prompt: &mut Prompt, visit: &mut Visit<'_>) -> Result<bool> {
     }
     for value in prompt.tools.iter_mut().chain(&mut prompt.response_format) {
         changed |= descriptions(value, visit)?;
+    }
+    for examples in prompt.tools.iter_mut().filter_map(|tool| tool.get_mut("input_examples")) {
+        changed |= strings(examples, visit)?;
     }
     for text in &mut prompt.stop {
         changed |= visit(Text { text, json: false })?;
