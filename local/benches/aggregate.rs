@@ -121,6 +121,7 @@ fn entry(id: RequestId, key: KeyId, number: usize) -> Entry {
         unbilled: Tokens::ZERO,
         outcome: Outcome::Answered,
         attempts: 1,
+        failed_attempts: Vec::new(),
         first_ms: Some(312),
         total_ms: 2480,
         expires_at: expires_at(id),

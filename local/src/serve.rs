@@ -61,9 +61,10 @@ pub fn routes(platform: &Platform) -> OpenApiRouter {
     let catalogues = platform.catalogues();
     let answers = platform.answers(Arc::clone(&catalogues));
     let reports = platform.reports(Arc::clone(&catalogues));
+    let (tenants, sessions) = (platform.tenants(), platform.sessions());
     lmo_query::router(authenticator.clone(), answers.clone(), clock.clone())
         .merge(lmo_stream::router(authenticator.clone(), answers, clock.clone()))
-        .merge(lmo_tenant::router(authenticator, platform.tenants(), catalogues, reports, clock))
+        .merge(lmo_tenant::router(authenticator, tenants, catalogues, reports, sessions, clock))
 }
 
 /// Serves; after `stop` it accepts nothing more, lets what is under way finish, and settles everything.

@@ -52,6 +52,13 @@ pub enum Error {
         /// What is wrong with it.
         detail: String,
     },
+    /// The tenant's guardrails refuse the request.
+    #[error("the request was refused by guardrail `{rule}`")]
+    Blocked {
+        /// The rule's name; `allow` if none of the allowed patterns matches; `too_complex` if the rules would take too
+        /// long for this text.
+        rule: String,
+    },
     /// The prompt and the asked output can't fit into the model's window.
     #[error("the prompt takes up to {needed} tokens, but model `{model}` has a context window of {window}")]
     ContextTooLong {
@@ -70,6 +77,9 @@ pub enum Error {
         /// What was asked of it.
         feature: &'static str,
     },
+    /// The request wanted nothing but a kept answer, and there is none.
+    #[error("there is no answer to this request in the cache")]
+    NotCached,
     /// A body larger than the limit.
     #[error("the body is larger than {limit} bytes")]
     BodyTooLarge {
@@ -127,8 +137,10 @@ impl Error {
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::BadJson(_) => "bad_json",
             Self::Invalid { .. } => "invalid_request",
+            Self::Blocked { .. } => "guardrail_blocked",
             Self::ContextTooLong { .. } => "context_length_exceeded",
             Self::Unsupported { .. } => "unsupported",
+            Self::NotCached => "not_cached",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::Refused(refusal) => refusal.code(),
@@ -157,8 +169,10 @@ impl Error {
             | Self::MethodNotAllowed(_)
             | Self::BadJson(_)
             | Self::Invalid { .. }
+            | Self::Blocked { .. }
             | Self::ContextTooLong { .. }
             | Self::Unsupported { .. }
+            | Self::NotCached
             | Self::BodyTooLarge { .. }
             | Self::UnsupportedMediaType(_)
             | Self::Internal(_) => false,

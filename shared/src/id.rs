@@ -1,4 +1,5 @@
-//! Identifiers: a prefix that says what it names, and a ULID, so that they sort by time.
+//! Identifiers: a prefix that says what it names, and a ULID, so that they sort by time; but for those that clients
+//! choose.
 
 use std::fmt;
 
@@ -7,6 +8,10 @@ use ulid::Ulid;
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
+
+mod session;
+
+pub use session::SessionId;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {

@@ -1,20 +1,24 @@
 //! LMO's library: everything that the functions share. A function is a thin handler over it.
 //!
-//! Direction of dependency: `store` <- domains (`tenant`, `auth`, `llm`, `quota`, `usage`) <- `answer` <- `http`.
+//! Direction of dependency: `store` <- domains (`tenant`, `auth`, `llm`, `cache`, `session`, `guard`, `quota`, `usage`) <-
+//! `answer` <- `http`.
 //! Domains know no HTTP framework, and `http` is the only place that knows axum.
 
 pub mod answer;
 pub mod auth;
 mod batch;
+pub mod cache;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod guard;
 pub mod http;
 pub mod id;
 pub mod llm;
 pub mod money;
 pub mod platform;
 pub mod quota;
+pub mod session;
 pub mod store;
 pub mod telemetry;
 pub mod tenant;

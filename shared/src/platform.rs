@@ -8,10 +8,12 @@ use aws_config::SdkConfig;
 use crate::{
     answer::{Answers, Parts, Tasks},
     auth::Authenticator,
+    cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
     config::Config,
     llm::{Upstreams, catalogue::Catalogues},
     quota::Meters,
+    session::Sessions,
     store::Table,
     tenant::Tenants,
     usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
@@ -113,6 +115,10 @@ impl Platform {
             catalogues,
             upstreams: Upstreams::new(self.secrets(), self.sdk.credentials_provider()),
             meters: self.meters(),
+            cache: AnswerCache::new(self.table.clone(), self.clock.clone()),
+            neighbours: Neighbours::new(self.table.clone(), self.clock.clone()),
+            flights: Flights::default(),
+            sessions: self.sessions(),
             ledger: Ledger::new(self.table.clone()),
             publisher: Publisher::new(self.kinesis(), self.config.stream.as_str(), self.config.flush),
             clock: self.clock.clone(),
@@ -120,6 +126,12 @@ impl Platform {
             flush: self.config.flush,
             tasks: self.tasks.clone(),
         })
+    }
+
+    /// Conversations.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(self.table.clone(), self.clock.clone())
     }
 
     /// Usage reports.

@@ -6,13 +6,13 @@ use std::io;
 use clap::Parser;
 use lmo_bench::standin::{Standin, StandinOptions};
 
-/// A model provider's stand-in: `OpenAI`'s wire format on a local port.
+/// The model providers' stand-in: their wire formats on a local port.
 #[derive(Parser)]
 struct Arguments {
     /// The port on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Refuse requests without an Authorization header.
+    /// Refuse requests without a key.
     #[arg(long)]
     require_key: bool,
 }

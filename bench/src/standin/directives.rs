@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::syntax::{Pairs, duration, failure, number, pair, tool_call};
+use super::syntax::{Pairs, duration, error_code, failure, number, pair, tool_call};
 
 /// Everything one request asks of the stand-in.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -12,12 +12,16 @@ pub(super) struct Directives {
     pub tools: Vec<ToolCall>,
     pub reason: u64,
     pub cached: u64,
+    pub cache_write: u64,
+    pub cache_write_1h: u64,
     pub finish: Option<String>,
     pub delay: Duration,
     pub chunk_delay: Duration,
     pub writes: Writes,
     pub failures: Vec<Failure>,
     pub fault: Option<Fault>,
+    /// What an error in the stream is called.
+    pub error_code: Option<String>,
     pub no_usage: bool,
     pub unknown: bool,
 }
@@ -56,6 +60,7 @@ pub(super) enum Fault {
     Cut,
     CutAfter(usize),
     MalformedAfter(usize),
+    CorruptAfter(usize),
     ErrorInStream(Option<usize>),
 }
 
@@ -101,9 +106,16 @@ impl Directives {
                 self.tools.push(tool_call(tool, &pairs[1..])?);
                 return Ok(());
             }
+            ("error_in_stream", count) => {
+                self.fault = Some(Fault::ErrorInStream(count.map(number).transpose()?));
+                self.error_code = error_code(&pairs[1..])?;
+                return Ok(());
+            }
             ("tokens", Some(count)) => self.tokens = Some(number(count)?),
             ("reason", Some(count)) => self.reason = number(count)?,
             ("cached", Some(count)) => self.cached = number(count)?,
+            ("cache_write", Some(count)) => self.cache_write = number(count)?,
+            ("cache_write_1h", Some(count)) => self.cache_write_1h = number(count)?,
             ("finish", Some(reason)) => self.finish = Some(reason.to_owned()),
             ("delay", Some(time)) => self.delay = duration(time)?,
             ("chunk_delay", Some(time)) => self.chunk_delay = duration(time)?,
@@ -118,9 +130,7 @@ impl Directives {
             ("malformed_after", Some(count)) => {
                 self.fault = Some(Fault::MalformedAfter(number(count)?));
             }
-            ("error_in_stream", count) => {
-                self.fault = Some(Fault::ErrorInStream(count.map(number).transpose()?));
-            }
+            ("corrupt_after", Some(count)) => self.fault = Some(Fault::CorruptAfter(number(count)?)),
             _ => {
                 return Err(format!("the stand-in knows no directive `{name}` of this form"));
             }

@@ -1,54 +1,15 @@
-//! What a streamed and a buffered answer have in common on the wire.
+//! What all parts of one answer repeat, whatever the wire format.
 
-use std::io::Write as _;
-
-use super::answer::Usage;
+use super::conversation::Conversation;
 
 /// What all parts of one answer repeat.
 pub(super) struct Envelope<'a> {
+    /// The request's number, which ids are made of.
     pub number: u64,
+    /// Seconds since 1970.
     pub created: u64,
-    pub model: &'a str,
-    /// Whether a usage is sent: with a buffered answer, or as a last chunk.
+    pub asked: &'a Conversation,
+    /// Whether a usage is sent.
     pub usage: bool,
     pub unknown: bool,
-}
-
-impl Envelope<'_> {
-    /// The object up to its choices.
-    pub(super) fn write(&self, out: &mut Vec<u8>, object: &str) {
-        let Self { number, created, model, .. } = self;
-        let model = json(model);
-        put(
-            out,
-            format_args!(r#"{{"id":"chatcmpl-{number:029}","object":"{object}","created":{created},"model":{model},"#),
-        );
-        out.extend_from_slice(br#""service_tier":"default","system_fingerprint":"fp_57a4d1f0e2","#);
-        if self.unknown {
-            out.extend_from_slice(br#""x_envelope":{"later":[1,null,"two"]},"#);
-        }
-    }
-}
-
-pub(super) fn write_usage(out: &mut Vec<u8>, usage: Usage, unknown: bool) {
-    let Usage { prompt, cached, completion, reasoning } = usage;
-    let total = prompt + completion;
-    put(out, format_args!(r#"{{"prompt_tokens":{prompt},"completion_tokens":{completion},"total_tokens":{total},"#));
-    put(out, format_args!(r#""prompt_tokens_details":{{"cached_tokens":{cached},"audio_tokens":0}},"#));
-    put(out, format_args!(r#""completion_tokens_details":{{"reasoning_tokens":{reasoning},"audio_tokens":0,"#));
-    out.extend_from_slice(br#""accepted_prediction_tokens":0,"rejected_prediction_tokens":0}"#);
-    out.extend_from_slice(if unknown { br#","x_usage":{"later":0}}"# } else { b"}" });
-}
-
-pub(super) fn call_id(number: u64, index: usize) -> String {
-    format!("call_{number:020}{index:04}")
-}
-
-pub(super) fn json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-pub(super) fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    // Writing into a `Vec` cannot fail.
-    let _ = out.write_fmt(text);
 }

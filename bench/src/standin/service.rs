@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::header::AUTHORIZATION;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -14,21 +14,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 
-use super::answer::Answer;
-use super::completion;
-use super::directives::{Directives, Failure, Fault};
-use super::envelope::Envelope;
-use super::fault::Refusal;
-use super::reply::{headers, refuse, whole};
-use super::request::ChatRequest;
+use super::directives::{Failure, Fault};
+use super::openai;
+use super::reply::{EPOCH, answer, refuse, whole};
+use super::route::Route;
 use super::script::Script;
-use super::stats::Shared;
-use super::steps;
+use super::stats::{Received, Shared};
+use super::vendor::Vendor;
 use super::watch::{Outcome, Watch};
-use super::wire;
-
-/// 2026-01-01, so that the first answer of every run is the same.
-const EPOCH: u64 = 1_767_225_600;
 
 /// Accepts connections until the listener fails.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> io::Result<()> {
@@ -42,7 +35,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> io::Res
         stream.set_nodelay(true)?;
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
-            let service = service_fn(|request| route(Arc::clone(&shared), request));
+            let service = service_fn(|request| handle(Arc::clone(&shared), request));
             // It ends with an error whenever a client goes away or a cut is asked for; both are counted.
             let _ =
                 http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service).await;
@@ -50,32 +43,40 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> io::Res
     }
 }
 
-async fn route(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Script>, hyper::Error> {
-    if request.method() == Method::POST && request.uri().path() == "/v1/chat/completions" {
-        return chat(shared, request).await;
+async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Script>, hyper::Error> {
+    if request.method() == Method::POST
+        && let Some(route) = Route::of(request.uri())
+    {
+        return exchange(shared, &route, request).await;
     }
     if shared.options.require_key && !request.headers().contains_key(AUTHORIZATION) {
-        return Ok(refuse(Refusal::new(401, None, None), None));
+        return Ok(refuse(Vendor::OpenAi, openai::refusal(401, None), None));
     }
     if request.method() == Method::GET && request.uri().path() == "/v1/models" {
-        return Ok(whole(StatusCode::OK, models(&shared.options.models), None, Outcome::Finished));
+        return Ok(whole(Vendor::OpenAi, StatusCode::OK, models(&shared.options.models), None, Outcome::Finished));
     }
-    Ok(refuse(Refusal::no_such_route(request.method().as_str(), request.uri().path()), None))
+    let refusal = openai::no_such_route(request.method().as_str(), request.uri().path());
+    Ok(refuse(Vendor::OpenAi, refusal, None))
 }
 
-async fn chat(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Script>, hyper::Error> {
+async fn exchange(
+    shared: Arc<Shared>,
+    route: &Route,
+    request: Request<Incoming>,
+) -> Result<Response<Script>, hyper::Error> {
+    let vendor = route.vendor();
     let watch = Watch::new(&shared);
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    let has_key = head.headers.contains_key(AUTHORIZATION);
-    let parsed = read(&body);
-    shared.remember(head.headers, body);
+    let has_key = head.headers.contains_key(vendor.key_header());
+    let parsed = route.read(&head.headers, &body);
+    shared.remember(Received { uri: head.uri, headers: head.headers, body });
     if shared.options.require_key && !has_key {
-        return Ok(refuse(Refusal::new(401, None, None), Some(watch)));
+        return Ok(refuse(vendor, vendor.no_key(watch.number), Some(watch)));
     }
-    let (request, directives) = match parsed {
+    let (asked, directives) = match parsed {
         Ok(parsed) => parsed,
-        Err(refusal) => return Ok(refuse(refusal, Some(watch))),
+        Err(flaw) => return Ok(refuse(vendor, vendor.bad_request(&flaw, watch.number), Some(watch))),
     };
     if directives.fault == Some(Fault::Stall) {
         std::future::pending::<()>().await;
@@ -83,51 +84,11 @@ async fn chat(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
     if !directives.delay.is_zero() {
         tokio::time::sleep(directives.delay).await;
     }
-    let is_due = |failure: &&Failure| shared.takes_failure(failure, &request.prompt());
+    let is_due = |failure: &&Failure| shared.takes_failure(failure, &asked.prompt());
     if let Some(failure) = directives.failures.iter().find(is_due) {
-        let refusal = Refusal::new(failure.status, failure.retry_after.clone(), failure.code.as_deref());
-        return Ok(refuse(refusal, Some(watch)));
+        return Ok(refuse(vendor, vendor.refusal(failure, watch.number), Some(watch)));
     }
-    Ok(answer(&shared, &request, &directives, watch))
-}
-
-fn read(body: &Bytes) -> Result<(ChatRequest, Directives), Refusal> {
-    let request: ChatRequest = serde_json::from_slice(body)
-        .map_err(|error| Refusal::bad_request(&format!("We could not parse the JSON body of your request: {error}")))?;
-    if request.messages.is_empty() {
-        return Err(Refusal::bad_request("Invalid 'messages': empty array. Expected an array with minimum length 1."));
-    }
-    let directives = request.directives().map_err(|message| Refusal::bad_request(&message))?;
-    Ok((request, directives))
-}
-
-fn answer(shared: &Shared, request: &ChatRequest, directives: &Directives, mut watch: Watch) -> Response<Script> {
-    let answer = Answer::to(request, directives);
-    let envelope = Envelope {
-        number: watch.number,
-        created: EPOCH + shared.started.elapsed().as_secs(),
-        model: &request.model,
-        usage: !directives.no_usage && (!request.streams() || request.wants_usage()),
-        unknown: directives.unknown,
-    };
-    let fails_half_way = request.streams() && matches!(directives.fault, Some(Fault::ErrorInStream(_)));
-    if envelope.usage {
-        watch.reports(answer.usage);
-    }
-    let mut headers = headers(watch.number);
-    let steps = if request.streams() {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-        steps::streamed(&wire::stream(&answer, &envelope), directives)
-    } else {
-        let body = completion::body(&answer, &envelope);
-        let is_half = matches!(directives.fault, Some(Fault::MalformedAfter(_)));
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(if is_half { body.len() / 2 } else { body.len() }));
-        steps::buffered(&body, directives)
-    };
-    let outcome = if fails_half_way { Outcome::Broken } else { Outcome::Finished };
-    let mut response = Response::new(Script::new(steps, Some(watch), outcome));
-    *response.headers_mut() = headers;
-    response
+    Ok(answer(&shared, &asked, &directives, watch))
 }
 
 fn models(names: &[String]) -> Bytes {

@@ -5,13 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 use serde_json::Value;
 
 use super::StandinOptions;
 use super::directives::Failure;
 
-/// Counts of chat completion requests since the start.
+/// Counts of requests to models since the start, in whatever wire format.
 #[derive(Debug, Clone, Default)]
 pub struct Stats {
     /// Requests whose head has arrived.
@@ -26,9 +26,9 @@ pub struct Stats {
     pub broken: u64,
     /// Requests whose client went away before the answer was complete.
     pub cancelled: u64,
-    /// Sum of `prompt_tokens` in the usages of finished answers.
+    /// Sum of the prompt tokens, cached ones included, in the usages of finished answers.
     pub prompt_tokens: u64,
-    /// Sum of `completion_tokens` in the usages of finished answers.
+    /// Sum of the completion tokens, reasoning included, in the usages of finished answers.
     pub completion_tokens: u64,
     /// The latest cancellations, oldest first.
     pub cancellations: Vec<Cancellation>,
@@ -50,10 +50,28 @@ pub struct Cancellation {
 /// A request as it came in.
 #[derive(Debug, Clone)]
 pub struct Seen {
+    /// Its path and query, as they came.
+    pub uri: Uri,
     /// Its header fields.
     pub headers: HeaderMap,
     /// Its body; null if it was not JSON.
     pub body: Value,
+}
+
+impl Seen {
+    /// The path that was asked, without the query; percent-encoded as it came.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+}
+
+/// A request whose body nobody has read yet.
+#[derive(Debug, Clone)]
+pub(super) struct Received {
+    pub uri: Uri,
+    pub headers: HeaderMap,
+    pub body: Bytes,
 }
 
 #[derive(Debug)]
@@ -67,7 +85,7 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub stats: Stats,
     pub cancellations: VecDeque<Cancellation>,
-    recent: VecDeque<(HeaderMap, Bytes)>,
+    recent: VecDeque<Received>,
     failures: HashMap<String, u32>,
 }
 
@@ -82,7 +100,8 @@ impl Shared {
         counted.cancellations = state.cancellations.iter().copied().collect();
         let recent = state.recent.clone();
         drop(state);
-        let seen = |(headers, body): (HeaderMap, Bytes)| Seen {
+        let seen = |Received { uri, headers, body }: Received| Seen {
+            uri,
             headers,
             body: serde_json::from_slice(&body).unwrap_or_default(),
         };
@@ -90,8 +109,8 @@ impl Shared {
         counted
     }
 
-    pub(super) fn remember(&self, headers: HeaderMap, body: Bytes) {
-        keep(&mut self.state().recent, (headers, body), self.options.remember);
+    pub(super) fn remember(&self, received: Received) {
+        keep(&mut self.state().recent, received, self.options.remember);
     }
 
     /// Whether this failure is still due for its id; `prompt` stands in for an id.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::directives::{Directives, Fault, Writes};
-use super::fault;
-use super::wire::Events;
+use super::events::Events;
+use super::format::Format;
 
 /// One thing that the body does next.
 #[derive(Debug)]
@@ -20,11 +20,11 @@ pub(super) enum Step {
 }
 
 /// The steps of a streamed answer.
-pub(super) fn streamed(events: &Events, directives: &Directives) -> Vec<Step> {
+pub(super) fn streamed(events: &Events, directives: &Directives, format: Format) -> Vec<Step> {
     if directives.fault.is_none() && directives.writes == Writes::Batched && directives.chunk_delay.is_zero() {
         return vec![Step::Send(events.bytes.clone())];
     }
-    let fault = directives.fault.and_then(|fault| Some((at_event(fault, events.finish)?, fault)));
+    let fault = directives.fault.and_then(|fault| Some((at_event(fault, events)?, fault)));
     let mut steps = Vec::with_capacity(events.ends.len() * 2);
     let mut start = 0;
     for (index, end) in events.ends.iter().enumerate() {
@@ -34,28 +34,22 @@ pub(super) fn streamed(events: &Events, directives: &Directives) -> Vec<Step> {
             match fault {
                 Fault::Stall | Fault::StallAfter(_) => return ended(steps, Step::Stall),
                 Fault::Cut | Fault::CutAfter(_) => return ended(steps, Step::Cut),
-                Fault::MalformedAfter(_) => {
-                    send(
-                        &mut steps,
-                        &Bytes::from_static(b"data: {\"id\":\"chatcmpl-\",\"choices\":[{\n\n"),
-                        directives.writes,
-                    );
-                }
+                Fault::MalformedAfter(_) => send(&mut steps, &format.malformed(), directives.writes),
+                Fault::CorruptAfter(_) => send(&mut steps, &format.corrupt(), directives.writes),
                 Fault::ErrorInStream(_) => {
-                    let error =
-                        fault::error("The server had an error while processing your request.", "server_error", None);
-                    send(&mut steps, &Bytes::from(format!("data: {error}\n\n")), directives.writes);
+                    let error = format.error(directives.error_code.as_deref(), index);
+                    send(&mut steps, &error, directives.writes);
                     // A flush is not a last step: the body would end without its outcome.
                     steps.pop_if(|step| matches!(step, Step::Flush));
                     return steps;
                 }
             }
         }
-        if index > 0 && index < events.finish && !directives.chunk_delay.is_zero() {
+        if end.is_chunk && !directives.chunk_delay.is_zero() {
             steps.push(Step::Sleep(directives.chunk_delay));
         }
-        send(&mut steps, &events.bytes.slice(start..*end), directives.writes);
-        start = *end;
+        send(&mut steps, &events.bytes.slice(start..end.at), directives.writes);
+        start = end.at;
     }
     steps.pop_if(|step| matches!(step, Step::Flush));
     steps
@@ -74,22 +68,32 @@ pub(super) fn buffered(body: &Bytes, directives: &Directives) -> Vec<Step> {
             send(&mut steps, &half, directives.writes);
             return ended(steps, Step::Stall);
         }
-        Some(Fault::MalformedAfter(_)) => send(&mut steps, &half, directives.writes),
+        Some(Fault::MalformedAfter(_) | Fault::CorruptAfter(_)) => send(&mut steps, &half, directives.writes),
         Some(Fault::ErrorInStream(_)) | None => send(&mut steps, body, directives.writes),
     }
     steps.pop_if(|step| matches!(step, Step::Flush));
     steps
 }
 
-/// The event before which the fault happens: event 0 has the role, then come the chunks, then the finish.
-fn at_event(fault: Fault, finish: usize) -> Option<usize> {
+/// The length that a buffered answer announces.
+pub(super) fn announced(body: &Bytes, directives: &Directives) -> usize {
+    match directives.fault {
+        Some(Fault::MalformedAfter(_) | Fault::CorruptAfter(_)) => body.len() / 2,
+        Some(Fault::Stall | Fault::StallAfter(_) | Fault::Cut | Fault::CutAfter(_) | Fault::ErrorInStream(_))
+        | None => body.len(),
+    }
+}
+
+/// The event before which the fault happens.
+fn at_event(fault: Fault, events: &Events) -> Option<usize> {
     match fault {
         Fault::Stall => None,
         Fault::StallAfter(chunks)
         | Fault::CutAfter(chunks)
         | Fault::MalformedAfter(chunks)
-        | Fault::ErrorInStream(Some(chunks)) => Some(chunks.saturating_add(1).min(finish)),
-        Fault::Cut | Fault::ErrorInStream(None) => Some(finish.div_ceil(2)),
+        | Fault::CorruptAfter(chunks)
+        | Fault::ErrorInStream(Some(chunks)) => Some(events.after(chunks)),
+        Fault::Cut | Fault::ErrorInStream(None) => Some(events.half()),
     }
 }
 

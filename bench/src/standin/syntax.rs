@@ -49,6 +49,14 @@ pub(super) fn failure(status: &str, pairs: &Pairs<'_>) -> Result<Failure, String
     Ok(failure)
 }
 
+pub(super) fn error_code(pairs: &Pairs<'_>) -> Result<Option<String>, String> {
+    match *pairs {
+        [] => Ok(None),
+        [("code", Some(code))] => Ok(Some(code.to_owned())),
+        _ => Err("the directive `error_in_stream` takes nothing but `code=x`".into()),
+    }
+}
+
 pub(super) fn tool_call(name: &str, pairs: &Pairs<'_>) -> Result<ToolCall, String> {
     let arguments = match *pairs {
         [] => "{}",

@@ -22,6 +22,18 @@ pub fn text(count: usize) -> String {
     words(count).concat()
 }
 
+/// The reasoning of an answer with so many reasoning tokens, in formats that show it.
+#[must_use]
+pub fn thoughts(count: usize) -> String {
+    (0..count).map(thought).collect()
+}
+
+/// One token of reasoning.
+pub(super) fn thought(index: usize) -> String {
+    let space = if index > 0 { " " } else { "" };
+    format!("{space}perhaps{index}")
+}
+
 /// Appends word `index` as a JSON string, without its quotes if `bare`.
 pub(super) fn write_json(out: &mut Vec<u8>, index: usize, bare: bool) {
     let fresh;
@@ -35,7 +47,7 @@ pub(super) fn write_json(out: &mut Vec<u8>, index: usize, bare: bool) {
     out.extend_from_slice(json.as_bytes());
 }
 
-fn word(index: usize) -> String {
+pub(super) fn word(index: usize) -> String {
     let mut word = String::with_capacity(12);
     if index > 0 {
         word.push(' ');

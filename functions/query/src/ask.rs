@@ -6,11 +6,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lmo_shared::{
-    answer::{Answers, Completion},
+    answer::{Answers, Completion, Options},
     auth::Caller,
     clock::Clock,
     error::Error,
-    http::{AskRequest, Body, Cost, Errors, Handled, rate_limit_fields},
+    http::{AskRequest, Body, Cost, Errors, Handled, answer_fields},
     id::RequestId,
     llm::{FinishReason, ToolCall, Usage},
 };
@@ -56,13 +56,14 @@ pub(super) async fn ask(
     caller: Caller,
     State(answers): State<Answers>,
     State(clock): State<Clock>,
+    options: Options,
     Body(request): Body<AskRequest>,
 ) -> Handled<Response> {
-    let answer = answers.answer(&caller, request.into_ask(false)?).await?;
-    let (id, model, rate) = (answer.id, answer.model.clone(), answer.rate);
+    let answer = answers.answer(&caller, request.into_ask(false, options)?).await?;
+    let (id, model, fields) = (answer.id, answer.model.clone(), answer_fields(&answer, clock.now()));
     let response = response(id, model, answer.collect().await?)?;
     let mut response = Json(response).into_response();
-    response.headers_mut().extend(rate_limit_fields(&rate, clock.now()));
+    response.headers_mut().extend(fields);
     Ok(response)
 }
 

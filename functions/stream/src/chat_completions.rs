@@ -6,10 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lmo_shared::{
-    answer::Answers,
+    answer::{Answers, Options},
     auth::Caller,
     clock::Clock,
-    http::{Body, Errors, Handled, rate_limit_fields, sse},
+    http::{Body, Errors, Handled, answer_fields, sse},
 };
 use request::ChatRequest;
 
@@ -36,10 +36,11 @@ pub(super) async fn create(
     caller: Caller,
     State(answers): State<Answers>,
     State(clock): State<Clock>,
+    options: Options,
     Body(request): Body<ChatRequest>,
 ) -> Handled<Response> {
     let shows_usage = request.shows_usage();
-    let ask = request.into_ask()?;
+    let ask = request.into_ask(options)?;
     let stream = ask.stream;
     let answer = answers.answer(&caller, ask).await?;
     let head = response::Head::of(&answer);
@@ -47,8 +48,8 @@ pub(super) async fn create(
     if stream {
         return Ok(sse::respond(answer, response::Chunks::new(head, shows_usage), now));
     }
-    let rate = answer.rate;
+    let fields = answer_fields(&answer, now);
     let mut response = Json(response::whole(&head, answer.collect().await?)?).into_response();
-    response.headers_mut().extend(rate_limit_fields(&rate, now));
+    response.headers_mut().extend(fields);
     Ok(response)
 }

@@ -2,7 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use lmo_shared::{
-    answer::{Answers, Event},
+    answer::{Answers, Ask, Event, Options},
     auth::Caller,
     clock::Clock,
     error::{Error, Result},
@@ -50,9 +50,10 @@ pub(super) async fn post(
     caller: Caller,
     State(answers): State<Answers>,
     State(clock): State<Clock>,
+    options: Options,
     Body(request): Body<AskRequest>,
 ) -> Handled<Response> {
-    stream(&caller, &answers, &clock, request).await
+    stream(&caller, &answers, &clock, request.into_ask(true, options)?).await
 }
 
 /// Asks a model and streams its answer, for a question that fits into a query string.
@@ -68,15 +69,16 @@ pub(super) async fn get(
     caller: Caller,
     State(answers): State<Answers>,
     State(clock): State<Clock>,
+    options: Options,
     Params(question): Params<Question>,
 ) -> Handled<Response> {
     let Question { query, model, temperature, max_tokens } = question;
     let request = AskRequest { query: Some(query), model, temperature, max_tokens, ..AskRequest::default() };
-    stream(&caller, &answers, &clock, request).await
+    stream(&caller, &answers, &clock, request.into_ask(true, options)?).await
 }
 
-async fn stream(caller: &Caller, answers: &Answers, clock: &Clock, request: AskRequest) -> Handled<Response> {
-    let answer = answers.answer(caller, request.into_ask(true)?).await?;
+async fn stream(caller: &Caller, answers: &Answers, clock: &Clock, ask: Ask) -> Handled<Response> {
+    let answer = answers.answer(caller, ask).await?;
     let encoder = Own { id: answer.id, model: answer.model.clone(), next: 0, finish: None };
     Ok(sse::respond(answer, encoder, clock.now()))
 }

@@ -1,4 +1,5 @@
-//! The `stream` function: answers piece by piece, as LMO's own server-sent events and as `OpenAI`'s chat completions.
+//! The `stream` function: answers piece by piece, as LMO's own server-sent events, as `OpenAI`'s chat completions and as
+//! Anthropic's Messages.
 
 use axum::extract::FromRef;
 use lmo_shared::{answer::Answers, auth::Authenticator, clock::Clock};
@@ -6,6 +7,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod chat_completions;
 mod events;
+mod messages;
+mod responses;
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]
@@ -20,5 +23,8 @@ pub fn router(authenticator: Authenticator, answers: Answers, clock: Clock) -> O
     OpenApiRouter::new()
         .routes(routes!(events::get, events::post))
         .routes(routes!(chat_completions::create))
+        .routes(routes!(messages::create))
+        .routes(routes!(messages::count::count_tokens))
+        .routes(routes!(responses::create))
         .with_state(State { authenticator, answers, clock })
 }

@@ -54,7 +54,9 @@ async fn check_models(config: &TenantConfig, catalogues: &Catalogues) -> Result<
     let default = config.default_model.iter().map(|name| ("default_model".to_owned(), name));
     let allowed = config.allowed_models.iter().flatten().enumerate();
     let allowed = allowed.map(|(index, name)| (format!("allowed_models[{index}]"), name));
-    for (param, name) in default.chain(allowed) {
+    let fallbacks = config.fallbacks.iter().enumerate().map(|(index, name)| (format!("fallbacks[{index}]"), name));
+    let embedder = config.cache.semantic.iter().map(|semantic| ("cache.semantic.model".to_owned(), &semantic.model));
+    for (param, name) in default.chain(allowed).chain(fallbacks).chain(embedder) {
         if catalogue.model(name).is_err() {
             return Err(Error::invalid(param, format!("model `{name}` does not exist")));
         }

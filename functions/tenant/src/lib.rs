@@ -1,13 +1,16 @@
-//! The `tenant` function: what a tenant manages by itself, and what it has used.
+//! The `tenant` function: what a tenant manages by itself, its conversations, and what it has used.
 
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use lmo_shared::{auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, tenant::Tenants, usage::Reports};
+use lmo_shared::{
+    auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, session::Sessions, tenant::Tenants, usage::Reports,
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod config;
 mod keys;
+mod sessions;
 mod usage;
 
 /// What the handlers need.
@@ -17,6 +20,7 @@ struct State {
     tenants: Tenants,
     catalogues: Arc<Catalogues>,
     reports: Reports,
+    sessions: Sessions,
     clock: Clock,
 }
 
@@ -26,12 +30,14 @@ pub fn router(
     tenants: Tenants,
     catalogues: Arc<Catalogues>,
     reports: Reports,
+    sessions: Sessions,
     clock: Clock,
 ) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(config::get, config::put))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(sessions::get, sessions::delete))
         .routes(routes!(usage::report))
-        .with_state(State { authenticator, tenants, catalogues, reports, clock })
+        .with_state(State { authenticator, tenants, catalogues, reports, sessions, clock })
 }

@@ -8,6 +8,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let catalogues = platform.catalogues();
     let reports = platform.reports(catalogues.clone());
     let clock = platform.clock().clone();
-    let routes = lmo_tenant::router(platform.authenticator(), platform.tenants(), catalogues, reports, clock.clone());
+    let (tenants, sessions) = (platform.tenants(), platform.sessions());
+    let routes = lmo_tenant::router(platform.authenticator(), tenants, catalogues, reports, sessions, clock.clone());
     lambda_http::run(http::serve(routes, clock)).await
 }

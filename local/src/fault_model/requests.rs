@@ -81,6 +81,7 @@ impl Requests {
             unbilled: Tokens::ZERO,
             outcome,
             attempts: 1,
+            failed_attempts: Vec::new(),
             first_ms: None,
             total_ms: 5,
             expires_at: usage::expires_at(id),

@@ -1,6 +1,10 @@
 //! How many calls of the database a request takes: each costs money and a round trip.
 
-use lmo_shared::quota::Limits;
+use lmo_shared::{
+    answer::{CacheStatus, Options},
+    cache::{CacheControl, CacheMode},
+    quota::Limits,
+};
 
 use super::{Scene, network::Fate};
 
@@ -15,6 +19,22 @@ async fn a_warm_request_takes_a_hold_an_entry_and_a_settlement() {
     scene.network.fares(|_, _| Fate::Passes);
     scene.ask().await.expect("answered");
     assert_eq!(of_database(&scene.network.calls()), ["UpdateItem", "PutItem", "UpdateItem"]);
+}
+
+#[tokio::test]
+async fn a_cache_hit_takes_one_read_more_and_is_an_ordinary_request_otherwise() {
+    let scene = Scene::new(Limits::default(), 1).await;
+    let cache = CacheControl { mode: Some(CacheMode::Default), max_age: None };
+    let options = Options { cache, ..Options::default() };
+    scene.answer(None, options.clone()).await.expect("answered").collect().await.expect("whole");
+    scene.network.fares(|_, _| Fate::Passes);
+    let answer = scene.answer(None, options).await.expect("answered");
+    assert_eq!(answer.cache, CacheStatus::Hit);
+    answer.collect().await.expect("whole");
+    let calls = scene.network.calls();
+    let calls = of_database(&calls);
+    let count = |name| calls.iter().filter(|call| **call == name).count();
+    assert_eq!((count("GetItem"), count("UpdateItem"), count("PutItem"), calls.len()), (1, 2, 1, 4));
 }
 
 #[tokio::test]

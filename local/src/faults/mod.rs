@@ -1,5 +1,6 @@
 //! The whole path of a request on a database whose answers get lost, which throttles, and whose calls are counted.
 
+mod attempts;
 mod calls;
 mod limits;
 mod lost;
@@ -9,7 +10,7 @@ mod time;
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use lmo_shared::{
-    answer::{Answers, Ask, Completion},
+    answer::{Answer, Answers, Ask, Completion, Options},
     auth::{Authenticator, Caller, NewKey},
     clock::{Clock, Period, Timestamp},
     config::{Config, Flush},
@@ -32,6 +33,13 @@ const MODELS: &str = r#"
 kind = "echo"
 [models."lmo/echo"]
 provider = "lmo"
+context_window = 100000
+price = { input = 1, output = 2, cache_hit = 0.5 }
+[providers.nobody]
+kind = "openai"
+base_url = "http://127.0.0.1:9/v1"
+[models.nobody]
+provider = "nobody"
 context_window = 100000
 price = { input = 1, output = 2 }
 [aliases]
@@ -81,10 +89,15 @@ impl Scene {
 
     /// Asks with at most 20 tokens of output. Whatever belongs to the request is done when it returns.
     async fn ask(&self) -> Result<Completion> {
+        self.answer(None, Options::default()).await?.collect().await
+    }
+
+    async fn answer(&self, model: Option<&str>, options: Options) -> Result<Answer> {
         let caller = self.authenticator.caller(&self.key).await?;
         let mut prompt = Prompt::new(vec![Message::text(Role::User, "one two three")]);
         prompt.max_output = Some(20);
-        self.answers.answer(&caller, Ask { model: None, prompt, stream: false }).await?.collect().await
+        let ask = Ask { model: model.map(str::to_owned), prompt, stream: false, options };
+        self.answers.answer(&caller, ask).await
     }
 
     /// What a start does after a crash.

@@ -45,6 +45,7 @@ async fn request_without_an_event(scene: &Scene, made: Timestamp) {
         unbilled: Tokens(0),
         outcome: Outcome::Answered,
         attempts: 1,
+        failed_attempts: Vec::new(),
         first_ms: None,
         total_ms: 1,
         expires_at: lmo_shared::usage::expires_at(request),

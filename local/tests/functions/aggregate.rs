@@ -67,6 +67,7 @@ fn entry(id: RequestId) -> Entry {
         unbilled: Tokens::ZERO,
         outcome: Outcome::Answered,
         attempts: 1,
+        failed_attempts: Vec::new(),
         first_ms: None,
         total_ms: 9,
         expires_at: expires_at(id),

@@ -4,4 +4,6 @@
 
 mod aggregate;
 mod requests;
+mod session_routes;
+mod sessions;
 mod support;

@@ -29,6 +29,8 @@ async fn a_configuration_reads_back_as_it_was_set() {
         "max_tokens": 100,
         "system_prompt": "Be brief. 日本",
         "allowed_origins": ["https://app.example.com", "http://localhost:3000"],
+        "session_ttl_seconds": 3600,
+        "session_summary": true,
     });
     set(&run, all.clone()).await;
     assert_eq!(run.lmo.get(CONFIG).await.json(), all);
@@ -133,6 +135,7 @@ async fn what_is_wrong_with_a_configuration_is_named() {
         (json!({"system_prompt": "x".repeat(100_001)}), "system_prompt"),
         (json!({"allowed_origins": ["https://a.example", "a.example"]}), "allowed_origins[1]"),
         (json!({"allowed_origins": ["https://a.example/path"]}), "allowed_origins[0]"),
+        (json!({"session_ttl_seconds": 59}), "session_ttl_seconds"),
         (json!({"colour": "red"}), "colour"),
     ] {
         let refused = run.lmo.send("PUT", CONFIG, &run.lmo.key, Some(&config)).await;

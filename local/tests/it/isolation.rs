@@ -6,6 +6,9 @@ use crate::support::{Lmo, Response, Setup, Value, chat, json, standin};
 
 const SECRETS: [&str; 4] = ["first's own prompt", "first's robot", "https://first.example", "first's question"];
 
+/// A name that both tenants give to a conversation.
+const SESSION: &str = "/api/tenant/sessions/chat-1";
+
 /// Two tenants, of which the first has left something everywhere.
 struct World {
     lmo: Lmo,
@@ -32,7 +35,8 @@ impl World {
         assert_eq!(lmo.send("PUT", "/api/tenant/config", &lmo.key, Some(&config)).await.status, 200);
         let key = lmo.post("/api/tenant/keys", &json!({"name": SECRETS[1]})).await.json();
         let key = key["id"].as_str().unwrap().to_owned();
-        let asked = lmo.post("/api/mcp/query", &json!({"query": SECRETS[3], "model": "standin/plain"})).await;
+        let question = json!({"query": SECRETS[3], "model": "standin/plain", "context": {"sessionId": "chat-1"}});
+        let asked = lmo.post("/api/mcp/query", &question).await;
         assert_eq!(asked.status, 200, "{}", asked.body);
         lmo.usage_of(&lmo.key, 1).await;
         Self { lmo, standin, _setup: setup, second, key }
@@ -50,9 +54,11 @@ impl World {
     /// All that the first can see of itself.
     async fn first(&self) -> Vec<Value> {
         let mut all = Vec::new();
-        for path in ["/api/tenant/config", "/api/tenant/keys", "/api/tenant/usage?granularity=month&group_by=model,key"]
-        {
-            all.push(self.lmo.get(path).await.json());
+        let usage = "/api/tenant/usage?granularity=month&group_by=model,key";
+        for path in ["/api/tenant/config", "/api/tenant/keys", usage, SESSION] {
+            let seen = self.lmo.get(path).await;
+            assert_eq!(seen.status, 200, "{path}: {}", seen.body);
+            all.push(seen.json());
         }
         all
     }
@@ -112,6 +118,18 @@ impl World {
                 let nobodys = self.second(method, "/api/tenant/keys/key_01ARZ3NDEKTSV4RRFFQ69G5FAV", None).await;
                 nobodys.assert_error(404, "not_found");
             }
+            "GET /api/tenant/sessions/{id}" => {
+                self.second(method, SESSION, None).await.assert_error(404, "not_found");
+                // One of the same name is another's.
+                let question = json!({"query": "hi", "context": {"sessionId": "chat-1"}});
+                self.assert_asked_as_second(&self.second("POST", "/api/mcp/query", Some(&question)).await);
+                assert_eq!(self.second(method, SESSION, None).await.json()["turns"], 1);
+            }
+            "DELETE /api/tenant/sessions/{id}" => {
+                // Its own, if it has one by now.
+                self.second(method, SESSION, None).await;
+                self.second(method, SESSION, None).await.assert_error(404, "not_found");
+            }
             "GET /api/tenant/usage" => {
                 for group in ["key", "model"] {
                     let path = format!("{path}?granularity=month&group_by={group}");
@@ -139,7 +157,7 @@ async fn no_route_shows_or_changes_anything_of_another_tenant() {
     let before = world.first().await;
     let document = world.lmo.get("/openapi.json").await.json();
     let routes = routes(&document);
-    assert!(routes.len() >= 13, "{routes:?}");
+    assert!(routes.len() >= 15, "{routes:?}");
     for route in &routes {
         world.check(route).await;
     }

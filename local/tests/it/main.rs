@@ -3,23 +3,29 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod burst;
+mod cache;
 mod caller_errors;
 mod caps;
+mod chaos;
 mod cli;
 mod config;
 mod cors;
 mod crash;
 mod departures;
+mod embeddings;
 mod errors;
+mod fallbacks;
 mod isolation;
 mod journey;
 mod keys;
 mod limits;
+mod matrix;
 mod models;
 mod openapi;
 mod pass_through;
 mod request_errors;
 mod retries;
+mod sessions;
 mod shutdown;
 mod stream_events;
 mod stream_faults;

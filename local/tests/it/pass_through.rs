@@ -87,7 +87,8 @@ async fn cached_and_reasoning_tokens_are_counted_and_priced() {
     let run = Running::start();
     let ask = json!({"query": "[[reason=20]] [[cached=5]] [[tokens=10]] one two", "max_tokens": 50});
     let answer = run.lmo.post("/api/mcp/query", &ask).await.json();
-    let usage = json!({"input_tokens": 8, "cached_input_tokens": 5, "output_tokens": 30, "reasoning_tokens": 20});
+    let usage = json!({"input_tokens": 8, "cached_input_tokens": 5, "cache_write_tokens": 0, "cache_write_1h_tokens": 0,
+        "output_tokens": 30, "reasoning_tokens": 20, "cache_hit_tokens": 0});
     assert_eq!(answer["usage"], usage);
     // 3 * 0.15 + 5 * 0.075 + 30 * 0.6 USD per million.
     assert_eq!(answer["cost"], json!({"nano_usd": 18_825, "usd": "0.000018825"}));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Parts;
+use super::{Parts, route::Attempts};
 use crate::{
     error::Result,
     id::RequestId,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How much longer than the request its hold lives: what settling may take.
-const GRACE: Duration = Duration::from_mins(1);
+pub(super) const GRACE: Duration = Duration::from_mins(1);
 
 /// One request, whose it is, and the books that it goes into.
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ pub(super) struct Charge<'a> {
     pub usage: Usage,
     pub estimated: bool,
     pub outcome: Outcome,
-    pub attempts: u32,
+    pub attempts: Attempts,
     pub first_ms: Option<u64>,
     pub total_ms: u64,
 }
@@ -70,7 +70,8 @@ impl Booking<'_> {
             estimated: charge.estimated,
             unbilled,
             outcome: charge.outcome,
-            attempts: charge.attempts,
+            attempts: charge.attempts.made,
+            failed_attempts: charge.attempts.failed,
             first_ms: charge.first_ms,
             total_ms: charge.total_ms,
             expires_at: usage::expires_at(self.id),

@@ -51,6 +51,11 @@ impl Completion {
         }
     }
 
+    /// The first alternative, as far as it has come.
+    pub(super) fn into_first(self) -> Option<Choice> {
+        self.open.into_values().next()
+    }
+
     pub(super) fn finish(mut self, done: Done) -> Self {
         self.choices = std::mem::take(&mut self.open).into_values().collect();
         self.done = Some(done);

@@ -7,6 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::Caller,
+    cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
     config::Flush,
     error::{Error, Result},
@@ -14,17 +15,26 @@ use crate::{
     llm::{Chunk, Native, Prompt, Upstreams, Usage, catalogue::Catalogues},
     money::NanoUsd,
     quota::{Meters, Rate},
+    session::Sessions,
     tenant::KeyScope,
     usage::{Ledger, Publisher},
 };
 
 mod booking;
+mod cached;
 mod completion;
+mod conversation;
+mod embed;
+mod options;
 mod plan;
+mod progress;
+mod route;
 mod run;
 mod tally;
 
 pub use completion::{Choice, Completion};
+pub use embed::{EmbedAnswer, EmbedAsk, EmbedInputs};
+pub use options::Options;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -35,6 +45,34 @@ pub struct Ask {
     pub prompt: Prompt,
     /// Whether the caller wants the answer piece by piece.
     pub stream: bool,
+    /// How it is routed and cached.
+    pub options: Options,
+}
+
+/// What the cache had to do with an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheStatus {
+    /// Nothing.
+    Bypass,
+    /// It had no answer.
+    Miss,
+    /// It had the answer to the same request.
+    Hit,
+    /// It had the answer to a similar question.
+    Semantic,
+}
+
+impl CacheStatus {
+    /// As it is told in `X-LMO-Cache`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bypass => "bypass",
+            Self::Miss => "miss",
+            Self::Hit => "hit",
+            Self::Semantic => "semantic",
+        }
+    }
 }
 
 /// A step of an answer.
@@ -67,6 +105,14 @@ pub struct Parts {
     pub upstreams: Upstreams,
     /// What admits.
     pub meters: Meters,
+    /// Answers to be given again.
+    pub cache: AnswerCache,
+    /// Questions that were answered, by their vectors.
+    pub neighbours: Neighbours,
+    /// The questions that are being asked.
+    pub flights: Flights,
+    /// Conversations.
+    pub sessions: Sessions,
     /// What decides what is billed.
     pub ledger: Ledger,
     /// What tells the aggregation.
@@ -119,17 +165,14 @@ impl Answers {
         caller.require(KeyScope::Query)?;
         let parts = Arc::clone(&self.0);
         let catalogue = parts.catalogues.current().await?;
-        let plan = plan::plan(caller.config(), catalogue, ask)?;
-        let provider = parts.upstreams.provider(plan.provider()?).await?;
         let id = RequestId::new(parts.clock.now());
-        let model = plan.model.clone();
         let flush = parts.flush;
         let (sender, mut steps) = mpsc::channel(run::AHEAD);
         let tracker = parts.tasks.tracker.clone();
-        tracker.spawn(run::run(parts, caller.account(), id, plan, provider, sender));
+        tracker.spawn(run::run(run::Incoming { parts, caller: caller.clone(), catalogue, id, ask }, sender));
         match steps.recv().await {
-            Some(Ok(run::Step::Started(rate))) => {
-                Ok(Answer { id, model, rate, steps, flush, ahead: None, ended: false })
+            Some(Ok(run::Step::Started(run::Started { rate, model, cache }))) => {
+                Ok(Answer { id, model, rate, cache, steps, flush, ahead: None, ended: false })
             }
             Some(Ok(run::Step::Event(_))) | None => Err(Error::internal("an answer began without its head")),
             Some(Err(error)) => {
@@ -154,6 +197,8 @@ pub struct Answer {
     pub model: String,
     /// What remains in the minute.
     pub rate: Rate,
+    /// What the cache had to do with it.
+    pub cache: CacheStatus,
     steps: mpsc::Receiver<run::Sent>,
     flush: Flush,
     /// Taken from the channel, and not yet given out.

@@ -1,10 +1,11 @@
 //! From what is asked to what is sent: model, defaults of the tenant, limits of the model, and the worst that it can
 //! cost. Pure.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::Ask;
 use crate::{
+    cache::{Asked, Policy},
     error::{Error, Result},
     llm::{
         Message, Prompt, Role,
@@ -12,45 +13,69 @@ use crate::{
     },
     money::Tokens,
     quota::Need,
-    tenant::TenantConfig,
+    tenant::{MOST_FALLBACKS, TenantConfig},
 };
 
 /// The most alternatives that one request may ask for.
 const MOST_CHOICES: u32 = 16;
 
 /// A text of more bytes per token than this doesn't exist in practice; what is longer can't fit.
-const MOST_BYTES_PER_TOKEN: u64 = 8;
+pub(super) const MOST_BYTES_PER_TOKEN: u64 = 8;
 
-/// What is sent, and at which prices.
+/// What is sent, to which models, and what it may cost.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub catalogue: Arc<Catalogue>,
-    /// As the catalogue calls it.
-    pub model: String,
     pub prompt: Prompt,
-    /// The most tokens of each choice.
-    pub max_output: Tokens,
+    /// The model that was asked for, then its fallbacks; never empty.
+    pub candidates: Vec<Candidate>,
+    /// The worst that any of them can cost.
     pub need: Need,
     /// Whether the caller wants a stream.
     pub stream: bool,
+    pub hedge_after: Option<Duration>,
+    pub cache: Option<Policy>,
+}
+
+/// A model that may answer.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    /// As the catalogue calls it.
+    pub name: String,
+    pub model: Model,
+    /// The most tokens of each choice.
+    pub max_output: Tokens,
+    /// The worst that it can cost.
+    pub need: Need,
 }
 
 impl Plan {
-    pub fn spec(&self) -> Result<&Model> {
-        self.catalogue.model(&self.model).map(|(_, model)| model)
+    /// The model that was asked for.
+    pub fn asked(&self) -> Result<&Candidate> {
+        self.candidates.first().ok_or_else(|| Error::internal("a plan without a model"))
     }
 
-    pub fn provider(&self) -> Result<&ProviderSpec> {
-        let name = &self.spec()?.provider;
-        self.catalogue.providers.get(name).ok_or_else(|| Error::internal("a model without its provider"))
+    pub fn provider(&self, candidate: &Candidate) -> Result<&ProviderSpec> {
+        let provider = self.catalogue.providers.get(&candidate.model.provider);
+        provider.ok_or_else(|| Error::internal("a model without its provider"))
     }
 }
 
+/// The model that is asked, by its own name, with its entry in the catalogue.
+pub(super) fn model<'a>(
+    config: &TenantConfig,
+    catalogue: &'a Catalogue,
+    asked: Option<&str>,
+) -> Result<(&'a str, &'a Model)> {
+    let asked = asked.or(config.default_model.as_deref()).unwrap_or(DEFAULT_ALIAS);
+    let (name, model) = catalogue.model(asked)?;
+    allow(config, catalogue, asked, name)?;
+    Ok((name, model))
+}
+
 pub(super) fn plan(config: &TenantConfig, catalogue: Arc<Catalogue>, ask: Ask) -> Result<Plan> {
-    let Ask { model, mut prompt, stream } = ask;
-    let asked = model.as_deref().or(config.default_model.as_deref()).unwrap_or(DEFAULT_ALIAS);
-    let (name, spec) = catalogue.model(asked)?;
-    allow(config, &catalogue, asked, name)?;
+    let (name, spec) = model(config, &catalogue, ask.model.as_deref())?;
+    let Ask { prompt, stream, options, .. } = ask;
     if prompt.messages.is_empty() {
         return Err(Error::invalid("messages", "there must be at least one message"));
     }
@@ -60,11 +85,64 @@ pub(super) fn plan(config: &TenantConfig, catalogue: Arc<Catalogue>, ask: Ask) -
     if prompt.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature)) {
         return Err(Error::invalid("temperature", "temperature must be from 0 to 2"));
     }
-    prompt.temperature = prompt.temperature.or(config.temperature);
-    if let Some(system) = config.system_prompt.as_ref().filter(|_| !has_system(&prompt)) {
-        prompt.messages.insert(0, Message::text(Role::System, system));
+    let first = candidate(config, name, spec, &prompt)?;
+    let mut candidates = vec![first];
+    candidates.extend(fallbacks(config, &catalogue, name, &prompt, options.fallbacks.as_deref())?);
+    let need = candidates.iter().fold(Need::default(), |worst, candidate| worst.max(candidate.need));
+    let asked =
+        Asked { prompt: &prompt, max_output: candidates.first().map_or(Tokens::ZERO, |first| first.max_output) };
+    let cache = Policy::of(options.cache, &config.cache, name, spec, &asked);
+    let hedge_after = options.hedge_after;
+    Ok(Plan { catalogue, prompt, candidates, need, stream, hedge_after, cache })
+}
+
+/// What the tenant has set and the request has not. The caller's own words don't say it, so they don't hold any more.
+pub(super) fn apply_defaults(config: &TenantConfig, prompt: &mut Prompt) {
+    if prompt.temperature.is_none() && config.temperature.is_some() {
+        prompt.temperature = config.temperature;
+        prompt.native = None;
     }
-    check_capabilities(name, spec, &prompt)?;
+    if let Some(system) = config.system_prompt.as_ref().filter(|_| !has_system(prompt)) {
+        prompt.messages.insert(0, Message::text(Role::System, system));
+        prompt.native = None;
+    }
+}
+
+/// The models to try behind the one named `first`, each once. A request's own must exist and be allowed; of the tenant's,
+/// and of models that can't answer this request, the others are taken.
+fn fallbacks(
+    config: &TenantConfig,
+    catalogue: &Catalogue,
+    first: &str,
+    prompt: &Prompt,
+    own: Option<&[String]>,
+) -> Result<Vec<Candidate>> {
+    let named = own.unwrap_or(&config.fallbacks);
+    if named.len() > MOST_FALLBACKS {
+        return Err(Error::invalid("fallbacks", format!("fallbacks must name at most {MOST_FALLBACKS} models")));
+    }
+    let mut candidates: Vec<Candidate> = Vec::with_capacity(named.len());
+    for asked in named {
+        let found = catalogue.model(asked).and_then(|(name, spec)| {
+            allow(config, catalogue, asked, name)?;
+            Ok((name, spec))
+        });
+        let (name, spec) = match found {
+            Ok(found) => found,
+            Err(error) if own.is_some() => return Err(error),
+            Err(_) => continue,
+        };
+        let again = name == first || candidates.iter().any(|candidate| candidate.name == name);
+        if let (false, Ok(candidate)) = (again, candidate(config, name, spec, prompt)) {
+            candidates.push(candidate);
+        }
+    }
+    Ok(candidates)
+}
+
+/// A model with what this request can cost there.
+fn candidate(config: &TenantConfig, name: &str, spec: &Model, prompt: &Prompt) -> Result<Candidate> {
+    check_capabilities(name, spec, prompt)?;
     let bound = prompt.upper_bound(
         Tokens(spec.overhead_tokens),
         Tokens(spec.image_tokens),
@@ -74,16 +152,15 @@ pub(super) fn plan(config: &TenantConfig, catalogue: Arc<Catalogue>, ask: Ask) -
     if bound.0 / MOST_BYTES_PER_TOKEN >= window {
         return Err(Error::ContextTooLong { needed: bound.0, window, model: name.to_owned() });
     }
-    let max_output = max_output(config, spec, &prompt, bound)?;
+    let max_output = max_output(config, spec, prompt, bound)?;
     // No provider reads more than its window.
     let input = bound.min(Tokens(window));
     let output = Tokens(max_output.0.saturating_mul(u64::from(prompt.choices)));
     let need = Need { input, output, cost: spec.worst_cost(input, output)? };
-    let model = name.to_owned();
-    Ok(Plan { catalogue, model, prompt, max_output, need, stream })
+    Ok(Candidate { name: name.to_owned(), model: spec.clone(), max_output, need })
 }
 
-fn allow(config: &TenantConfig, catalogue: &Catalogue, asked: &str, name: &str) -> Result<()> {
+pub(super) fn allow(config: &TenantConfig, catalogue: &Catalogue, asked: &str, name: &str) -> Result<()> {
     let Some(allowed) = &config.allowed_models else { return Ok(()) };
     let own = |allowed: &String| catalogue.aliases.get(allowed).unwrap_or(allowed) == name;
     if allowed.iter().any(own) { Ok(()) } else { Err(Error::ModelNotAllowed(asked.to_owned())) }
@@ -95,6 +172,9 @@ fn has_system(prompt: &Prompt) -> bool {
 
 fn check_capabilities(name: &str, spec: &Model, prompt: &Prompt) -> Result<()> {
     let lacks = |feature| Err(Error::Unsupported { model: name.to_owned(), feature });
+    if !spec.can(Capability::Chat) {
+        return lacks("chat");
+    }
     if let Some(kind) = prompt.unbounded_part() {
         return Err(Error::invalid("messages", format!("content of type `{kind}` is not supported")));
     }
@@ -133,6 +213,7 @@ fn max_output(config: &TenantConfig, spec: &Model, prompt: &Prompt, bound: Token
 mod tests {
     use super::*;
     use crate::{
+        answer::Options,
         clock::Timestamp,
         llm::catalogue::{BreakerSpec, ProviderKind},
     };
@@ -158,15 +239,39 @@ mod tests {
     }
 
     fn ask(text: &str) -> Ask {
-        Ask { model: None, prompt: Prompt::new(vec![Message::text(Role::User, text)]), stream: false }
+        Ask {
+            model: None,
+            prompt: Prompt::new(vec![Message::text(Role::User, text)]),
+            stream: false,
+            options: Options::default(),
+        }
     }
 
     #[test]
     fn an_alias_is_as_good_as_its_model() {
         let config = TenantConfig { allowed_models: Some(vec!["big".to_owned()]), ..TenantConfig::default() };
         let large = Ask { model: Some("large".to_owned()), ..ask("hi") };
-        assert_eq!(plan(&config, catalogue(), large).unwrap().model, "large");
+        assert_eq!(plan(&config, catalogue(), large).unwrap().asked().unwrap().name, "large");
         assert!(matches!(plan(&config, catalogue(), ask("hi")), Err(Error::ModelNotAllowed(_))));
+    }
+
+    #[test]
+    fn the_hold_covers_the_dearest_fallback() {
+        let mut catalogue = Arc::unwrap_or_clone(catalogue());
+        catalogue.models.get_mut("large").unwrap().price.output = crate::money::PricePerMillion(u64::MAX >> 20);
+        let config = TenantConfig { fallbacks: vec!["large".to_owned(), "gone".to_owned()], ..TenantConfig::default() };
+        let plan = plan(&config, Arc::new(catalogue), ask("hi")).unwrap();
+        let names: Vec<_> = plan.candidates.iter().map(|candidate| candidate.name.as_str()).collect();
+        assert_eq!(names, ["small", "large"]);
+        assert_eq!(plan.need.cost, plan.candidates[1].need.cost);
+        assert!(plan.candidates[0].need.cost < plan.need.cost);
+    }
+
+    #[test]
+    fn a_fallback_that_a_request_names_must_exist() {
+        let mut ask = ask("hi");
+        ask.options.fallbacks = Some(vec!["gone".to_owned()]);
+        assert!(matches!(plan(&TenantConfig::default(), catalogue(), ask), Err(Error::ModelNotFound(_))));
     }
 
     #[test]
@@ -177,8 +282,9 @@ mod tests {
             ask
         };
         let config = TenantConfig { max_tokens: Some(100), ..TenantConfig::default() };
-        let most =
-            |config: &TenantConfig, asked| plan(config, catalogue(), asking(asked)).map(|plan| plan.max_output.0);
+        let most = |config: &TenantConfig, asked| {
+            plan(config, catalogue(), asking(asked)).map(|plan| plan.asked().unwrap().max_output.0)
+        };
         assert_eq!(most(&config, Some(7)).unwrap(), 7);
         assert_eq!(most(&config, Some(700)).unwrap(), 100);
         assert_eq!(most(&TenantConfig::default(), Some(1_000_000)).unwrap(), 4096);
@@ -188,10 +294,13 @@ mod tests {
     #[test]
     fn the_tenants_system_prompt_gives_way_to_the_requests_own() {
         let config = TenantConfig { system_prompt: Some("Be brief.".to_owned()), ..TenantConfig::default() };
-        assert_eq!(plan(&config, catalogue(), ask("hi")).unwrap().prompt.messages.len(), 2);
-        let mut own = ask("hi");
-        own.prompt.messages.insert(0, Message::text(Role::System, "Be long."));
-        assert_eq!(plan(&config, catalogue(), own).unwrap().prompt.messages.len(), 2);
+        let mut none = ask("hi").prompt;
+        let mut own = none.clone();
+        own.messages.insert(0, Message::text(Role::System, "Be long."));
+        for prompt in [&mut none, &mut own] {
+            apply_defaults(&config, prompt);
+            assert_eq!(prompt.messages.len(), 2);
+        }
     }
 
     #[test]

@@ -9,8 +9,6 @@ use crate::llm::{Chunk, Prompt, Reported, Usage, estimate_tokens};
 /// What was received so far.
 pub(super) struct Tally {
     began: Instant,
-    /// Attempts at the provider, this one included.
-    pub attempts: u32,
     /// Whether the provider began to answer.
     pub started: bool,
     first: Option<Duration>,
@@ -20,10 +18,11 @@ pub(super) struct Tally {
 
 impl Tally {
     pub fn new() -> Self {
-        Self { began: Instant::now(), attempts: 0, started: false, first: None, bytes: 0, reported: None }
+        Self { began: Instant::now(), started: false, first: None, bytes: 0, reported: None }
     }
 
-    pub fn chunk(&mut self, chunk: &Chunk) {
+    /// Counts a piece; returns the bytes of all up to now.
+    pub fn chunk(&mut self, chunk: &Chunk) -> u64 {
         self.first.get_or_insert_with(|| self.began.elapsed());
         for delta in &chunk.choices {
             let tools = delta.tool_calls.iter();
@@ -32,6 +31,7 @@ impl Tally {
             let bytes = delta.text.as_ref().map_or(0, String::len) + tools.sum::<usize>() + extra.sum::<usize>();
             self.bytes = self.bytes.saturating_add(bytes as u64);
         }
+        self.bytes
     }
 
     pub fn report(&mut self, reported: Reported) {

@@ -8,6 +8,7 @@ use super::{Caller, Known, PresentedKey};
 use crate::{
     clock::Clock,
     error::{Error, Result},
+    guard::Guard,
     id::{KeyId, TenantId},
     tenant::Tenants,
 };
@@ -45,7 +46,10 @@ impl Authenticator {
         let id = (presented.tenant, presented.key);
         let read = async {
             let found = self.tenants.with_key(presented.tenant, presented.key).await?;
-            Ok::<_, Error>(found.map(|(tenant, config, key)| Arc::new(Known { tenant, config, key })))
+            let Some((tenant, config, key)) = found else { return Ok(None) };
+            // A configuration is checked before it is kept.
+            let guard = Guard::compile(&config.guardrails).map_err(Error::internal)?;
+            Ok::<_, Error>(Some(Arc::new(Known { tenant, config, guard, key })))
         };
         let known = self.known.try_get_with(id, read).await;
         let known = known.map_err(|error| Error::Unavailable(error.to_string().into()))?.ok_or(WRONG)?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     error::{Error, Result},
+    guard::Guard,
     quota::Account,
     tenant::{ApiKey, KeyScope, Tenant, TenantConfig},
 };
@@ -23,6 +24,7 @@ pub struct Caller(Arc<Known>);
 struct Known {
     tenant: Tenant,
     config: TenantConfig,
+    guard: Guard,
     key: ApiKey,
 }
 
@@ -37,6 +39,12 @@ impl Caller {
     #[must_use]
     pub fn config(&self) -> &TenantConfig {
         &self.0.config
+    }
+
+    /// Its guardrails, ready to be applied.
+    #[must_use]
+    pub fn guard(&self) -> &Guard {
+        &self.0.guard
     }
 
     /// The key that it calls with.

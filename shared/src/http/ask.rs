@@ -1,12 +1,16 @@
 //! The body of LMO's own query endpoints.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    answer::Ask,
+    answer::{Ask, Options},
+    cache::{CacheControl, CacheMode},
     error::{Error, Result},
+    id::SessionId,
     llm::{Content, Message, Prompt, Role},
     money::NanoUsd,
 };
@@ -43,6 +47,14 @@ pub struct AskRequest {
     /// The format of the answer, in `OpenAI`'s format.
     #[schema(value_type = Object)]
     pub response_format: Option<Value>,
+    /// Models to try, in this order, if the one asked for fails before it has said anything; the tenant's if absent.
+    pub fallbacks: Option<Vec<String>>,
+    /// After how many milliseconds without a first piece the next model is asked as well; the first to answer wins.
+    pub hedge_after_ms: Option<u64>,
+    /// Whether the answer may come from the cache and be kept there.
+    pub cache: Option<CacheMode>,
+    /// The oldest answer from the cache that will do, in seconds.
+    pub max_age: Option<u64>,
 }
 
 /// What came before the question.
@@ -52,6 +64,11 @@ pub struct Context {
     /// Earlier messages of the conversation, oldest first.
     #[serde(default, rename = "previousMessages")]
     pub previous_messages: Vec<Message>,
+    /// A conversation that LMO keeps: what was said in it comes before `messages` and `query`, and they and the answer
+    /// are added to it. It begins with its first use. A system prompt applies to its own request alone. Not together
+    /// with `previousMessages`.
+    #[serde(default, rename = "sessionId")]
+    pub session_id: Option<SessionId>,
 }
 
 /// One text or several.
@@ -76,12 +93,25 @@ impl StopSequences {
 }
 
 impl AskRequest {
-    /// What the pipeline is asked.
+    /// What the pipeline is asked; what the body says of routing and caching comes before the header's `options`.
     ///
     /// # Errors
-    /// `Invalid` if there is nothing to answer.
-    pub fn into_ask(self, stream: bool) -> Result<Ask> {
-        let mut messages = self.context.previous_messages;
+    /// `Invalid` if there is nothing to answer, or if two places say what came before.
+    pub fn into_ask(self, stream: bool, options: Options) -> Result<Ask> {
+        let Context { previous_messages: mut messages, session_id } = self.context;
+        let options = Options {
+            fallbacks: self.fallbacks.or(options.fallbacks),
+            hedge_after: self.hedge_after_ms.map(Duration::from_millis).or(options.hedge_after),
+            cache: CacheControl {
+                mode: self.cache.or(options.cache.mode),
+                max_age: self.max_age.map(Duration::from_secs).or(options.cache.max_age),
+            },
+            session: session_id.or(options.session),
+        };
+        if options.session.is_some() && !messages.is_empty() {
+            let detail = "previousMessages can't be given together with sessionId, which says what came before";
+            return Err(Error::invalid("context.previousMessages", detail));
+        }
         messages.extend(self.messages);
         match self.query {
             Some(query) if query.trim().is_empty() => return Err(Error::invalid("query", "query is empty")),
@@ -103,7 +133,7 @@ impl AskRequest {
             choices: 1,
             ..Prompt::default()
         };
-        Ok(Ask { model: self.model, prompt, stream })
+        Ok(Ask { model: self.model, prompt, stream, options })
     }
 }
 
@@ -128,5 +158,31 @@ pub struct Cost {
 impl From<NanoUsd> for Cost {
     fn from(amount: NanoUsd) -> Self {
         Self { nano_usd: amount.0, usd: amount.to_usd() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn ask(context: &Value) -> Result<Ask> {
+        let request: AskRequest = serde_json::from_value(json!({"query": "hi", "context": context})).unwrap();
+        request.into_ask(false, Options::default())
+    }
+
+    #[test]
+    fn a_session_is_handed_on() {
+        let asked = ask(&json!({"sessionId": "chat-42"})).unwrap();
+        assert_eq!(asked.options.session, SessionId::parse("chat-42"));
+        assert_eq!(ask(&json!({})).unwrap().options.session, None);
+    }
+
+    #[test]
+    fn earlier_messages_come_from_the_session_or_from_the_request() {
+        let both = json!({"sessionId": "s", "previousMessages": [{"role": "user", "content": "a"}]});
+        assert!(matches!(ask(&both), Err(Error::Invalid { param, .. }) if param == "context.previousMessages"));
+        assert!(ask(&json!({"sessionId": "s", "previousMessages": []})).is_ok());
     }
 }

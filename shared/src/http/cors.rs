@@ -10,7 +10,8 @@ use axum::{
 use super::error::Refused;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
-const EXPOSED: HeaderValue = HeaderValue::from_static("X-Request-Id, Retry-After, RateLimit, RateLimit-Policy");
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, X-LMO-Cache, X-LMO-Model");
 const AN_HOUR: HeaderValue = HeaderValue::from_static("3600");
 
 pub(super) fn origin(request: &Request) -> Option<HeaderValue> {

@@ -14,11 +14,12 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{OpenAiError, OpenAiProblem, Problem};
+use super::{AnthropicError, AnthropicProblem, OpenAiError, OpenAiProblem, Problem, error::is_anthropics};
 
 const PROBLEM: &str = "application/problem+json";
 
-/// The errors that any route may answer with, as problem documents; those of `/v1` are documented in `OpenAI`'s shape.
+/// The errors that any route may answer with, as problem documents; those of `/v1` are documented in `OpenAI`'s
+/// or Anthropic's shape.
 pub struct Errors;
 
 impl IntoResponses for Errors {
@@ -107,12 +108,16 @@ pub fn document(mut paths: OpenApi) -> OpenApi {
         .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
         .build();
     let items = paths.paths.paths.iter_mut().filter(|(path, _)| path.starts_with("/v1/"));
-    items.for_each(|(_, item)| in_openais_shape(item));
+    items.for_each(|(path, item)| {
+        if is_anthropics(path) { in_shape::<AnthropicProblem>(item) } else { in_shape::<OpenAiProblem>(item) }
+    });
     let components = paths.components.get_or_insert_default();
     let errors = [
         (Problem::name(), Problem::schema()),
         (OpenAiProblem::name(), OpenAiProblem::schema()),
         (OpenAiError::name(), OpenAiError::schema()),
+        (AnthropicProblem::name(), AnthropicProblem::schema()),
+        (AnthropicError::name(), AnthropicError::schema()),
     ];
     components.schemas.extend(errors.map(|(name, schema)| (name.into_owned(), schema)));
     let header = ApiKey::Header(ApiKeyValue::new("x-api-key"));
@@ -127,14 +132,14 @@ pub fn document(mut paths: OpenApi) -> OpenApi {
     paths
 }
 
-fn in_openais_shape(item: &mut PathItem) {
+fn in_shape<T: ToSchema>(item: &mut PathItem) {
     let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
     for operation in operations.into_iter().flatten() {
         for response in operation.responses.responses.values_mut() {
             if let RefOr::T(response) = response
                 && response.content.contains_key(PROBLEM)
             {
-                *response = error::<OpenAiProblem>(&response.description, "application/json");
+                *response = error::<T>(&response.description, "application/json");
             }
         }
     }

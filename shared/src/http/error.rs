@@ -12,6 +12,10 @@ use utoipa::ToSchema;
 
 use super::{RequestLabel, rate_limit};
 use crate::{clock::Timestamp, error::Error, llm::ProviderError, quota::Refusal};
+pub(super) use anthropic::is_path as is_anthropics;
+pub use anthropic::{AnthropicError, AnthropicProblem, anthropic_body};
+
+mod anthropic;
 
 /// An error on its way to be rendered.
 #[derive(Debug)]
@@ -62,7 +66,9 @@ pub fn status(error: &Error) -> StatusCode {
     match error {
         Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
         Error::Forbidden(_) | Error::OriginNotAllowed(_) | Error::ModelNotAllowed(_) => StatusCode::FORBIDDEN,
-        Error::ModelNotFound(_) | Error::NotFound { .. } | Error::NoRoute(_) => StatusCode::NOT_FOUND,
+        Error::ModelNotFound(_) | Error::NotFound { .. } | Error::NoRoute(_) | Error::NotCached => {
+            StatusCode::NOT_FOUND
+        }
         Error::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
         Error::BadJson(_) | Error::Invalid { .. } | Error::ContextTooLong { .. } | Error::Unsupported { .. } => {
             StatusCode::BAD_REQUEST
@@ -71,7 +77,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::Refused(Refusal::Quota { .. }) => StatusCode::PAYMENT_REQUIRED,
         Error::Refused(Refusal::Rate { .. }) => StatusCode::TOO_MANY_REQUESTS,
-        Error::Refused(Refusal::NeverFits { .. }) => StatusCode::BAD_REQUEST,
+        Error::Blocked { .. } | Error::Refused(Refusal::NeverFits { .. }) => StatusCode::BAD_REQUEST,
         Error::Conflict(_) => StatusCode::CONFLICT,
         Error::Provider(error) => provider_status(error),
         Error::DeadlineExceeded(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -85,7 +91,9 @@ fn provider_status(error: &ProviderError) -> StatusCode {
         ProviderError::Rejected { status, .. } => StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST),
         ProviderError::Unsupported { .. } => StatusCode::BAD_REQUEST,
         ProviderError::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-        ProviderError::Unavailable { .. } | ProviderError::Connect => StatusCode::SERVICE_UNAVAILABLE,
+        ProviderError::Unavailable { .. } | ProviderError::CircuitOpen { .. } | ProviderError::Connect => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         ProviderError::Timeout => StatusCode::GATEWAY_TIMEOUT,
         ProviderError::Credentials
         | ProviderError::Cut
@@ -99,7 +107,11 @@ pub(super) fn render(response: Response, path: &str, label: &RequestLabel, now: 
     let Some(failure) = response.extensions().get::<std::sync::Arc<Failure>>().cloned() else { return response };
     let error = &failure.0;
     log(error, path, label);
-    let mut rendered = if path.starts_with("/v1/") { openai(error) } else { problem(error, label) };
+    let mut rendered = match path {
+        _ if is_anthropics(path) => anthropic::response(error, label),
+        _ if path.starts_with("/v1/") => openai(error),
+        _ => problem(error, label),
+    };
     for (name, value) in response.headers() {
         if name == header::ALLOW {
             rendered.headers_mut().insert(name, value.clone());

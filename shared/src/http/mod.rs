@@ -1,7 +1,7 @@
 //! HTTP: what all functions have in common. The only place of the library that knows axum.
 //!
 //! A handler fails with a [`Failure`], which is nothing but an [`Error`]; [`serve`] renders it in the shape that the
-//! path's family has (RFC 9457 on `/api`, `OpenAI`'s on `/v1`), logs it once, and adds what every response carries.
+//! path's family has (RFC 9457 on `/api`, Anthropic's on `/v1/messages`, `OpenAI`'s on the rest of `/v1`), logs it once, and adds what every response carries.
 
 use axum::{
     Extension, Router,
@@ -20,6 +20,7 @@ mod caller;
 mod cors;
 mod document;
 mod error;
+mod options;
 mod rate_limit;
 mod request_id;
 pub mod sse;
@@ -27,7 +28,10 @@ pub mod sse;
 pub use ask::{AskRequest, Context, Cost, StopSequences};
 pub use body::{BODY_LIMIT, Body, Params, Segment};
 pub use document::Errors;
-pub use error::{Failure, OpenAiError, OpenAiProblem, Problem, openai_body, status};
+pub use error::{
+    AnthropicError, AnthropicProblem, Failure, OpenAiError, OpenAiProblem, Problem, anthropic_body, openai_body, status,
+};
+pub use options::answer_fields;
 pub use rate_limit::fields as rate_limit_fields;
 pub use request_id::RequestLabel;
 

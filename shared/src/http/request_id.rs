@@ -19,7 +19,19 @@ impl RequestLabel {
     pub(super) fn of(request: &Request, clock: &Clock) -> Self {
         let given = request.headers().get(&NAME).filter(|value| is_good(value.as_bytes()));
         let new = || HeaderValue::from_str(&RequestId::new(clock.now()).to_string());
-        Self(given.cloned().or_else(|| new().ok()).unwrap_or_else(|| HeaderValue::from_static("unknown")))
+        given.cloned().or_else(|| new().ok()).map_or_else(Self::unknown, Self)
+    }
+
+    /// What a request is called that nobody has named.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self(HeaderValue::from_static("unknown"))
+    }
+
+    /// As the value of a header field.
+    #[must_use]
+    pub fn value(&self) -> HeaderValue {
+        self.0.clone()
     }
 
     pub(super) fn put_on(&self, response: &mut Response) {

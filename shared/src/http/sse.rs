@@ -41,6 +41,12 @@ impl Frames {
         self.data(data);
     }
 
+    /// An event with a name.
+    pub fn named(&mut self, name: &str, data: &impl Serialize) {
+        let _ = writeln!(self.text, "event: {name}");
+        self.data(data);
+    }
+
     /// An event that is data alone. JSON text has no line breaks.
     pub fn data(&mut self, data: &impl Serialize) {
         self.text.push_str("data: ");
@@ -53,7 +59,9 @@ impl Frames {
         let _ = write!(self.text, "data: {data}\n\n");
     }
 
-    fn take(&mut self) -> Bytes {
+    /// The text, which begins anew.
+    #[must_use]
+    pub fn take(&mut self) -> Bytes {
         Bytes::from(std::mem::take(&mut self.text))
     }
 }
@@ -66,7 +74,7 @@ pub fn respond(answer: Answer, encoder: impl Encoder, now: Timestamp) -> Respons
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (NO_BUFFERING, HeaderValue::from_static("no")),
     ];
-    let rate = super::rate_limit_fields(&answer.rate, now);
+    let fields = super::answer_fields(&answer, now);
     let frames = stream::unfold(Some((answer, encoder)), |state| async move {
         let (mut answer, mut encoder) = state?;
         let mut out = Frames::default();
@@ -87,6 +95,6 @@ pub fn respond(answer: Answer, encoder: impl Encoder, now: Timestamp) -> Respons
         more.then(|| (Ok::<_, Infallible>(out.take()), Some((answer, encoder))))
     });
     let mut response = (headers, Body::from_stream(frames)).into_response();
-    response.headers_mut().extend(rate);
+    response.headers_mut().extend(fields);
     response
 }

@@ -20,6 +20,9 @@ pub use versions::Catalogues;
 /// The alias that names the model of a request that names none.
 pub const DEFAULT_ALIAS: &str = "default";
 
+/// The alias that names the model of a request for vectors that names none.
+pub const EMBED_ALIAS: &str = "embed";
+
 /// One version of the catalogue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Catalogue {
@@ -128,7 +131,7 @@ pub struct BreakerSpec {
 
 impl Default for BreakerSpec {
     fn default() -> Self {
-        Self { failures: 5, open_ms: 30_000 }
+        Self { failures: 10, open_ms: 10_000 }
     }
 }
 

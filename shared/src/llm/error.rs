@@ -45,6 +45,12 @@ pub enum ProviderError {
         /// How long the provider asks to wait.
         retry_after: Option<Duration>,
     },
+    /// The provider failed so often that it is left alone for a while. Nothing was sent.
+    #[error("the model's provider keeps failing and is left alone for a while")]
+    CircuitOpen {
+        /// How long it is left alone.
+        retry_after: Duration,
+    },
     /// No connection, or one that closed before there was an answer.
     #[error("the model's provider could not be reached")]
     Connect,
@@ -80,6 +86,7 @@ impl ProviderError {
             Self::Credentials => "provider_credentials",
             Self::RateLimited { .. } => "provider_rate_limited",
             Self::Unavailable { .. } => "provider_unavailable",
+            Self::CircuitOpen { .. } => "provider_circuit_open",
             Self::Connect => "provider_unreachable",
             Self::Timeout => "provider_timeout",
             Self::Cut => "provider_cut",
@@ -92,7 +99,11 @@ impl ProviderError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Connect | Self::Timeout => true,
+            Self::RateLimited { .. }
+            | Self::Unavailable { .. }
+            | Self::CircuitOpen { .. }
+            | Self::Connect
+            | Self::Timeout => true,
             Self::Rejected { .. }
             | Self::Unsupported { .. }
             | Self::Credentials
@@ -102,11 +113,46 @@ impl ProviderError {
         }
     }
 
+    /// Whether the request itself is at fault, so that another provider would hardly do better. A model that the provider
+    /// doesn't know (404) is the operator's mistake.
+    #[must_use]
+    pub fn is_callers(&self) -> bool {
+        match self {
+            Self::Rejected { status, .. } => *status != 404,
+            Self::Unsupported { .. } => true,
+            Self::Credentials
+            | Self::RateLimited { .. }
+            | Self::Unavailable { .. }
+            | Self::CircuitOpen { .. }
+            | Self::Connect
+            | Self::Timeout
+            | Self::Cut
+            | Self::Malformed(_)
+            | Self::InStream { .. } => false,
+        }
+    }
+
+    /// Whether the provider may have worked on the request, and so may want to be paid for it.
+    #[must_use]
+    pub fn may_have_cost(&self) -> bool {
+        match self {
+            Self::Timeout | Self::Cut | Self::Malformed(_) | Self::InStream { .. } => true,
+            Self::Rejected { .. }
+            | Self::Unsupported { .. }
+            | Self::Credentials
+            | Self::RateLimited { .. }
+            | Self::Unavailable { .. }
+            | Self::CircuitOpen { .. }
+            | Self::Connect => false,
+        }
+    }
+
     /// How long the provider asks to wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } | Self::Unavailable { retry_after, .. } => *retry_after,
+            Self::CircuitOpen { retry_after } => Some(*retry_after),
             Self::Rejected { .. }
             | Self::Unsupported { .. }
             | Self::Credentials

@@ -15,15 +15,18 @@ pub use message::{Content, FunctionCall, Message, Part, Role, ToolCall};
 pub use prompt::Prompt;
 pub use provider::{Endpoint, OutputLimitField, Provider};
 
-pub use upstreams::Upstreams;
+pub use upstreams::{Target, Upstream, Upstreams};
 
 use crate::{error::Result, money::Tokens};
 
 mod body;
 mod bound;
+mod breaker;
 pub mod catalogue;
 pub mod converse;
+mod data_url;
 mod echo;
+pub mod embed;
 mod error;
 pub mod format;
 pub mod gemini;
@@ -40,6 +43,7 @@ mod schema;
 pub mod server;
 pub mod sse;
 mod upstreams;
+mod words;
 
 /// JSON fields that LMO doesn't interpret, in their order. They are passed on untouched.
 pub type Fields = Map<String, Value>;
@@ -70,6 +74,16 @@ pub enum Event {
     Chunk(Chunk),
     /// What the provider counted. At most once, after the last piece; the later one wins if a provider repeats it.
     Usage(Reported),
+}
+
+impl Event {
+    /// Drops the provider's own words for a piece, where they are not what the client expects.
+    fn forget_native(&mut self) {
+        match self {
+            Self::Chunk(chunk) => chunk.native = None,
+            Self::Usage(_) => {}
+        }
+    }
 }
 
 /// A piece of the answer, as large as the provider made it. Reasoning is in the words that most servers of chat

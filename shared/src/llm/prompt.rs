@@ -106,7 +106,7 @@ impl Prompt {
         self.parts().find_map(|part| match part {
             Part::Text { .. } | Part::ImageUrl { .. } | Part::File { .. } => None,
             Part::Other(value) => match value.get("type").and_then(Value::as_str) {
-                Some("refusal" | "input_audio" | "thinking" | "redacted_thinking") => None,
+                Some("refusal" | "input_audio" | "thinking" | "redacted_thinking" | "search_result") => None,
                 kind => Some(kind.unwrap_or("untyped")),
             },
         })

@@ -7,7 +7,14 @@ use http::HeaderMap;
 use reqwest::{Client, Url, redirect};
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Events, ProviderError, converse::sign::Signer, echo, format::WireFormat, server::Server};
+use super::{
+    Call, Events, ProviderError,
+    converse::sign::Signer,
+    echo,
+    embed::{EmbedCall, Embedded, hash},
+    format::WireFormat,
+    server::Server,
+};
 
 /// Who answers.
 #[derive(Debug, Clone)]
@@ -30,6 +37,28 @@ impl Provider {
             Self::Echo => Ok(stream::iter(echo::answer(&call).into_iter().map(Ok)).boxed()),
         }
     }
+
+    /// Makes one attempt to turn texts into vectors.
+    ///
+    /// # Errors
+    /// Any `ProviderError`.
+    pub async fn embed(&self, call: EmbedCall<'_>) -> Result<Embedded, ProviderError> {
+        match self {
+            Self::Server(server) => server.embed(call).await,
+            Self::Echo => hash::embed(call).await,
+        }
+    }
+
+    /// The most inputs that one call for vectors may have.
+    ///
+    /// # Errors
+    /// `Unsupported` if the provider or the model has no embeddings.
+    pub fn most_inputs(&self, model: &str) -> Result<usize, ProviderError> {
+        match self {
+            Self::Server(server) => server.most_inputs(model),
+            Self::Echo => Ok(usize::MAX),
+        }
+    }
 }
 
 /// Where a provider is and how long to wait for it.
@@ -43,12 +72,10 @@ pub struct Endpoint {
     pub api_key: Option<String>,
     /// Signs requests that go without a key.
     pub signer: Option<Signer>,
-    /// How long connecting may take. It belongs to the HTTP client: see [`Endpoint::client`].
-    pub connect_timeout: Duration,
     /// How long a stream's first piece may take, its head included. An answer that isn't streamed sends its head when
     /// it is complete, so it has all the time that the call has left.
     pub first_byte_timeout: Duration,
-    /// How long each further piece may take.
+    /// How long each further piece may take, also of an answer that isn't streamed.
     pub idle_timeout: Duration,
     /// How the output limit is called there.
     pub output_limit_field: OutputLimitField,
@@ -56,20 +83,18 @@ pub struct Endpoint {
     pub headers: HeaderMap,
 }
 
-impl Endpoint {
-    /// An HTTP client for this endpoint. It may serve others with the same connect timeout, and is cheap to clone. It
-    /// follows no redirect: a prompt goes where the operator said and nowhere else.
-    ///
-    /// # Errors
-    /// If TLS can't be set up.
-    pub fn client(&self) -> Result<Client, reqwest::Error> {
-        Client::builder()
-            .connect_timeout(self.connect_timeout)
-            .tcp_nodelay(true)
-            .pool_idle_timeout(Duration::from_mins(1))
-            .redirect(redirect::Policy::none())
-            .build()
-    }
+/// An HTTP client for endpoints with this connect timeout; it is cheap to clone. It follows no redirect: a prompt goes
+/// where the operator said and nowhere else.
+///
+/// # Errors
+/// If TLS can't be set up.
+pub(super) fn client(connect_timeout: Duration) -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .connect_timeout(connect_timeout)
+        .tcp_nodelay(true)
+        .pool_idle_timeout(Duration::from_mins(1))
+        .redirect(redirect::Policy::none())
+        .build()
 }
 
 /// Shows no credential: neither the key nor the values of header fields.
@@ -79,7 +104,7 @@ impl fmt::Debug for Endpoint {
             .field("format", &self.format)
             .field("base_url", &self.base_url.origin().ascii_serialization())
             .field("api_key", &self.api_key.as_ref().map(|_| "***"))
-            .field("connect_timeout", &self.connect_timeout)
+            .field("signer", &self.signer.as_ref().map(|_| "***"))
             .field("first_byte_timeout", &self.first_byte_timeout)
             .field("idle_timeout", &self.idle_timeout)
             .field("output_limit_field", &self.output_limit_field)
@@ -122,7 +147,6 @@ mod tests {
             signer: None,
             base_url: "https://user:secret@api.example.com/v1?key=secret".parse().unwrap(),
             api_key: Some("secret".to_owned()),
-            connect_timeout: Duration::ZERO,
             first_byte_timeout: Duration::ZERO,
             idle_timeout: Duration::ZERO,
             output_limit_field: OutputLimitField::default(),

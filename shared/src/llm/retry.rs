@@ -33,7 +33,9 @@ impl Retry {
     /// Blog, "Exponential Backoff And Jitter").
     #[must_use]
     pub fn wait(&self, failed: u32, error: &ProviderError, time_left: Duration, jitter: f64) -> Option<Duration> {
-        if !error.is_retryable() || failed >= self.attempts {
+        // Whoever finds the circuit open is told at once.
+        let open = matches!(error, ProviderError::CircuitOpen { .. });
+        if !error.is_retryable() || open || failed >= self.attempts {
             return None;
         }
         let doubled = 2_u32.saturating_pow(failed.saturating_sub(1));

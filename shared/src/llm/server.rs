@@ -18,6 +18,7 @@ use super::{
     provider::Endpoint,
 };
 
+mod embed;
 #[cfg(test)]
 pub(super) mod stand_in;
 #[cfg(test)]
@@ -58,8 +59,7 @@ impl Server {
         let status = response.status();
         let streams = call.stream && status.is_success() && !is_json(&response);
         let headers = response.headers().clone();
-        let idle = if call.stream { self.endpoint.idle_timeout } else { call.time_left };
-        let body = Body::new(response, first_by, idle, deadline);
+        let body = Body::new(response, first_by, self.endpoint.idle_timeout, deadline);
         if streams {
             let answer = Answer { body, decoder: format.decoder(), ended: false };
             return Ok(futures_util::stream::unfold(Some(answer), Answer::step).boxed());
@@ -68,7 +68,11 @@ impl Server {
             let body = body.whole(MAX_ERROR).await.unwrap_or_default();
             return Err(format.failure(status.as_u16(), &headers, &body));
         }
-        let events = format.whole(&body.whole(MAX_ANSWER).await?)?;
+        let mut events = format.whole(&body.whole(MAX_ANSWER).await?)?;
+        if call.stream {
+            // The words for a whole answer are none for a stream.
+            events.iter_mut().for_each(Event::forget_native);
+        }
         Ok(futures_util::stream::iter(events.into_iter().map(Ok)).boxed())
     }
 

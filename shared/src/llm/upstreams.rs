@@ -1,4 +1,5 @@
-//! From a provider's entry in the catalogue to a provider that can be called: its key looked up, its client kept.
+//! From a provider's entry in the catalogue to endpoints that can be called: their keys looked up, their clients and
+//! circuit breakers kept.
 
 use std::{
     collections::HashMap,
@@ -10,14 +11,17 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_secretsmanager::{Client, error::DisplayErrorContext};
 use http::HeaderMap;
 use moka::future::Cache;
+use tokio::time::Instant;
 
 use super::{
-    Endpoint, Provider,
-    catalogue::{KeyReference, ProviderKind, ProviderSpec},
-    converse::sign::Signer,
+    Endpoint, Provider, ProviderError, WireFormat,
+    breaker::Breaker,
+    catalogue::{EndpointSpec, KeyReference, ProviderSpec},
+    converse::{credentials::CachedCredentials, sign::Signer},
     server::Server,
 };
 use crate::{
+    clock::Clock,
     config,
     error::{Error, Result},
 };
@@ -30,10 +34,71 @@ const FRESH: Duration = Duration::from_mins(5);
 pub struct Upstreams {
     secrets: Client,
     /// What signs requests to Bedrock.
-    credentials: Option<SharedCredentialsProvider>,
+    credentials: Option<CachedCredentials>,
     keys: Cache<String, String>,
-    /// Connections are kept per provider, whatever its key.
-    clients: Arc<Mutex<HashMap<ProviderSpec, reqwest::Client>>>,
+    /// Connections and breakers are kept per provider, whatever its keys.
+    kept: Arc<Mutex<HashMap<ProviderSpec, Kept>>>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    client: reqwest::Client,
+    /// One for each endpoint.
+    breakers: Vec<Arc<Breaker>>,
+}
+
+/// A provider with its endpoints.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    targets: Vec<Target>,
+}
+
+/// One endpoint of a provider.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// What is called.
+    pub provider: Provider,
+    breaker: Option<Arc<Breaker>>,
+    weight: u32,
+}
+
+impl Target {
+    /// Makes a call of it, and lets its circuit breaker know how that went.
+    ///
+    /// # Errors
+    /// That of the call; `CircuitOpen`, without the call, if the endpoint is left alone.
+    pub async fn guarded<T>(&self, call: impl Future<Output = Result<T, ProviderError>>) -> Result<T, ProviderError> {
+        let Some(breaker) = &self.breaker else { return call.await };
+        let pass = breaker.pass(Instant::now()).map_err(|retry_after| ProviderError::CircuitOpen { retry_after })?;
+        let outcome = call.await;
+        match &outcome {
+            Ok(_) => pass.succeeded(),
+            Err(error) => pass.failed(error, Instant::now()),
+        }
+        outcome
+    }
+}
+
+impl Upstream {
+    /// All endpoints, each with a chance by its weight to be the first; the others are there if it fails.
+    #[must_use]
+    pub fn in_turn(&self) -> Vec<Target> {
+        let mut left = self.targets.clone();
+        let mut turn = Vec::with_capacity(left.len());
+        while left.len() > 1 {
+            let total: u64 = left.iter().map(|target| u64::from(target.weight)).sum();
+            let mut at = rand::random_range(0..total.max(1));
+            let chosen = left.iter().position(|target| {
+                let weight = u64::from(target.weight);
+                let found = at < weight;
+                at = at.saturating_sub(weight);
+                found
+            });
+            turn.push(left.remove(chosen.unwrap_or_default()));
+        }
+        turn.extend(left);
+        turn
+    }
 }
 
 impl Upstreams {
@@ -41,49 +106,74 @@ impl Upstreams {
     #[must_use]
     pub fn new(secrets: Client, credentials: Option<SharedCredentialsProvider>) -> Self {
         let keys = Cache::builder().max_capacity(1_000).time_to_live(FRESH).build();
-        Self { secrets, credentials, keys, clients: Arc::default() }
+        let credentials = credentials.map(|source| CachedCredentials::new(source, Clock::System));
+        Self { secrets, credentials, keys, kept: Arc::default() }
     }
 
     /// A provider that can be called.
     ///
     /// # Errors
-    /// `Unavailable` if its key can't be had, `Internal` if its entry is not usable.
-    pub async fn provider(&self, spec: &ProviderSpec) -> Result<Provider> {
-        match spec.kind {
-            ProviderKind::Echo => Ok(Provider::Echo),
-            ProviderKind::OpenAi
-            | ProviderKind::Anthropic
-            | ProviderKind::Responses
-            | ProviderKind::Gemini
-            | ProviderKind::Bedrock => {
-                let one = spec.endpoints.first().ok_or_else(|| Error::internal("a provider without an endpoint"))?;
-                let signer =
-                    |region: &String| Some(Signer { credentials: self.credentials.clone()?, region: region.clone() });
-                let endpoint = Endpoint {
-                    format: spec.kind.format().ok_or_else(|| Error::internal("a provider without a format"))?,
-                    signer: spec.region.as_ref().and_then(signer),
-                    base_url: one.base_url.parse().map_err(|_| Error::internal("a provider's base URL is not one"))?,
-                    api_key: self.key(one.api_key.as_ref()).await?,
-                    connect_timeout: Duration::from_millis(spec.connect_timeout_ms),
-                    first_byte_timeout: Duration::from_millis(spec.first_byte_timeout_ms),
-                    idle_timeout: Duration::from_millis(spec.idle_timeout_ms),
-                    output_limit_field: spec.output_limit,
-                    headers: HeaderMap::new(),
-                };
-                let client = self.client(spec, &endpoint)?;
-                Ok(Provider::Server(Server::new(client, endpoint)))
-            }
+    /// `Unavailable` if none of its keys can be had, `Internal` if its entry is not usable.
+    pub async fn upstream(&self, spec: &ProviderSpec) -> Result<Upstream> {
+        let Some(format) = spec.kind.format() else {
+            let target = Target { provider: Provider::Echo, breaker: None, weight: 1 };
+            return Ok(Upstream { targets: vec![target] });
+        };
+        let kept = self.kept(spec)?;
+        let mut targets = Vec::with_capacity(spec.endpoints.len());
+        let mut missing = None;
+        for (one, breaker) in spec.endpoints.iter().zip(&kept.breakers) {
+            let api_key = match self.key(one.api_key.as_ref()).await {
+                Ok(key) => key,
+                // The others may do.
+                Err(error) => {
+                    missing = Some(error);
+                    continue;
+                }
+            };
+            let endpoint = self.endpoint(spec, format, one, api_key)?;
+            let provider = Provider::Server(Server::new(kept.client.clone(), endpoint));
+            targets.push(Target { provider, breaker: Some(Arc::clone(breaker)), weight: one.weight });
+        }
+        match missing {
+            Some(error) if targets.is_empty() => Err(error),
+            Some(_) | None => Ok(Upstream { targets }),
         }
     }
 
-    fn client(&self, spec: &ProviderSpec, endpoint: &Endpoint) -> Result<reqwest::Client> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(spec) {
-            return Ok(client.clone());
+    fn endpoint(
+        &self,
+        spec: &ProviderSpec,
+        format: WireFormat,
+        one: &EndpointSpec,
+        api_key: Option<String>,
+    ) -> Result<Endpoint> {
+        let signer = |region: &String| {
+            Some(Signer { credentials: self.credentials.clone()?, region: region.clone(), clock: Clock::System })
+        };
+        Ok(Endpoint {
+            format,
+            base_url: one.base_url.parse().map_err(|_| Error::internal("a provider's base URL is not one"))?,
+            api_key,
+            signer: spec.region.as_ref().and_then(signer),
+            first_byte_timeout: Duration::from_millis(spec.first_byte_timeout_ms),
+            idle_timeout: Duration::from_millis(spec.idle_timeout_ms),
+            output_limit_field: spec.output_limit,
+            headers: HeaderMap::new(),
+        })
+    }
+
+    fn kept(&self, spec: &ProviderSpec) -> Result<Kept> {
+        let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = all.get(spec) {
+            return Ok(kept.clone());
         }
-        let client = endpoint.client().map_err(Error::internal)?;
-        clients.insert(spec.clone(), client.clone());
-        Ok(client)
+        let timeout = Duration::from_millis(spec.connect_timeout_ms);
+        let client = super::provider::client(timeout).map_err(Error::internal)?;
+        let breakers = spec.endpoints.iter().map(|_| Breaker::new(spec.breaker)).collect();
+        let kept = Kept { client, breakers };
+        all.insert(spec.clone(), kept.clone());
+        Ok(kept)
     }
 
     async fn key(&self, reference: Option<&KeyReference>) -> Result<Option<String>> {
@@ -104,5 +194,18 @@ impl Upstreams {
         let secret = self.secrets.get_secret_value().secret_id(id).send().await;
         let secret = secret.map_err(|error| format!("secret {id}: {}", DisplayErrorContext(error)))?;
         secret.secret_string.ok_or_else(|| format!("secret {id} has no text"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_come_first_in_proportion_to_their_weights() {
+        let target = |weight| Target { provider: Provider::Echo, breaker: None, weight };
+        let upstream = Upstream { targets: vec![target(9), target(1)] };
+        let first = (0..10_000).filter(|_| upstream.in_turn()[0].weight == 9).count();
+        assert!((8_700..9_300).contains(&first), "{first} of 10,000");
     }
 }

@@ -83,6 +83,16 @@ pub struct Need {
 }
 
 impl Need {
+    /// The larger of both, kind by kind.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+            cost: self.cost.max(other.cost),
+        }
+    }
+
     /// Input and output together.
     #[must_use]
     pub fn tokens(&self) -> u64 {

@@ -11,6 +11,10 @@
 //! | `TENANT#<tnt>#LEDGER#<hour>` | `<req>` | one request, by its start |
 //! | `TENANT#<tnt>#TOTALS` | `B#<hour>#<nnn>` | totals of ten seconds |
 //! | | `H#<hour>`, `D#<day>`, `M#<month>` | totals of an hour, a day, a month |
+//! | `TENANT#<tnt>#CACHE#<hash>` | `PART#<nn>` | a kept answer, in as many items as it needs |
+//! | `TENANT#<tnt>#NEAR#<hash>` | `<ms>#<hash>` | the vector of an answered question, by time |
+//! | `TENANT#<tnt>#SESSION#<id>` | `HEAD` | a session: its lock, its summary, how many turns it has |
+//! | | `TURN#<req>#<nnnnnnnn>#<pp>` | a part of a turn, by the request that began the conversation, number and part |
 //! | `CATALOGUE` | `V#<effective>` | a version of the model catalogue, by the time it takes effect |
 //! | `ACTIVE#<month>` | `<tnt>` | a tenant that has a meter in the month |
 
@@ -18,7 +22,7 @@ use ulid::Ulid;
 
 use crate::{
     clock::{Granularity, Period, Timestamp},
-    id::{KeyId, RequestId, TenantId},
+    id::{KeyId, RequestId, SessionId, TenantId},
 };
 
 /// Name of the partition key attribute.
@@ -43,6 +47,18 @@ pub(super) fn ledger(id: TenantId, hour: Period) -> String {
 
 pub(super) fn totals(id: TenantId) -> String {
     format!("TENANT#{id}#TOTALS")
+}
+
+pub(super) fn cached(id: TenantId, key: &str) -> String {
+    format!("TENANT#{id}#CACHE#{key}")
+}
+
+pub(super) fn neighbours(id: TenantId, group: &str) -> String {
+    format!("TENANT#{id}#NEAR#{group}")
+}
+
+pub(super) fn session(id: TenantId, session: &SessionId) -> String {
+    format!("TENANT#{id}#SESSION#{session}")
 }
 
 pub(super) fn active(month: Period) -> String {
@@ -172,6 +188,25 @@ pub fn total(period: Period) -> String {
     format!("{letter}#{period}")
 }
 
+/// The state of a session.
+pub const HEAD: &str = "HEAD";
+
+/// What all turns of a conversation begin with; `born` is the request that began it, so that one which takes the place
+/// of a deleted or expired one never meets its turns.
+#[must_use]
+pub fn turns(born: RequestId) -> String {
+    format!("TURN#{born}#")
+}
+
+/// The greatest number of a part.
+pub const LAST_PART: u8 = 99;
+
+/// A part of a turn. Padded, so that text order is the order of the conversation.
+#[must_use]
+pub fn turn(born: RequestId, number: u32, part: u8) -> String {
+    format!("TURN#{born}#{number:08}#{part:02}")
+}
+
 /// A version of the catalogue. Padded, so that text order is time order.
 #[must_use]
 pub fn catalogue_version(effective: Timestamp) -> String {
@@ -200,6 +235,15 @@ mod tests {
             let (a, b) = (TenantId::new(Timestamp(a >> 16)), TenantId::new(Timestamp(b >> 16)));
             prop_assert!(!totals(a).starts_with(&tenant(b)));
         }
+    }
+
+    #[test]
+    fn parts_of_turns_sort_by_turn_then_part() {
+        let born = RequestId::new(Timestamp(5));
+        let keys =
+            [(0, 0), (0, 1), (0, 10), (1, 0), (9, LAST_PART), (10, 0)].map(|(number, part)| turn(born, number, part));
+        assert!(keys.is_sorted());
+        assert!(keys.iter().all(|key| key.starts_with(&turns(born))));
     }
 
     #[test]

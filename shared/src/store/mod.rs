@@ -4,4 +4,4 @@ pub mod keys;
 mod table;
 
 pub use table::{Item, Partition, Rows, Table, TenantTable, Written, failure, is_condition_failure};
-pub(crate) use table::{number, parse};
+pub(crate) use table::{number, parse, text};

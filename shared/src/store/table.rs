@@ -1,13 +1,16 @@
 //! Handles on the table. [`Table`] itself reads nothing: a caller first binds it to a tenant, or to one of the few
 //! global partitions, and the handle that it gets can name no other.
 
-use std::{collections::HashMap, marker::PhantomData};
+use std::{collections::HashMap, marker::PhantomData, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::{query::builders::QueryFluentBuilder, update_item::builders::UpdateItemFluentBuilder},
-    types::{AttributeValue, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, Update},
+    types::{
+        AttributeValue, DeleteRequest, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, Update,
+        WriteRequest,
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -15,7 +18,7 @@ use super::keys::{self, PK, SK};
 use crate::{
     clock::Period,
     error::{Error, Result},
-    id::TenantId,
+    id::{SessionId, TenantId},
 };
 
 /// An item as the SDK has it.
@@ -100,6 +103,24 @@ impl TenantTable {
     #[must_use]
     pub fn totals(&self) -> Partition {
         self.table.partition(keys::totals(self.id))
+    }
+
+    /// A kept answer, by the hash of its request.
+    #[must_use]
+    pub fn cached(&self, key: &str) -> Partition {
+        self.table.partition(keys::cached(self.id, key))
+    }
+
+    /// Answered questions that may be compared, by the hash of what they share.
+    #[must_use]
+    pub fn neighbours(&self, group: &str) -> Partition {
+        self.table.partition(keys::neighbours(self.id, group))
+    }
+
+    /// One conversation.
+    #[must_use]
+    pub fn session(&self, session: &SessionId) -> Partition {
+        self.table.partition(keys::session(self.id, session))
     }
 
     /// The marker that says that the tenant is active in a month.
@@ -189,6 +210,48 @@ impl Partition {
     /// `Unavailable` if the table can't be reached.
     pub async fn put_new(&self, sort: &str, value: &impl Serialize) -> Result<Written> {
         self.put_if(sort, value, "attribute_not_exists(pk)", &[]).await
+    }
+
+    /// Deletes an item on a condition; values of the condition are `(":name", value)`.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn delete_if(&self, sort: &str, condition: &str, values: &[(&str, AttributeValue)]) -> Result<Written> {
+        let mut request = self.table.client.delete_item().table_name(&self.table.name);
+        for (name, value) in values {
+            request = request.expression_attribute_values(*name, value.clone());
+        }
+        written(request.set_key(Some(self.key(sort))).condition_expression(condition).send().await)
+    }
+
+    /// Deletes the items under these sort keys; what is not there is no error.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached or leaves items undeleted; then some are deleted and some are not.
+    pub async fn delete_all(&self, sorts: &[String]) -> Result<()> {
+        const MOST_IN_ONE_CALL: usize = 25;
+        const PAUSES: [u64; 6] = [0, 10, 25, 50, 100, 200];
+        for sorts in sorts.chunks(MOST_IN_ONE_CALL) {
+            let mut left = sorts.iter().map(|sort| self.delete_request(sort)).collect::<Result<Vec<_>>>()?;
+            for pause in PAUSES {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                let request = self.table.client.batch_write_item().request_items(&self.table.name, left);
+                let sent = request.send().await.map_err(failure)?;
+                left = sent.unprocessed_items.unwrap_or_default().remove(&self.table.name).unwrap_or_default();
+                if left.is_empty() {
+                    break;
+                }
+            }
+            if !left.is_empty() {
+                return Err(Error::Unavailable("items were left undeleted".into()));
+            }
+        }
+        Ok(())
+    }
+
+    fn delete_request(&self, sort: &str) -> Result<WriteRequest> {
+        let delete = DeleteRequest::builder().set_key(Some(self.key(sort))).build().map_err(Error::internal)?;
+        Ok(WriteRequest::builder().delete_request(delete).build())
     }
 
     /// An update of one item, to be given its expression and sent.

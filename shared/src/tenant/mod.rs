@@ -1,13 +1,15 @@
 //! Tenants, their configuration and their API keys.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    cache::CacheSettings,
     clock::Timestamp,
     error::{Error, Result},
+    guard::{Guard, Guardrails},
     id::{KeyId, TenantId},
     quota::Limits,
 };
@@ -15,6 +17,9 @@ use crate::{
 mod repo;
 
 pub use repo::Tenants;
+
+/// The most fallback models of a request.
+pub const MOST_FALLBACKS: usize = 8;
 
 /// A customer of the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,9 +61,26 @@ pub struct TenantConfig {
     /// Put before the messages of requests that bring no system prompt of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_prompt: Option<String>,
+    /// Models to try, in this order, where the one that was asked for fails before it has said anything; by name or alias.
+    /// Those that a request names itself come instead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<String>,
+    /// When answers are kept to be given again.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cache: CacheSettings,
     /// Origins whose pages may call with this tenant's keys (`https://app.example.com`), or `*`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_origins: Vec<String>,
+    /// How long a conversation is kept after its last turn, in seconds, 60 to 34,560,000 (400 days); 30 days if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 60, maximum = 34_560_000)]
+    pub session_ttl_seconds: Option<u64>,
+    /// Whether what no longer fits into the model's window is summarised by the model, instead of forgotten.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub session_summary: bool,
+    /// What is forbidden, hidden and limited in requests and answers.
+    #[serde(default, skip_serializing_if = "Guardrails::is_default")]
+    pub guardrails: Guardrails,
 }
 
 impl TenantConfig {
@@ -69,6 +91,7 @@ impl TenantConfig {
     pub fn check(&self) -> Result<()> {
         const LONGEST_SYSTEM_PROMPT: usize = 100_000;
         const MOST_LISTED: usize = 1_000;
+        const SESSION_TTL: RangeInclusive<u64> = 60..=400 * 24 * 3_600;
         if self.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature)) {
             return Err(Error::invalid("temperature", "temperature must be from 0 to 2"));
         }
@@ -81,6 +104,15 @@ impl TenantConfig {
         if self.allowed_models.as_ref().is_some_and(|models| models.len() > MOST_LISTED) {
             return Err(Error::invalid("allowed_models", "allowed_models must list at most 1,000 models"));
         }
+        if self.fallbacks.len() > MOST_FALLBACKS {
+            return Err(Error::invalid("fallbacks", format!("fallbacks must list at most {MOST_FALLBACKS} models")));
+        }
+        self.cache.check()?;
+        if self.session_ttl_seconds.is_some_and(|seconds| !SESSION_TTL.contains(&seconds)) {
+            let detail = "session_ttl_seconds must be from 60 to 34,560,000 (400 days)";
+            return Err(Error::invalid("session_ttl_seconds", detail));
+        }
+        Guard::compile(&self.guardrails)?;
         let good = |origin: &String| origin == "*" || is_origin(origin);
         match self.allowed_origins.iter().position(|origin| !good(origin)) {
             Some(index) => {
@@ -94,11 +126,22 @@ impl TenantConfig {
         }
     }
 
+    /// How long a conversation is kept after its last turn.
+    #[must_use]
+    pub fn session_ttl(&self) -> Duration {
+        const DEFAULT: Duration = Duration::from_hours(30 * 24);
+        self.session_ttl_seconds.map_or(DEFAULT, Duration::from_secs)
+    }
+
     /// Whether pages of `origin` may call.
     #[must_use]
     pub fn allows_origin(&self, origin: &str) -> bool {
         self.allowed_origins.iter().any(|allowed| allowed == "*" || allowed == origin)
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn is_origin(text: &str) -> bool {
@@ -175,6 +218,18 @@ mod tests {
         let config =
             TenantConfig { allowed_origins: vec!["*".into(), "app.example.com".into()], ..TenantConfig::default() };
         assert!(matches!(config.check(), Err(Error::Invalid { param, .. }) if param == "allowed_origins[1]"));
+        let config: TenantConfig =
+            serde_json::from_str(r#"{"guardrails": {"deny": [{"name": "a", "pattern": "("}]}}"#).unwrap();
+        assert!(matches!(config.check(), Err(Error::Invalid { param, .. }) if param == "guardrails.deny[0].pattern"));
+    }
+
+    #[test]
+    fn a_session_is_kept_for_a_minute_at_least_and_400_days_at_most() {
+        let check = |seconds| TenantConfig { session_ttl_seconds: Some(seconds), ..TenantConfig::default() }.check();
+        assert!(check(60).is_ok() && check(34_560_000).is_ok());
+        for seconds in [0, 59, 34_560_001, u64::MAX] {
+            assert!(matches!(check(seconds), Err(Error::Invalid { param, .. }) if param == "session_ttl_seconds"));
+        }
     }
 
     #[test]

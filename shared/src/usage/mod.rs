@@ -42,6 +42,19 @@ pub enum Outcome {
     Lost,
 }
 
+/// An attempt at a provider that came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedAttempt {
+    /// The model that was asked, as the catalogue calls it.
+    pub model: String,
+    /// The code of its failure, or `superseded` if another attempt was faster.
+    pub code: String,
+    /// Milliseconds that it took.
+    pub ms: u64,
+    /// What the provider may want for having read the prompt, by LMO's count and at the tenant's price; 0 if it refused.
+    pub nano_usd: NanoUsd,
+}
+
 /// One request in the ledger. It never changes once it is there, and has nothing of what was asked or answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -64,8 +77,11 @@ pub struct Entry {
     pub unbilled: Tokens,
     /// How it ended.
     pub outcome: Outcome,
-    /// Attempts at the provider.
+    /// Attempts at providers, the one that answered included.
     pub attempts: u32,
+    /// Those that came to nothing. The tenant doesn't pay for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_attempts: Vec<FailedAttempt>,
     /// Milliseconds until the first piece of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_ms: Option<u64>,

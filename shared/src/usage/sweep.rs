@@ -245,6 +245,7 @@ fn lost(request: RequestId, hold: &Hold, now: Timestamp) -> Entry {
         unbilled: Tokens::ZERO,
         outcome: Outcome::Lost,
         attempts: 0,
+        failed_attempts: Vec::new(),
         first_ms: None,
         total_ms: u64::try_from(now.since(request.made_at()).min(Duration::from_hours(24)).as_millis()).unwrap_or(0),
         expires_at: ledger::expires_at(request),

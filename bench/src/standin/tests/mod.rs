@@ -1,9 +1,19 @@
 //! The stand-in over real connections, as a client sees it.
 
 mod answers;
+mod anthropic;
+mod bedrock;
+mod embeddings;
 mod faults;
+mod formats;
+mod gemini;
+mod hearing;
+mod prompts;
+mod responses;
+mod speaking;
 mod tools;
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -14,9 +24,16 @@ fn standin() -> Standin {
     Standin::start(StandinOptions::default()).unwrap()
 }
 
+/// One for all tests, because it takes long to make; without a pool, because each test has a runtime of its own.
+fn client() -> &'static reqwest::Client {
+    static CLIENT: LazyLock<reqwest::Client> =
+        LazyLock::new(|| reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap());
+    &CLIENT
+}
+
 async fn post(standin: &Standin, body: &Value) -> reqwest::Response {
     let url = format!("{}/chat/completions", standin.base_url());
-    reqwest::Client::new().post(url).body(body.to_string()).send().await.unwrap()
+    client().post(url).body(body.to_string()).send().await.unwrap()
 }
 
 fn asking(prompt: &str) -> Value {

@@ -1,7 +1,7 @@
 //! The request: fields that decide what it costs are read, all others are passed on.
 
 use lmo_shared::{
-    answer::Ask,
+    answer::{Ask, Options},
     error::{Error, Result},
     http::StopSequences,
     llm::{Fields, Message, Prompt},
@@ -77,7 +77,7 @@ impl ChatRequest {
         self.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false)
     }
 
-    pub fn into_ask(self) -> Result<Ask> {
+    pub fn into_ask(self, options: Options) -> Result<Ask> {
         if let Some(field) =
             MULTIPLIERS.iter().find(|field| self.extra.get(**field).is_some_and(|value| !value.is_null()))
         {
@@ -99,6 +99,6 @@ impl ChatRequest {
             extra,
             ..Prompt::default()
         };
-        Ok(Ask { model: self.model, prompt, stream: self.stream.unwrap_or(false) })
+        Ok(Ask { model: self.model, prompt, stream: self.stream.unwrap_or(false), options })
     }
 }

@@ -77,6 +77,10 @@ impl Chunks {
     }
 
     fn chunk(&mut self, chunk: Chunk, out: &mut Frames) {
+        // What a provider of another format says beside the answer has no words here.
+        if chunk.choices.is_empty() && chunk.extra.is_empty() {
+            return;
+        }
         let choices: Vec<_> = chunk.choices.into_iter().map(|delta| self.choice(delta)).collect();
         // With `include_usage`, all chunks but the last carry a null.
         let usage = self.shows_usage.then_some(Value::Null);

@@ -32,6 +32,17 @@ impl Running {
         Self { lmo: setup.start(), setup, standin }
     }
 
+    /// Stops, creates another tenant and starts again; returns the tenant's id and key. The demo tenant keeps its own.
+    pub fn with_another_tenant(&mut self) -> (String, String) {
+        self.lmo.signal("TERM");
+        self.lmo.wait();
+        let tenant = self.setup.tenant(&[]);
+        let key = std::mem::take(&mut self.lmo.key);
+        self.lmo = self.setup.start();
+        self.lmo.key = key;
+        tenant
+    }
+
     /// The body of the latest request that the provider got.
     pub fn upstream_body(&self) -> Value {
         self.standin.stats().recent.last().unwrap().body.clone()

@@ -1,26 +1,151 @@
-//! AWS Signature Version 4 for requests to Bedrock.
+//! AWS Signature Version 4 for requests to Bedrock (IAM User Guide, "Create a signed AWS API request").
 
-use aws_credential_types::provider::SharedCredentialsProvider;
-use http::HeaderMap;
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4::SigningParams,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::Url;
 
-use crate::llm::ProviderError;
+use super::credentials::CachedCredentials;
+use crate::{clock::Clock, llm::ProviderError};
+
+/// The name of the service in a signature, which is not the one in its endpoint (`bedrock-runtime`).
+const SERVICE: &str = "bedrock";
 
 /// Signs requests with the credentials of the process.
 #[derive(Debug, Clone)]
 pub struct Signer {
-    /// Where the credentials come from. They are cached there.
-    pub credentials: SharedCredentialsProvider,
+    /// Whose requests they are.
+    pub credentials: CachedCredentials,
     /// The region of the endpoint.
     pub region: String,
+    /// When a request is signed. It is good for five minutes.
+    pub clock: Clock,
 }
 
 impl Signer {
-    /// Adds the header fields of a signature.
+    /// Adds the header fields of a signature to those of a `POST`, all of which it covers, as it does the URL and the
+    /// body.
     ///
     /// # Errors
-    /// `Credentials` if there are none.
-    pub async fn sign(&self, _url: &Url, _headers: &mut HeaderMap, _body: &[u8]) -> Result<(), ProviderError> {
-        Err(ProviderError::Credentials)
+    /// `Credentials` if there are none, or something can't be signed.
+    pub async fn sign(&self, url: &Url, headers: &mut HeaderMap, body: &[u8]) -> Result<(), ProviderError> {
+        let credentials = self.credentials.get().await?;
+        let scope = Scope { service: SERVICE, region: &self.region, time: self.clock.now().into() };
+        let signature = scope.signature(credentials, url, headers, body).ok_or(ProviderError::Credentials)?;
+        headers.extend(signature);
+        Ok(())
+    }
+}
+
+/// What a signature is good for.
+struct Scope<'a> {
+    service: &'a str,
+    region: &'a str,
+    time: SystemTime,
+}
+
+impl Scope<'_> {
+    /// The header fields of a signature; `None` if something can't be signed. The settings are the usual ones: the path
+    /// is encoded a second time, as every service but S3 wants it, and the body is in the signature.
+    fn signature(&self, credentials: Credentials, url: &Url, headers: &HeaderMap, body: &[u8]) -> Option<HeaderMap> {
+        let identity = credentials.into();
+        let params = SigningParams::builder()
+            .identity(&identity)
+            .region(self.region)
+            .name(self.service)
+            .time(self.time)
+            .settings(SigningSettings::default())
+            .build()
+            .ok()?
+            .into();
+        let fields: Vec<_> =
+            headers.iter().map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect::<Option<_>>()?;
+        let request = SignableRequest::new("POST", url.as_str(), fields.into_iter(), SignableBody::Bytes(body)).ok()?;
+        let (instructions, _) = sign(request, &params).ok()?.into_parts();
+        let sensitive = |(name, value)| {
+            let mut value = HeaderValue::from_str(value).ok()?;
+            value.set_sensitive(true);
+            Some((HeaderName::from_bytes(str::as_bytes(name)).ok()?, value))
+        };
+        instructions.headers().map(sensitive).collect()
+    }
+}
+
+/// Against AWS's own test suite for the signature (`aws-sig-v4-test-suite`).
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::provider::SharedCredentialsProvider;
+
+    use super::*;
+    use crate::clock::Timestamp;
+
+    const TOKEN: &str = "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA==";
+
+    fn credentials(token: Option<&str>) -> Credentials {
+        let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+        Credentials::new("AKIDEXAMPLE", secret, token.map(str::to_owned), None, "test")
+    }
+
+    fn at() -> Timestamp {
+        Timestamp::parse("2015-08-30T12:36:00Z").unwrap()
+    }
+
+    fn authorization(signed: &HeaderMap) -> &str {
+        signed["authorization"].to_str().unwrap()
+    }
+
+    fn sign_example(token: Option<&str>) -> HeaderMap {
+        let scope = Scope { service: "service", region: "us-east-1", time: at().into() };
+        let url = "https://example.amazonaws.com/".parse().unwrap();
+        scope.signature(credentials(token), &url, &HeaderMap::new(), b"").unwrap()
+    }
+
+    async fn sign_for_bedrock(url: &str, body: &[u8]) -> HeaderMap {
+        let clock = Clock::manual(at());
+        let credentials = CachedCredentials::new(SharedCredentialsProvider::new(credentials(None)), clock.clone());
+        let signer = Signer { credentials, region: "us-east-1".to_owned(), clock };
+        let mut headers: HeaderMap =
+            [(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().collect();
+        signer.sign(&url.parse().unwrap(), &mut headers, body).await.unwrap();
+        headers
+    }
+
+    #[test]
+    fn a_plain_request_has_the_signature_of_the_test_suite() {
+        let expected = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, \
+            SignedHeaders=host;x-amz-date, \
+            Signature=5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b";
+        let signed = sign_example(None);
+        assert_eq!(authorization(&signed), expected);
+        assert_eq!(signed["x-amz-date"], "20150830T123600Z");
+    }
+
+    #[test]
+    fn a_session_token_is_sent_and_signed() {
+        let signed = sign_example(Some(TOKEN));
+        let expected = "Signature=85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead";
+        assert!(authorization(&signed).ends_with(expected), "{signed:?}");
+        assert_eq!(signed["x-amz-security-token"], TOKEN);
+    }
+
+    #[test]
+    fn credentials_are_not_shown() {
+        assert!(!format!("{:?}", sign_example(Some(TOKEN))).contains("AKIDEXAMPLE"));
+    }
+
+    #[tokio::test]
+    async fn another_body_or_path_has_another_signature() {
+        let url = "https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.nova-lite-v1:0/converse";
+        let signed = sign_for_bedrock(url, b"{}").await;
+        assert!(authorization(&signed).contains("/us-east-1/bedrock/aws4_request"));
+        assert!(authorization(&signed).contains("SignedHeaders=content-type;host;x-amz-date"));
+        assert_ne!(authorization(&signed), authorization(&sign_for_bedrock(url, b"{ }").await));
+        let stream = format!("{url}-stream");
+        assert_ne!(authorization(&signed), authorization(&sign_for_bedrock(&stream, b"{}").await));
     }
 }

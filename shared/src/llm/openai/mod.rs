@@ -4,6 +4,7 @@
 pub use stream::StreamDecoder;
 
 mod envelope;
+mod foreign;
 mod object;
 pub mod request;
 pub mod response;

@@ -6,7 +6,8 @@ use serde::{
 };
 use serde_json::{Value, json};
 
-use crate::llm::{Call, ProviderError, format::WireRequest, provider::OutputLimitField};
+use super::foreign;
+use crate::llm::{Call, ProviderError, WireFormat, format::WireRequest, provider::OutputLimitField};
 
 /// Fields that a caller's `extra` can't set: LMO writes them itself, or they would get around the output limit, the
 /// prompt's bound, the model or its price at one of the servers that speak this format.
@@ -40,11 +41,20 @@ const RESERVED: [&str; 24] = [
     "service_tier",
 ];
 
-/// Writes a call.
+/// Writes a call. A prompt that was written as chat completions goes through as it is; of others only what every server
+/// knows.
 ///
 /// # Errors
 /// `Unsupported` if the prompt has something that this format can't say.
 pub fn write(call: &Call<'_>, limit: OutputLimitField) -> Result<WireRequest, ProviderError> {
+    if call.prompt.origin == WireFormat::ChatCompletions {
+        return encode(call, limit);
+    }
+    let prompt = foreign::translate(call.prompt)?;
+    encode(&Call { prompt: &prompt, ..*call }, limit)
+}
+
+fn encode(call: &Call<'_>, limit: OutputLimitField) -> Result<WireRequest, ProviderError> {
     let body = body(call, limit).map_err(|error| ProviderError::unsupported("temperature", error.to_string()))?;
     Ok(WireRequest::new(["chat", "completions"], body))
 }

@@ -33,13 +33,12 @@ pub(in crate::llm) fn serve(answer: impl Fn(TcpStream) + Send + 'static) -> (Ser
         signer: None,
         base_url,
         api_key: Some("sk-test".to_owned()),
-        connect_timeout: LONG,
         first_byte_timeout: LONG,
         idle_timeout: LONG,
         output_limit_field: OutputLimitField::MaxTokens,
         headers: HeaderMap::new(),
     };
-    (Server::new(endpoint.client().unwrap(), endpoint), received)
+    (Server::new(crate::llm::provider::client(LONG).unwrap(), endpoint), received)
 }
 
 /// Reads a request up to the end of its JSON.

@@ -1,0 +1,232 @@
+//! A turn that is being answered: it has the session's lock until it ends.
+
+use std::{collections::VecDeque, time::Duration};
+
+use aws_sdk_dynamodb::{
+    operation::{transact_write_items::TransactWriteItemsError, update_item::builders::UpdateItemFluentBuilder},
+    types::{TransactWriteItem, Update},
+};
+use futures_util::StreamExt;
+
+use super::{
+    Head, Opening, PAUSES, Past, Room, Said, SessionId, Summary, Weight, head,
+    past::{self, Part},
+    read::Backwards,
+};
+use crate::{
+    clock::Clock,
+    error::{Error, Result},
+    llm::Prompt,
+    store::{Partition, TenantTable, failure, is_condition_failure, keys, number, text},
+};
+
+/// The most bytes of a conversation that are read for one turn, whatever the model's window.
+const MOST_READ: usize = 8_000_000;
+
+/// How many items are renewed at once.
+const RENEWED_TOGETHER: usize = 8;
+
+/// How far back to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// As far as the turns fit into the model's window, and one turn further.
+    Fitting,
+    /// That far, and on to the turns that are in the summary.
+    Unsummarised,
+}
+
+/// A turn that has begun. End it with [`commit`](Self::commit) or [`abandon`](Self::abandon); one that is dropped
+/// blocks its session until its deadline.
+#[must_use = "its session is locked until it ends"]
+pub struct Turn {
+    table: TenantTable,
+    clock: Clock,
+    id: SessionId,
+    opening: Opening,
+    head: Head,
+    /// Number and parts of the turns that will not outlive the session unless they are renewed.
+    ageing: Vec<(u32, u8)>,
+}
+
+impl Turn {
+    pub(super) fn new(table: TenantTable, clock: Clock, id: SessionId, opening: Opening, head: Head) -> Self {
+        Self { table, clock, id, opening, head, ageing: Vec::new() }
+    }
+
+    /// How many turns came before it.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.head.turns
+    }
+
+    /// What the conversation's oldest turns were about, if it was summarised.
+    #[must_use]
+    pub fn summary(&self) -> Option<&Summary> {
+        self.head.summary.as_ref()
+    }
+
+    /// What was said before, oldest first, back to where it no longer fits into `room`, but never more than 8 MB.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn history(&mut self, room: &Room<'_>, reach: Reach) -> Result<Vec<Past>> {
+        let now = self.clock.now();
+        // It may take until its deadline to end, and the session lives on from there.
+        let outlived = self.opening.until.after(self.opening.ttl).seconds();
+        let summarised = match reach {
+            Reach::Fitting => u32::MAX,
+            Reach::Unsummarised => self.summary().map_or(0, |summary| summary.turns),
+        };
+        let mut turns = Backwards::from(&self.partition(), self.head.born, self.head.turns, now);
+        let mut found = VecDeque::new();
+        let (mut tokens, mut bytes) = (0_u64, 0);
+        self.ageing.clear();
+        while let Some(turn) = turns.next().await? {
+            if turn.expires_at < outlived {
+                self.ageing.push((turn.number, turn.parts));
+            }
+            tokens = tokens.saturating_add(room.tokens(&turn.weight));
+            bytes += turn.bytes;
+            let enough = tokens > room.left() && turn.number <= summarised;
+            found.push_front(turn);
+            if enough || bytes > MOST_READ {
+                break;
+            }
+        }
+        Ok(found.into())
+    }
+
+    /// Adds the turn and ends it. Nothing is added unless it still has the lock. If adding fails, the lock is given back.
+    ///
+    /// # Errors
+    /// `Conflict` if the session was deleted meanwhile, or another turn began after this one's deadline; `Invalid` if
+    /// the answer is longer than a session keeps (3.5 MB with what was asked); `Unavailable` if the table can't be
+    /// reached.
+    pub async fn commit(self, said: Said) -> Result<()> {
+        let added = self.add(said).await;
+        match &added {
+            Ok(()) => self.renew().await,
+            Err(Error::Conflict(_)) => {}
+            Err(_) => {
+                if let Err(error) = head::unlock(&self.partition(), self.opening.request).await {
+                    tracing::warn!(request = %self.opening.request, ?error, "a session stays locked until its turn's deadline");
+                }
+            }
+        }
+        added
+    }
+
+    /// Ends the turn and leaves the conversation as it was.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached; then the session stays locked until the turn's deadline.
+    pub async fn abandon(self) -> Result<()> {
+        head::unlock(&self.partition(), self.opening.request).await
+    }
+
+    fn partition(&self) -> Partition {
+        self.table.session(&self.id)
+    }
+
+    async fn add(&self, said: Said) -> Result<()> {
+        let Said { asked, answered, model, summary } = said;
+        let mut messages = asked.into_messages();
+        messages.extend(answered);
+        let said = Prompt::new(messages);
+        let json = past::write(&said.messages)?;
+        if json.len() > past::MOST_BYTES {
+            let detail = "question and answer together are longer than what a session keeps of a turn (3.5 MB)";
+            return Err(Error::invalid("context.sessionId", detail));
+        }
+        let turn = Part {
+            number: self.head.turns,
+            index: 0,
+            parts: 0,
+            request: self.opening.request,
+            at: self.clock.now(),
+            weight: Weight::of(&said),
+            body: Vec::new(),
+            expires_at: self.turn_expiry(),
+        };
+        let partition = self.partition();
+        let head = TransactWriteItem::builder().update(self.head_update(&partition, &model, summary.as_ref())?).build();
+        let put = |part: &Part| {
+            let put = partition.put_new_in_transaction(&part.sort(self.head.born), part)?;
+            Ok(TransactWriteItem::builder().put(put).build())
+        };
+        let parts = past::cut(&turn, &json)?;
+        self.transact(std::iter::once(Ok(head)).chain(parts.iter().map(put)).collect::<Result<_>>()?).await
+    }
+
+    /// Counts the turn and gives the lock back, if it is still this turn's.
+    fn head_update(&self, partition: &Partition, model: &str, summary: Option<&Summary>) -> Result<Update> {
+        let set = "SET turns = :turns, updated_at = :now, expires_at = :expires, model = :model";
+        let also = if summary.is_some() { ", summary = :summary" } else { "" };
+        let now = self.clock.now();
+        let mut update = partition
+            .update_in_transaction(keys::HEAD)
+            .update_expression(format!("{set}{also} REMOVE busy_request, busy_until"))
+            .condition_expression("busy_request = :request")
+            .expression_attribute_values(":request", text(&self.opening.request.to_string()))
+            .expression_attribute_values(":turns", number(self.head.turns + 1))
+            .expression_attribute_values(":now", number(now.0))
+            .expression_attribute_values(":expires", number(now.after(self.opening.ttl).seconds()))
+            .expression_attribute_values(":model", text(model));
+        if let Some(summary) = summary {
+            let summary = serde_dynamo::to_attribute_value(summary).map_err(Error::internal)?;
+            update = update.expression_attribute_values(":summary", summary);
+        }
+        update.build().map_err(Error::internal)
+    }
+
+    /// Sends a transaction, again if another write has one of its items at the moment.
+    async fn transact(&self, parts: Vec<TransactWriteItem>) -> Result<()> {
+        let request = self.table.table().client().transact_write_items().set_transact_items(Some(parts));
+        for pause in PAUSES {
+            let Err(error) = request.clone().send().await else { return Ok(()) };
+            let causes = match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect()
+                }
+                _ => Vec::new(),
+            };
+            if causes.contains(&"ConditionalCheckFailed") {
+                let id = &self.id;
+                return Err(Error::Conflict(format!("session `{id}` was deleted or taken over before its turn ended")));
+            }
+            if !causes.contains(&"TransactionConflict") {
+                return Err(failure(error));
+            }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        Err(Error::Unavailable("the session is contended".into()))
+    }
+
+    /// A quarter of the time more than the session has: so long its turns need not be touched.
+    fn turn_expiry(&self) -> u64 {
+        self.clock.now().after(self.opening.ttl + self.opening.ttl / 4).seconds()
+    }
+
+    /// Lets the turns that were read live as long as the session. What fails is tried again with the next turn.
+    async fn renew(&self) {
+        let partition = self.partition();
+        let until = number(self.turn_expiry());
+        let renewal = |turn, part| {
+            let update = partition.update(&keys::turn(self.head.born, turn, part));
+            update
+                .update_expression("SET expires_at = :until")
+                // One that was deleted stays so.
+                .condition_expression("attribute_exists(pk)")
+                .expression_attribute_values(":until", until.clone())
+        };
+        let parts = self.ageing.iter().flat_map(|(turn, parts)| (0..*parts).map(|part| (*turn, part)));
+        let renewals: Vec<_> = parts.map(|(turn, part)| renewal(turn, part)).collect();
+        let renewals = futures_util::stream::iter(renewals).map(UpdateItemFluentBuilder::send);
+        let mut renewed = renewals.buffer_unordered(RENEWED_TOGETHER);
+        while let Some(sent) = renewed.next().await {
+            if let Some(error) = sent.err().filter(|error| !is_condition_failure(error)) {
+                tracing::warn!(request = %self.opening.request, error = ?failure(error), "a turn was not renewed");
+            }
+        }
+    }
+}
