@@ -119,8 +119,7 @@ impl Place<'_> {
                 Part::Other(value) if value["type"] == "thinking" || value["type"] == "redacted_thinking" => {
                     items.extend(reasoning::item(value));
                 }
-                Part::Other(_) => return Err(self.cant("content")),
-                Part::ImageUrl { .. } | Part::File { .. } => return Err(self.cant("content")),
+                Part::Other(_) | Part::ImageUrl { .. } | Part::File { .. } => return Err(self.cant("content")),
             }
         }
         if let Some(refusal) = self.message.extra.get("refusal").and_then(Value::as_str) {
