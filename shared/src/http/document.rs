@@ -14,7 +14,9 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{AnthropicError, AnthropicProblem, OpenAiError, OpenAiProblem, Problem, error::is_anthropics};
+use super::{
+    AnthropicDetails, AnthropicError, AnthropicProblem, OpenAiError, OpenAiProblem, Problem, error::is_anthropics,
+};
 
 const PROBLEM: &str = "application/problem+json";
 
@@ -117,6 +119,7 @@ pub fn document(mut paths: OpenApi) -> OpenApi {
         (OpenAiProblem::name(), OpenAiProblem::schema()),
         (OpenAiError::name(), OpenAiError::schema()),
         (AnthropicProblem::name(), AnthropicProblem::schema()),
+        (AnthropicDetails::name(), AnthropicDetails::schema()),
         (AnthropicError::name(), AnthropicError::schema()),
     ];
     components.schemas.extend(errors.map(|(name, schema)| (name.into_owned(), schema)));

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::{RequestLabel, rate_limit};
 use crate::{clock::Timestamp, error::Error, llm::ProviderError, quota::Refusal};
 pub(super) use anthropic::is_path as is_anthropics;
-pub use anthropic::{AnthropicError, AnthropicProblem, anthropic_body};
+pub use anthropic::{AnthropicDetails, AnthropicError, AnthropicProblem, anthropic_body};
 
 mod anthropic;
 

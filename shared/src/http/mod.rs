@@ -29,7 +29,8 @@ pub use ask::{AskRequest, Context, Cost, StopSequences};
 pub use body::{BODY_LIMIT, Body, Params, Segment};
 pub use document::Errors;
 pub use error::{
-    AnthropicError, AnthropicProblem, Failure, OpenAiError, OpenAiProblem, Problem, anthropic_body, openai_body, status,
+    AnthropicDetails, AnthropicError, AnthropicProblem, Failure, OpenAiError, OpenAiProblem, Problem, anthropic_body,
+    openai_body, status,
 };
 pub use options::answer_fields;
 pub use rate_limit::fields as rate_limit_fields;

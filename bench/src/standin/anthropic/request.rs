@@ -137,6 +137,8 @@ fn read_message(message: &Object<'_>, turns: &mut Vec<Turn>, pairing: &mut Pairi
                         turns.push(Turn { speaker: Speaker::Tool, texts: result_texts(&block)? });
                         continue;
                     }
+                    "thinking" => sealed(&block, "signature")?,
+                    "redacted_thinking" => sealed(&block, "data")?,
                     kind => known(&block, kind)?,
                 }
                 only_results = false;
@@ -168,6 +170,17 @@ fn result_texts(block: &Object<'_>) -> Result<Vec<String>, Flaw> {
             .map(|text| Ok(text.to_owned()))
             .collect(),
     }
+}
+
+/// Thoughts come back only as the API gave them: what seals them is at least base64.
+fn sealed(block: &Object<'_>, seal: &str) -> Result<(), Flaw> {
+    let text = block.need(seal, block.text(seal)?)?;
+    let is_base64 = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
+    if is_base64 && !text.is_empty() {
+        return Ok(());
+    }
+    let kind = block.text("type")?.unwrap_or_default();
+    Err(Flaw::other(format!("{}: Invalid `{seal}` in `{kind}` block", block.path)))
 }
 
 fn known(block: &Object<'_>, kind: &str) -> Result<(), Flaw> {

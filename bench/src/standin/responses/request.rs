@@ -117,6 +117,7 @@ fn read_items(items: &[Object<'_>], turns: &mut Vec<Turn>, has_past: bool) -> Re
                 }
                 turns.push(Turn { speaker: Speaker::Tool, texts: texts(item, "output")? });
             }
+            "reasoning" => check_reasoning(item)?,
             kind if SILENT.contains(&kind) => {}
             kind => {
                 return Err(invalid(
@@ -135,6 +136,21 @@ fn read_items(items: &[Object<'_>], turns: &mut Vec<Turn>, has_past: bool) -> Re
             let message = format!("No tool output found for function call {id}.");
             Err(Flaw::Other { message, path: Some("input".into()), code: None })
         }
+    }
+}
+
+/// Reasoning is known by what it holds: as no response is stored, there is none to look up by its id.
+fn check_reasoning(item: &Object<'_>) -> Result<(), Flaw> {
+    let id = item.text("id")?.unwrap_or_default();
+    let flaw = |message, code| Err(Flaw::Other { message, path: Some("input".into()), code });
+    match item.text("encrypted_content")? {
+        Some(encrypted) if encrypted.starts_with("gAAAA") => Ok(()),
+        Some(_) => {
+            let message = format!("The encrypted content for item {id} could not be verified.");
+            flaw(message, Some("invalid_encrypted_content"))
+        }
+        None if item.list("content")?.is_some_and(|content| !content.is_empty()) => Ok(()),
+        None => flaw(format!("Item with id '{id}' not found."), None),
     }
 }
 

@@ -52,7 +52,8 @@ fn conversation(format: Format) -> Value {
                 { "type": "input_image", "image_url": "data:image/png;base64,aGk=" },
                 { "type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,aGk=" }
             ] },
-            { "type": "reasoning", "id": "r", "summary": [{ "type": "summary_text", "text": "not counted" }] },
+            { "type": "reasoning", "id": "r", "encrypted_content": "gAAAAA==",
+              "summary": [{ "type": "summary_text", "text": "not counted" }] },
             { "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": "Wait." }] },
             { "type": "function_call", "call_id": "1", "name": "a", "arguments": "{\"x\":\"y\"}" },
             { "type": "function_call", "call_id": "2", "name": "b", "arguments": "{}" },

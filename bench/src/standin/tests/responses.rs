@@ -98,6 +98,15 @@ async fn reasoning_is_encrypted_if_asked() {
 }
 
 #[tokio::test]
+async fn reasoning_that_another_sealed_is_refused() {
+    let with = |item: Value| json!({ "model": "small", "input": [{ "role": "user", "content": "hi" }, item] });
+    let sealed = refused(&with(json!({ "type": "reasoning", "id": "r", "encrypted_content": "other.x" }))).await;
+    assert_eq!(sealed["code"], "invalid_encrypted_content");
+    let by_id = refused(&with(json!({ "type": "reasoning", "id": "r", "summary": [] }))).await;
+    assert_eq!(by_id["message"], "Item with id 'r' not found.");
+}
+
+#[tokio::test]
 async fn an_incomplete_response_says_why() {
     let body = limited(FORMAT, request(FORMAT, "[[tokens=50]]", false), 16);
     let response = post(&standin(), "/v1/responses", &body).await.json();

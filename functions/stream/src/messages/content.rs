@@ -39,17 +39,19 @@ pub(super) fn messages(root: &Node, unsaid: &mut Unsaid) -> Result<Vec<Message>>
     Ok(messages)
 }
 
-/// Takes out what LMO made of other models' thoughts in earlier answers: they have no signature, and a provider takes
-/// back only what it has signed.
-pub(super) fn drop_unsigned(fields: &mut Fields) {
-    let unsigned = |block: &Value| {
-        block["type"] == "thinking" && block.get("signature").and_then(Value::as_str).is_none_or(str::is_empty)
-    };
+/// Whether a block is a thought that LMO made of what another model said of its thoughts: it has no signature, and a
+/// provider takes back only what it has signed.
+pub(super) fn is_unsigned(block: &Value) -> bool {
+    block["type"] == "thinking" && block.get("signature").and_then(Value::as_str).is_none_or(str::is_empty)
+}
+
+/// Takes out those blocks of the conversation.
+pub(super) fn drop_blocks(fields: &mut Fields, is_dropped: fn(&Value) -> bool) {
     let Some(turns) = fields.get_mut("messages").and_then(Value::as_array_mut) else { return };
     turns.retain_mut(|turn| {
         let Some(blocks) = turn.get_mut("content").and_then(Value::as_array_mut) else { return true };
         let before = blocks.len();
-        blocks.retain(|block| !unsigned(block));
+        blocks.retain(|block| !is_dropped(block));
         !blocks.is_empty() || before == 0
     });
 }

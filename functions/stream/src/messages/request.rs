@@ -3,7 +3,7 @@
 use lmo_shared::{
     answer::{Ask, Options},
     error::Result,
-    llm::{Fields, Native, Prompt, WireFormat},
+    llm::{Fields, Native, Prompt, WireFormat, responses::reasoning},
 };
 use serde_json::{Value, json};
 
@@ -53,11 +53,13 @@ pub(super) fn ask(fields: Fields) -> Result<Ask> {
 pub(super) fn read(mut fields: Fields) -> Result<Asked> {
     Node::root(&fields).only(&KNOWN)?;
     rename_output_format(&mut fields)?;
-    content::drop_unsigned(&mut fields);
+    content::drop_blocks(&mut fields, content::is_unsigned);
     let root = Node::root(&fields);
     let model = root.needed_text("model")?.to_owned();
     let stream = root.flag("stream")?.unwrap_or(false);
     let prompt = prompt(&root)?;
+    // Only a provider of Responses can read these, and it isn't given the body.
+    content::drop_blocks(&mut fields, reasoning::holds_item);
     let native = Some(Box::new(Native { format: WireFormat::Messages, fields }));
     Ok(Asked { model, stream, prompt: Prompt { native, ..prompt } })
 }

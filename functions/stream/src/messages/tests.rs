@@ -13,7 +13,7 @@ use lmo_shared::{
         RequestLabel, anthropic_body,
         sse::{Encoder, Frames},
     },
-    llm::{self, Chunk, Delta, Fields, FinishReason, Reported, ToolCallDelta, WireFormat},
+    llm::{self, Chunk, Delta, Fields, FinishReason, Reported, ToolCallDelta, WireFormat, responses::reasoning},
     money::NanoUsd,
 };
 use serde::Serialize;
@@ -355,6 +355,21 @@ fn the_native_body_is_the_clients_own() {
     let body = json!({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "Hi"}], "top_k": 3});
     let fields = body.as_object().unwrap().clone();
     assert_eq!(request::ask(fields.clone()).unwrap().prompt.native_of(WireFormat::Messages), Some(&fields));
+}
+
+#[test]
+fn a_provider_of_this_format_is_given_only_thoughts_that_it_can_read() {
+    let own = json!([{"type": "thinking", "thinking": "Hm.", "signature": "EqQB"},
+        {"type": "redacted_thinking", "data": "EmwK"}, {"type": "text", "text": "So."}]);
+    let mut thoughts = own.as_array().unwrap().clone();
+    thoughts.insert(0, json!({"type": "thinking", "thinking": "Hm.", "signature": ""}));
+    thoughts.insert(1, reasoning::block("rs_1", "gAAAA").unwrap());
+    let turns = json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": thoughts}]);
+    let body = json!({"model": "m", "max_tokens": 1, "messages": turns});
+    let prompt = request::ask(body.as_object().unwrap().clone()).unwrap().prompt;
+    assert_eq!(prompt.native_of(WireFormat::Messages).unwrap()["messages"][1]["content"], own);
+    let item = reasoning::block("rs_1", "gAAAA").unwrap();
+    assert_eq!(json!(prompt.messages[1])["content"][0], item, "a provider of Responses is given what it sealed");
 }
 
 #[test]

@@ -82,9 +82,6 @@ impl Conversation {
         if !reasoning::is_sealed(encrypted) {
             // A provider that can open it may read the summary too.
             self.reasoning_text(item)?;
-            if !self.untranslated.iter().any(|name| name == reasoning::ENCRYPTED) {
-                self.untranslated.push(reasoning::ENCRYPTED.to_owned());
-            }
         }
         add(&mut self.turn().content, Content::Parts(vec![Part::Other(block)]));
         Ok(())
@@ -179,6 +176,19 @@ impl Conversation {
             }
         }
     }
+}
+
+/// A request without the reasoning of other providers' models, which one of this format would refuse: it can't open what
+/// they sealed, and as it keeps no responses, it doesn't know an item by its id alone.
+pub(super) fn without_others_thoughts(mut request: Fields) -> Fields {
+    let is_own = |item: &Value| match item.get("encrypted_content").and_then(Value::as_str) {
+        Some(encrypted) => !reasoning::is_sealed(encrypted),
+        None => item.get("content").and_then(Value::as_array).is_some_and(|content| !content.is_empty()),
+    };
+    if let Some(Value::Array(items)) = request.get_mut("input") {
+        items.retain(|item| item["type"] != "reasoning" || is_own(item));
+    }
+    request
 }
 
 /// Whether a message has anything but reasoning.

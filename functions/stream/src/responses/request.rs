@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    conversation::Conversation,
+    conversation::{Conversation, without_others_thoughts},
     object::{Object, must_be},
     schema::PARAMETERS,
     tools,
@@ -61,7 +61,7 @@ impl ResponseRequest {
         let model = own.text("model")?.map(str::to_owned);
         let stream = own.flag("stream")?.unwrap_or(false);
         let mut prompt = prompt(&own)?;
-        let native = Native { format: WireFormat::Responses, fields: self.0 };
+        let native = Native { format: WireFormat::Responses, fields: without_others_thoughts(self.0) };
         prompt.native = Some(Box::new(native));
         Ok(Ask { model, prompt, stream, options: Options::default() })
     }

@@ -49,9 +49,21 @@ pub fn anthropic_body(error: &Error, label: &RequestLabel) -> AnthropicProblem {
     };
     AnthropicProblem {
         kind: "error".to_owned(),
-        error: AnthropicError { kind: kind.to_owned(), message, code: error.code().to_owned() },
+        error: AnthropicError {
+            kind: kind.to_owned(),
+            message,
+            code: error.code().to_owned(),
+            details: details(error),
+        },
         request_id: label.as_str().to_owned(),
     }
+}
+
+/// A conversation that Anthropic would keep (`thread`) is sent whole by its clients once they are told so by this code;
+/// the loops that call tools begin with one unasked.
+fn details(error: &Error) -> Option<AnthropicDetails> {
+    let threaded = matches!(error, Error::Invalid { param, .. } if param == "thread");
+    threaded.then(|| AnthropicDetails { error_code: "thread_unsupported_request".to_owned() })
 }
 
 /// An error in Anthropic's shape.
@@ -64,6 +76,16 @@ pub struct AnthropicError {
     pub message: String,
     /// Stable, documented code; LMO's own addition.
     pub code: String,
+    /// What Anthropic's clients go by, if they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<AnthropicDetails>,
+}
+
+/// What Anthropic's clients go by.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct AnthropicDetails {
+    /// Anthropic's code of the error.
+    pub error_code: String,
 }
 
 /// The body of a response that is an error in Anthropic's shape.
@@ -89,6 +111,15 @@ mod tests {
         assert_eq!(message(Error::invalid("top_k", "top_k: it must be a number")), "top_k: it must be a number");
         let unsupported = ProviderError::unsupported("seed", "not here");
         assert_eq!(message(unsupported.into()), "seed: not here");
+    }
+
+    #[test]
+    fn a_client_that_asks_for_a_thread_is_told_to_send_its_conversation_whole() {
+        let details = |error: Error| serde_json::to_value(anthropic_body(&error, &RequestLabel::unknown())).unwrap();
+        let refused = details(Error::invalid("thread", "thread: it is not supported"));
+        assert_eq!(refused["error"]["details"]["error_code"], "thread_unsupported_request");
+        let other = details(Error::invalid("messages[0].thread", "messages[0].thread: it is not supported"));
+        assert!(other["error"].get("details").is_none());
     }
 
     #[test]

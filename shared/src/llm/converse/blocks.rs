@@ -7,7 +7,7 @@ use super::{
     documents::{Document, Names},
     media::{self, Media},
 };
-use crate::llm::{Content, Fields, Message, Part, ProviderError};
+use crate::llm::{Content, Fields, Message, Part, ProviderError, responses::reasoning::holds_item};
 
 /// A block of a turn.
 #[derive(Debug, Serialize)]
@@ -139,11 +139,11 @@ fn block<'a>(part: &'a Part, param: &str, names: &mut Names) -> Result<Option<Bl
 }
 
 /// What a model thought, from one of Anthropic's thinking blocks, whose `text` may be elsewhere or be kept back; `None`
-/// if it isn't signed.
+/// if it isn't signed, or if a provider of Responses sealed it.
 pub(super) fn reasoning<'a>(block: &'a Value, text: Option<&'a str>) -> Option<Reasoning<'a>> {
     let field = |name| block.get(name).and_then(Value::as_str);
     if let Some(data) = field("data") {
-        return Some(Reasoning::RedactedContent(data));
+        return (!holds_item(block)).then_some(Reasoning::RedactedContent(data));
     }
     let signature = field("signature").filter(|signature| !signature.is_empty())?;
     let own = field("thinking");

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::source;
-use crate::llm::{Content, Fields, Message, Part, ProviderError, ToolCall};
+use crate::llm::{Content, Fields, Message, Part, ProviderError, ToolCall, responses::reasoning};
 
 /// The name of the marker up to which the provider caches the prompt ("Prompt caching").
 const CACHE: &str = "cache_control";
@@ -128,10 +128,12 @@ fn thinking_of_extra(message: &Message) -> Vec<Value> {
     blocks.iter().filter_map(|block| thought(block, text)).collect()
 }
 
-/// A block of thought as the API wants it back. One without a signature is not the API's own, and would be refused.
+/// A block of thought as the API wants it back. One without a signature is not the API's own, and would be refused; so
+/// would one that holds what a provider of Responses reasoned.
 fn thought(block: &Value, text: Option<&str>) -> Option<Value> {
     let field = |name: &str| block.get(name).and_then(Value::as_str);
     match field("type")? {
+        "redacted_thinking" if reasoning::holds_item(block) => None,
         "redacted_thinking" => Some(json!({"type": "redacted_thinking", "data": field("data")?})),
         "thinking" => {
             let signature = field("signature").filter(|signature| !signature.is_empty())?;

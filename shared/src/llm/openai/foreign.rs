@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::llm::{Content, Fields, Message, Prompt, ProviderError, Role, ToolCall};
+use crate::llm::{Content, Fields, Message, Prompt, ProviderError, Role, ToolCall, words};
 
 mod parts;
 
@@ -27,10 +27,6 @@ const SAME: [&str; 13] = [
 
 /// Parameters that change nothing about the answer, and that not every server knows.
 const HINTS: [&str; 5] = ["metadata", "store", "stream_options", "cache_control", "thinking"];
-
-/// A budget below this is a low effort, one below the second a medium one. They lie between the budgets that LMO makes
-/// of the efforts: see `messages::thinking`.
-const EFFORTS: (u64, u64) = (4_096, 16_384);
 
 /// The prompt in chat completions' words.
 ///
@@ -68,21 +64,10 @@ fn extra(prompt: &Prompt) -> Result<Fields, ProviderError> {
             return Err(not_said(name));
         }
     }
-    if let Some(effort) = prompt.extra.get("thinking").and_then(effort) {
+    if let Some(effort) = prompt.extra.get("thinking").and_then(words::effort) {
         extra.entry("reasoning_effort").or_insert_with(|| effort.into());
     }
     Ok(extra)
-}
-
-/// What a budget of thinking amounts to. Thinking that is left to the model needs no word.
-fn effort(thinking: &Value) -> Option<&'static str> {
-    let (medium, high) = EFFORTS;
-    let budget = thinking.get("budget_tokens").and_then(Value::as_u64).filter(|_| thinking["type"] == "enabled")?;
-    Some(match budget {
-        _ if budget < medium => "low",
-        _ if budget < high => "medium",
-        _ => "high",
-    })
 }
 
 /// A tool, with its own definition and nothing beside it.

@@ -87,15 +87,17 @@ impl Place<'_> {
         Ok(wire)
     }
 
-    /// What the model said before: its reasoning, its text and its calls.
+    /// What the model said before: its reasoning, its text and its calls. What another provider sealed of its thoughts
+    /// is of no use to this one.
     fn answered(&self, items: &mut Vec<Value>) -> Result<(), ProviderError> {
         self.check_name()?;
         self.check_extra(&self.message.extra, |name| {
-            matches!(name, "cache_control" | "refusal" | "reasoning_content" | "thinking_blocks" | "annotations")
+            let thoughts = matches!(name, "reasoning" | "reasoning_content" | "thinking_blocks" | "extra_content");
+            thoughts || matches!(name, "cache_control" | "refusal" | "annotations")
         })?;
         let brought = self.message.extra.get("thinking_blocks").and_then(Value::as_array);
         for block in brought.into_iter().flatten() {
-            items.extend(self.thinking(block)?);
+            items.extend(reasoning::item(block));
         }
         let mut content = Vec::new();
         let parts = match &self.message.content {
@@ -114,8 +116,10 @@ impl Place<'_> {
                     content.push(json!({"type": "output_text", "text": text}));
                 }
                 Part::Other(value) if value["type"] == "refusal" => content.push(value.clone()),
-                Part::Other(value) => items.extend(self.thinking(value)?),
-                Part::ImageUrl { .. } | Part::File { .. } => return Err(self.cant("content")),
+                Part::Other(value) if value["type"] == "thinking" || value["type"] == "redacted_thinking" => {
+                    items.extend(reasoning::item(value));
+                }
+                Part::Other(_) | Part::ImageUrl { .. } | Part::File { .. } => return Err(self.cant("content")),
             }
         }
         if let Some(refusal) = self.message.extra.get("refusal").and_then(Value::as_str) {
@@ -128,15 +132,6 @@ impl Place<'_> {
             items.push(self.call(call)?);
         }
         Ok(())
-    }
-
-    /// A block of thinking: the reasoning item that it holds, or nothing if it is only for people to read.
-    fn thinking(&self, block: &Value) -> Result<Option<Value>, ProviderError> {
-        if let Some(item) = reasoning::item(block) {
-            return Ok(Some(item));
-        }
-        let signed = block.get("signature").and_then(Value::as_str).is_some_and(|signature| !signature.is_empty());
-        if block["type"] == "thinking" && !signed { Ok(None) } else { Err(self.cant("content")) }
     }
 
     /// A call. What other providers mark their calls with means nothing here.

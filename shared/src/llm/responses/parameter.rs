@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::request::cant;
-use crate::llm::{Fields, ProviderError};
+use crate::llm::{Fields, ProviderError, words};
 
 /// Adds a parameter, which is not null, to the body.
 ///
@@ -23,6 +23,12 @@ pub(super) fn write(body: &mut Fields, name: &str, value: &Value) -> Result<(), 
             // Whoever sets an effort has a model that reasons; others refuse to seal what they reasoned.
             include(body, "reasoning.encrypted_content");
         }
+        // An effort that is given besides says it better.
+        "thinking" if !is_idle(name, value) && !body.contains_key("reasoning") => match words::effort(value) {
+            Some(effort) => write(body, "reasoning_effort", &effort.into())?,
+            None => return Err(cant(name)),
+        },
+        "thinking" => {}
         "verbosity" => {
             let text = body.entry("text").or_insert_with(|| json!({}));
             text[name] = value.clone();
@@ -37,7 +43,7 @@ pub(super) fn write(body: &mut Fields, name: &str, value: &Value) -> Result<(), 
 /// Whether a parameter says what holds without it, or is a hint that LMO sees to.
 fn is_idle(name: &str, value: &Value) -> bool {
     match name {
-        "store" | "stream_options" | "prompt_cache_retention" | "parallel_tool_calls" => true,
+        "store" | "stream_options" | "prompt_cache_retention" | "parallel_tool_calls" | "cache_control" => true,
         "logprobs" => *value == false,
         "service_tier" => value == "auto" || value == "default",
         "modalities" => *value == json!(["text"]),
@@ -52,6 +58,7 @@ fn is_idle(name: &str, value: &Value) -> bool {
 fn include(body: &mut Fields, what: &str) {
     let list = body.entry("include").or_insert_with(|| json!([]));
     if let Value::Array(list) = list {
+        list.retain(|other| other != what);
         list.push(what.into());
     }
 }

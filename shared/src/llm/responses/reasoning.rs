@@ -5,9 +5,6 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-/// What a prompt calls a reasoning item that only a provider of this format can read, in its `untranslated`.
-pub const ENCRYPTED: &str = "input.encrypted_content";
-
 /// Begins the `data` of redacted thinking that is a reasoning item: its id, a dot and its `encrypted_content` follow.
 const ITEM: &str = "lmo-responses.";
 /// Begins the `encrypted_content` of a reasoning item that is a block of another provider: its JSON as base64 follows.
@@ -40,6 +37,12 @@ pub fn encrypted(block: &Value) -> String {
     }
 }
 
+/// Whether a block of redacted thinking holds a reasoning item, which only a provider of this format can read.
+#[must_use]
+pub fn holds_item(block: &Value) -> bool {
+    held(block).is_some()
+}
+
 /// The reasoning item that a block of redacted thinking holds; `None` for thinking of another provider.
 #[must_use]
 pub fn item(block: &Value) -> Option<Value> {
@@ -61,6 +64,7 @@ mod tests {
         let item = item(&block).unwrap();
         assert_eq!((&item["id"], &item["encrypted_content"]), (&json!("rs_1"), &json!("gAAAAB.x==")));
         assert_eq!(encrypted(&block), "gAAAAB.x==");
+        assert!(holds_item(&block) && !holds_item(&json!({"type": "redacted_thinking", "data": "EmwK"})));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
-use super::{input, parameter, reasoning, tools};
+use super::{input, parameter, tools};
 use crate::llm::{Call, Fields, Prompt, ProviderError, WireFormat, format::WireRequest};
 
 /// Writes a call: in the client's own words if it speaks this format, else translated.
@@ -85,7 +85,7 @@ fn translated(call: &Call<'_>) -> Result<Fields, ProviderError> {
 }
 
 fn check(prompt: &Prompt) -> Result<(), ProviderError> {
-    if let Some(name) = prompt.untranslated.iter().find(|name| *name != reasoning::ENCRYPTED) {
+    if let Some(name) = prompt.untranslated.first() {
         return Err(cant(name));
     }
     if !prompt.stop.is_empty() {

@@ -3,11 +3,13 @@
 
 pub(super) use answer_form::AnswerForm;
 pub(super) use data_url::DataUrl;
+pub(super) use effort::effort;
 pub(super) use parameters::Parameters;
 pub(super) use tools::{Function, ToolChoice, arguments};
 
 mod answer_form;
 mod data_url;
+mod effort;
 mod parameters;
 mod tools;
 

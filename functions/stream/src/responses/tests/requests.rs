@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lmo_shared::{
     error::Error,
-    llm::{Call, OutputLimitField, Prompt, WireFormat},
+    llm::{Call, OutputLimitField, Prompt, WireFormat, responses::reasoning},
     money::Tokens,
 };
 use serde_json::{Value, json};
@@ -116,11 +116,20 @@ fn what_only_this_format_can_say_is_named() {
     let untranslated = |request| prompt(request).unwrap().untranslated;
     assert_eq!(untranslated(with(&json!({"reasoning": {"summary": "detailed"}}))), ["reasoning.summary"]);
     assert_eq!(untranslated(with(&json!({"tools": [{"type": "custom", "name": "patch"}]}))), ["tools"]);
-    let sealed = json!([{"role": "user", "content": "Hi"},
-        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA"}]);
-    assert_eq!(untranslated(json!({"input": sealed})), ["input.encrypted_content"]);
     let caller = json!([{"type": "function_call", "call_id": "c", "name": "f", "arguments": "", "namespace": "n"}]);
     assert_eq!(untranslated(json!({"input": caller})), ["input[0].namespace"]);
+}
+
+#[test]
+fn a_provider_of_this_format_is_given_only_reasoning_that_it_can_read() {
+    let foreign = json!({"type": "thinking", "thinking": "Hm.", "signature": "EqQB"});
+    let own = json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA"});
+    let open = json!({"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm."}]});
+    let input = json!([{"role": "user", "content": "Hi"}, own, open,
+        {"type": "reasoning", "id": "rs_2", "summary": [], "encrypted_content": reasoning::encrypted(&foreign)},
+        {"type": "reasoning", "id": "rs_3", "summary": [{"type": "summary_text", "text": "Hm."}]}]);
+    let native = prompt(json!({"input": input})).unwrap().native.unwrap();
+    assert_eq!(native.fields["input"], json!([{"role": "user", "content": "Hi"}, own, open]));
 }
 
 #[test]
