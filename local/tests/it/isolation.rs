@@ -87,10 +87,7 @@ impl World {
             "GET /api/mcp/stream" => {
                 self.assert_asked_as_second(&self.second(method, "/api/mcp/stream?query=hi", None).await);
             }
-            "POST /v1/chat/completions" => {
-                self.assert_asked_as_second(&self.second(method, path, Some(&chat("hi", 20))).await);
-            }
-            "POST /v1/messages" => {
+            "POST /v1/chat/completions" | "POST /v1/messages" => {
                 self.assert_asked_as_second(&self.second(method, path, Some(&chat("hi", 20))).await);
             }
             "POST /v1/responses" => {
