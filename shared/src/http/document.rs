@@ -29,12 +29,12 @@ impl IntoResponses for Errors {
         const ALL: [(&str, &str); 14] = [
             (
                 "400",
-                "`bad_json`, `invalid_request`, `context_length_exceeded`, `unsupported`, `exceeds_rate_limit`, `provider_rejected`",
+                "`bad_json`, `invalid_request`, `context_length_exceeded`, `unsupported`, `guardrail_blocked`, `exceeds_rate_limit`, `provider_rejected`",
             ),
             ("401", "`unauthenticated`: no API key, or one that is not valid, revoked or expired"),
             ("402", "`quota_exhausted`: the month's cap has less left than the request may cost"),
             ("403", "`forbidden`, `origin_not_allowed`, `model_not_allowed`"),
-            ("404", "`not_found`, `model_not_found`, `no_route`"),
+            ("404", "`not_found`, `model_not_found`, `not_cached`, `no_route`"),
             ("405", "`method_not_allowed`; with `Allow`"),
             ("409", "`conflict`"),
             ("413", "`body_too_large`: more than 6 MiB"),
@@ -42,7 +42,10 @@ impl IntoResponses for Errors {
             ("429", "`rate_limited` with `RateLimit`, or `provider_rate_limited`; with `Retry-After`"),
             ("500", "`internal`"),
             ("502", "`provider_credentials`, `provider_cut`, `provider_malformed`, `provider_failed`"),
-            ("503", "`unavailable`, `provider_unavailable`, `provider_unreachable`; with `Retry-After`"),
+            (
+                "503",
+                "`unavailable`, `provider_unavailable`, `provider_unreachable`, `provider_circuit_open`; with `Retry-After`",
+            ),
             ("504", "`deadline_exceeded`, `provider_timeout`"),
         ];
         ALL.into_iter()
