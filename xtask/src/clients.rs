@@ -10,18 +10,26 @@ use crate::command::{run, version};
 /// Folders of `tests/`, each with clients that can't share an environment with the others'.
 const PYTHON: [&str; 3] = ["python", "llamaindex", "llama"];
 
-/// What of llama.cpp is built, and how: without what a model of half a megabyte doesn't need, and quickly.
+/// What of llama.cpp is built: nothing that a model of half a megabyte doesn't need, and without optimization, because
+/// that takes longer than it saves.
 const LLAMA_BUILD: &str = "-DGGML_NATIVE=OFF -DGGML_OPENMP=OFF -DGGML_LLAMAFILE=OFF -DLLAVA_BUILD=OFF \
-    -DLLAMA_OPENSSL=OFF -DCMAKE_C_FLAGS_RELEASE=-O1 -DCMAKE_CXX_FLAGS_RELEASE=-O1";
+    -DLLAMA_OPENSSL=OFF -DCMAKE_C_FLAGS_RELEASE=-O0 -DCMAKE_CXX_FLAGS_RELEASE=-O0";
+
+/// Whether everything is there that can't be installed into the project's own folders.
+///
+/// # Errors
+/// What is missing, and how to install it.
+pub fn prerequisites() -> Result<(), String> {
+    version("python3", "Python 3.11 or later (Debian: apt-get install python3-venv)")?;
+    version("c++", "a C++ compiler (Debian: apt-get install g++)")?;
+    version("npm", "Node.js 18 or later with npm (Debian: apt-get install nodejs npm)")
+}
 
 /// Runs all of them against the programs in the folder `built`.
 ///
 /// # Errors
-/// What is not installed, or the first command that failed.
+/// The first command that failed.
 pub fn test(root: &Path, built: &Path) -> Result<(), String> {
-    version("python3", "Python 3.11 or later (Debian: apt-get install python3-venv)")?;
-    version("c++", "a C++ compiler (Debian: apt-get install g++)")?;
-    version("npm", "Node.js 18 or later with npm (Debian: apt-get install nodejs npm)")?;
     for folder in PYTHON {
         let mut tests = Command::new(environment(root, folder)?);
         tests.current_dir(root.join("tests")).env("LMO_TARGET_DIR", built);

@@ -55,11 +55,13 @@ fn main() -> ExitCode {
 }
 
 fn test(root: &Path) -> Result<(), String> {
+    clients::prerequisites()?;
     run(cargo(root, &["test", "--workspace"]))?;
     clients(root)
 }
 
 fn clients(root: &Path) -> Result<(), String> {
+    clients::prerequisites()?;
     run(cargo(root, &["build", "--workspace", "--bins"]))?;
     clients::test(root, &target(root).join("debug"))
 }
