@@ -39,7 +39,7 @@ async fn what_is_masked_is_nowhere_in_an_answer_however_it_is_cut() {
                 let answer = matrix.ask(client, &client.body(model, &format!("{say}{writes}"), stream)).await;
                 assert_eq!(client.text(&answer), "Write to [EMAIL] or pay with [CREDIT_CARD] today.", "{about}");
                 assert_eq!(client.finish(&answer), client.done(), "{about}: {}", answer.body);
-                assert_hidden(&answer, &["example.org", "4111", "1111"], &about);
+                assert_hidden(&answer, &["example.org", "4111 ", "1111 "], &about);
             }
         }
     }
@@ -88,7 +88,7 @@ async fn arguments_of_a_call_are_masked_and_stay_json() {
             let answer = matrix.ask(client, &body).await;
             assert_eq!(client.calls(&answer), expected, "{about}: {}", answer.body);
             assert_eq!(client.finish(&answer), client.calls_tools(), "{about}: {}", answer.body);
-            assert_hidden(&answer, &["example.org", "4111"], &about);
+            assert_hidden(&answer, &["example.org", "11111"], &about);
         }
     }
     matrix.end();
