@@ -22,7 +22,7 @@ fn run() -> Running {
             ("strict", "[[fail=400]]"),
             ("early", "[[error_in_stream=0]]"),
             ("late", "[[cut_after=2]] [[flush]]"),
-            ("slow", "[[delay=2s]]"),
+            ("slow", "[[delay=20s]]"),
         ];
         format!("{}{catalogue}", all.map(failing).concat())
     })
@@ -59,7 +59,8 @@ async fn a_fallback_is_asked_without_a_wait() {
     ask(&run.lmo, "standin/small", &[], false).await;
     let began = Instant::now();
     ask(&run.lmo, "standin/full", &["standin/small"], false).await;
-    assert!(began.elapsed() < Duration::from_millis(150), "{:?}", began.elapsed());
+    // A retry would wait for ten minutes.
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert_eq!(run.standin.stats().requests, 3);
 }
 
@@ -124,7 +125,7 @@ async fn a_hedged_request_is_answered_by_whoever_is_first() {
     let began = Instant::now();
     let answer = run.lmo.post(QUERY, &body).await;
     assert_eq!(answer.json()["model"], "standin/small");
-    assert!((50..1000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    assert!((50..10_000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
     run.lmo.stop();
     run.setup.assert_books_agree();
 }
@@ -158,13 +159,14 @@ async fn another_endpoint_of_the_same_provider_answers_at_once() {
 #[tokio::test]
 async fn an_open_breaker_is_told_at_once_and_closes_by_a_probe() {
     let run = Running::with_models(|catalogue| {
-        catalogue.replacen("idle_timeout_ms", "breaker = { failures = 3, open_ms = 400 }\nidle_timeout_ms", 1)
+        catalogue.replacen("idle_timeout_ms", "breaker = { failures = 3, open_ms = 3000 }\nidle_timeout_ms", 1)
     });
     run.lmo.post(CHAT, &chat("[[fail=500]]", 20)).await.assert_error(503, "provider_unavailable");
     let refused = run.lmo.post(CHAT, &chat("hi", 20)).await;
     refused.assert_error(503, "provider_circuit_open");
-    assert_eq!((refused.header("retry-after"), run.standin.stats().requests), ("1", 3));
-    tokio::time::sleep(Duration::from_millis(450)).await;
+    assert!((1..=3).contains(&refused.header("retry-after").parse::<u64>().unwrap()));
+    assert_eq!(run.standin.stats().requests, 3);
+    tokio::time::sleep(Duration::from_millis(3_100)).await;
     assert_eq!(run.lmo.post(CHAT, &chat("hi", 20)).await.status, 200);
     run.lmo.stop();
     run.setup.assert_books_agree();
@@ -188,5 +190,5 @@ async fn a_whole_answer_that_does_not_come_is_answered_by_the_next() {
     let body = json!({"query": "[[stall]]", "model": "standin/small", "max_tokens": 20, "fallbacks": ["lmo/echo"]});
     let began = Instant::now();
     assert_eq!(run.lmo.post(QUERY, &body).await.json()["model"], "lmo/echo");
-    assert!((300..2000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    assert!((300..20_000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
 }
