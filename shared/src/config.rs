@@ -94,6 +94,14 @@ impl Config {
     }
 }
 
+/// A variable that has no default.
+///
+/// # Errors
+/// It is missing or empty.
+pub fn required(name: &'static str) -> Result<String, BadVariable> {
+    variable(name).ok_or_else(|| BadVariable::missing(name))
+}
+
 impl BadVariable {
     fn missing(variable: &'static str) -> Self {
         Self { variable, problem: "must be set".to_owned() }
