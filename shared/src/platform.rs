@@ -49,7 +49,7 @@ impl Platform {
     /// # Errors
     /// A variable that is missing or bad, by name.
     pub async fn of_function() -> Result<Self, BadVariable> {
-        telemetry::start(telemetry::Format::Json);
+        telemetry::start(telemetry::Format::Json)?;
         let config = Config::of_function()?;
         // One for all clients: they share its connections, and the system's certificates are read once.
         let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();

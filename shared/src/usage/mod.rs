@@ -104,6 +104,12 @@ impl Entry {
     pub fn tokens(&self) -> Result<Tokens> {
         self.usage.input_tokens.plus(self.usage.output_tokens)
     }
+
+    /// Whether LMO's own cache answered.
+    #[must_use]
+    pub fn is_cache_hit(&self) -> bool {
+        self.usage.cache_hit_tokens > Tokens::ZERO
+    }
 }
 
 /// Limits what a provider reported to what was held, kind by kind, so that nobody ever pays more than the cap allowed.
