@@ -13,6 +13,7 @@ mod backend;
 mod banner;
 mod commands;
 mod discovery;
+mod prometheus;
 mod serve;
 
 /// A fifth of the time under load went into the system's allocator.

@@ -5,6 +5,9 @@ use std::{env, fmt, time::Duration};
 use reqwest::Url;
 use subtle::ConstantTimeEq;
 
+/// Where a function gets its events from.
+pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
 /// What the functions are configured by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -106,6 +109,11 @@ impl Config {
     /// # Errors
     /// The first variable that is missing or bad, by name.
     pub fn of_function() -> Result<Self, BadVariable> {
+        if variable(RUNTIME_API).is_none() {
+            let problem =
+                "must be set, as Lambda and `cargo lambda watch` do; `cargo run` serves all functions".to_owned();
+            return Err(BadVariable { variable: RUNTIME_API, problem });
+        }
         Self::from(&variable, Flush::BeforeReturning)
     }
 
@@ -122,6 +130,14 @@ impl Config {
             flush,
         })
     }
+}
+
+/// A variable that has no default.
+///
+/// # Errors
+/// It is missing or empty.
+pub fn required(name: &'static str) -> Result<String, BadVariable> {
+    variable(name).ok_or_else(|| BadVariable::missing(name))
 }
 
 impl BadVariable {

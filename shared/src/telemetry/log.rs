@@ -110,3 +110,78 @@ impl tracing::field::Visit for Line {
         self.put(field.name(), value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use tracing_subscriber::{Layer, layer::SubscriberExt};
+
+    use super::*;
+    use crate::telemetry::trace::Trace;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The lines that `log` writes if `RUST_LOG` is `chosen`.
+    fn lines(chosen: &str, log: impl FnOnce()) -> Vec<Value> {
+        let written = Written::default();
+        let to = written.clone();
+        let json = Json { function: Some("lmo-query".to_owned()), version: Some("7".to_owned()) };
+        let lines = tracing_subscriber::fmt::layer().event_format(json).with_writer(move || to.clone());
+        let lines = lines.with_filter(filter(Some(chosen)).unwrap());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), log);
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_line_is_flat_and_says_where_it_is_from() {
+        let lines = lines("info", || tracing::warn!(target: "lmo_shared", held = 3_u64, "left"));
+        assert_eq!(lines.len(), 1);
+        let line = &lines[0];
+        assert_eq!((&line["level"], &line["message"], &line["held"]), (&"WARN".into(), &"left".into(), &3.into()));
+        assert_eq!((&line["function"], &line["version"]), (&"lmo-query".into(), &"7".into()));
+        assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
+    }
+
+    #[tokio::test]
+    async fn a_request_is_named_in_all_of_its_lines() {
+        let exchange = Exchange::begin("req-1", "POST", "/api/mcp/query", Trace::begin());
+        let trace = exchange.trace().id.to_string();
+        let work = async {
+            crate::telemetry::learn(|known| known.model = Some("lmo/echo".to_owned()));
+            lines("info", || tracing::warn!(target: "lmo_shared", "inside"))
+        };
+        let lines = exchange.scope(work).await;
+        let line = &lines[0];
+        assert_eq!((&line["request"], &line["model"]), (&"req-1".into(), &"lmo/echo".into()));
+        assert_eq!(line["trace_id"], trace);
+    }
+
+    #[test]
+    fn libraries_say_nothing_below_info_whatever_is_chosen() {
+        let lines = lines("trace,hyper=trace", || {
+            tracing::trace!(target: "hyper::proto", "a body");
+            tracing::debug!(target: "aws_smithy_runtime::client", "a header field");
+            tracing::info!(target: "hyper::proto", "a fact");
+            tracing::trace!(target: "lmo_shared::answer", "a step");
+        });
+        let said: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+        assert_eq!(said, ["a fact", "a step"]);
+    }
+}

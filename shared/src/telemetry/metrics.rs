@@ -36,7 +36,7 @@ pub(super) fn answered(latency: Duration, refused: bool) {
 }
 
 /// A request is in the ledger.
-pub(crate) fn booked(entry: &Entry) {
+pub fn booked(entry: &Entry) {
     let add = |name, amount| {
         if amount > 0 {
             counter!(name, "Model" => entry.model.clone()).increment(amount);
@@ -67,11 +67,11 @@ pub(crate) fn upstream_failed(model: &str, error: &ProviderError) {
 }
 
 /// The sweep put something right.
-pub fn swept(swept: &Swept) {
+pub(crate) fn swept(swept: &Swept) {
     counter!("HoldsSwept").increment(swept.settled + swept.estimated + swept.released);
 }
 
-/// So many months of tenants differ. Zero is told too: it is what shows that somebody compared.
-pub fn books_differ(months: u64) {
+/// The books of so many months of tenants differ.
+pub(crate) fn books_differ(months: u64) {
     counter!("BooksDiffer").increment(months);
 }

@@ -21,7 +21,7 @@ mod sweep;
 mod totals;
 
 pub use aggregate::{Aggregator, Touched};
-pub use books::{Book, Books, Difference};
+pub use books::{Book, Books, Difference, Reconciled};
 pub use ledger::{Ledger, Recorded, expires_at};
 pub use publish::{Publisher, UsageEvent};
 pub use report::{GroupBy, Report, ReportRow, Reports};
