@@ -9,7 +9,7 @@ use lambda_runtime::Diagnostic;
 use lambda_runtime_api_client::{PooledClient, body::Body, build_request};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{answer::Tasks, config};
+use crate::{answer::Tasks, config, telemetry};
 
 /// What a function can fail with before it serves.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -70,7 +70,11 @@ pub async fn settle_at_the_end(tasks: Tasks) -> std::io::Result<()> {
     }
     tokio::spawn(async move {
         terminated.recv().await;
-        if tokio::time::timeout(LAST_WORDS, tasks.finish(Duration::ZERO)).await.is_err() {
+        let settle = async {
+            tasks.finish(Duration::ZERO).await;
+            telemetry::flush().await;
+        };
+        if tokio::time::timeout(LAST_WORDS, settle).await.is_err() {
             tracing::error!("not everything was settled in time; the sweep will");
         }
         std::process::exit(0);

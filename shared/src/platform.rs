@@ -46,7 +46,7 @@ impl Platform {
     /// # Errors
     /// A variable that is missing or bad, by name; signals that can't be waited for.
     pub async fn of_function() -> Result<Self, function::Error> {
-        telemetry::start(telemetry::Format::Json);
+        telemetry::start(telemetry::Format::Json)?;
         let config = Config::of_function()?;
         let platform = Self::new(aws::of_function()?, config, Clock::System);
         function::settle_at_the_end(platform.tasks.clone()).await?;
