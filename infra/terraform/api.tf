@@ -74,28 +74,70 @@ resource "aws_apigatewayv2_api" "socket" {
   route_selection_expression = "$request.body.action"
 }
 
-# One function for connections. Without one there is no route, and the API refuses every connection.
 locals {
-  socket_function = one([for name, row in local.functions : name if row.sockets])
-  socket_routes   = toset(local.socket_function == null ? [] : ["$connect", "$default", "$disconnect"])
+  # The function that has the connections.
+  socket = one([for name, row in local.functions : name if row.sockets])
+
+  socket_integrations = {
+    "$connect"    = aws_apigatewayv2_integration.handshake.id
+    "$disconnect" = aws_apigatewayv2_integration.handshake.id
+    "$default"    = aws_apigatewayv2_integration.message.id
+  }
 }
 
-resource "aws_apigatewayv2_integration" "socket" {
-  count = local.socket_function == null ? 0 : 1
-
+resource "aws_apigatewayv2_integration" "handshake" {
   api_id             = aws_apigatewayv2_api.socket.id
   integration_type   = "AWS_PROXY"
   integration_method = "POST"
-  integration_uri    = aws_lambda_alias.live[local.socket_function].invoke_arn
+  integration_uri    = aws_lambda_alias.live[local.socket].invoke_arn
+}
+
+# API Gateway waits 29 s for what it calls, and an answer may take longer. So a message is handed over and not waited for;
+# the answer's pieces are posted to the connection.
+resource "aws_apigatewayv2_integration" "message" {
+  api_id                        = aws_apigatewayv2_api.socket.id
+  integration_type              = "AWS"
+  integration_method            = "POST"
+  integration_uri               = aws_lambda_alias.live[local.socket].invoke_arn
+  request_parameters            = { "integration.request.header.X-Amz-Invocation-Type" = "'Event'" }
+  template_selection_expression = "\\$default"
+
+  # A proxy's event, as far as the function reads it.
+  request_templates = {
+    "$default" = <<-EOT
+      {
+        "requestContext": {
+          "eventType": "MESSAGE",
+          "routeKey": "$context.routeKey",
+          "stage": "$context.stage",
+          "requestId": "$context.requestId",
+          "messageId": "$context.messageId",
+          "connectionId": "$context.connectionId",
+          "connectedAt": $context.connectedAt,
+          "requestTimeEpoch": $context.requestTimeEpoch
+        },
+        "body": "$util.base64Encode($input.body)",
+        "isBase64Encoded": true
+      }
+    EOT
+  }
 }
 
 resource "aws_apigatewayv2_route" "socket" {
   #checkov:skip=CKV_AWS_309:The function authenticates by API key when a client connects.
-  for_each = local.socket_routes
+  for_each = local.socket_integrations
 
   api_id    = aws_apigatewayv2_api.socket.id
   route_key = each.key
-  target    = "integrations/${aws_apigatewayv2_integration.socket[0].id}"
+  target    = "integrations/${each.value}"
+}
+
+# The function takes each message once, so a second run would say nothing; and what was asked is nobody's to keep in a queue.
+resource "aws_lambda_function_event_invoke_config" "message" {
+  function_name                = aws_lambda_function.this[local.socket].function_name
+  qualifier                    = aws_lambda_alias.live[local.socket].name
+  maximum_event_age_in_seconds = 60
+  maximum_retry_attempts       = 0
 }
 
 resource "aws_apigatewayv2_stage" "socket" {
@@ -123,12 +165,10 @@ resource "aws_lambda_permission" "http" {
 }
 
 resource "aws_lambda_permission" "socket" {
-  count = local.socket_function == null ? 0 : 1
-
   statement_id  = "socket"
   action        = "lambda:InvokeFunction"
-  function_name = aws_lambda_function.this[local.socket_function].function_name
-  qualifier     = aws_lambda_alias.live[local.socket_function].name
+  function_name = aws_lambda_function.this[local.socket].function_name
+  qualifier     = aws_lambda_alias.live[local.socket].name
   principal     = "apigateway.amazonaws.com"
   source_arn    = "${aws_apigatewayv2_api.socket.execution_arn}/*"
 }

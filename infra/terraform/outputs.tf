@@ -45,7 +45,7 @@ output "permissions" {
 
 output "routes" {
   description = "Which function serves which path."
-  value       = merge(local.routes, local.streamed, local.socket_function == null ? {} : { (local.socket_path) = local.socket_function })
+  value       = merge(local.routes, local.streamed, { (local.socket_path) = local.socket })
 }
 
 output "alarms" {
