@@ -47,6 +47,7 @@ resource "aws_cloudfront_distribution" "this" {
   #checkov:skip=CKV2_AWS_47:Managed rules read bodies, and prompts may speak of anything; LMO has no Java.
   #checkov:skip=CKV_AWS_86:Its logs have query strings, and GET /api/mcp/stream has its question there. API Gateway and functions log.
   #checkov:skip=CKV_AWS_174:With var.domain; CloudFront's own name has CloudFront's own certificate and TLS versions.
+  #checkov:skip=CKV2_AWS_32:Every behaviour has AWS's SecurityHeadersPolicy; the check wants one of one's own.
   #checkov:skip=CKV2_AWS_42:By var.domain.
   #checkov:skip=CKV_AWS_310:The origins are regional; another region is another deployment.
   #checkov:skip=CKV_AWS_374:Whom an operator sells to is not LMO's to say.
@@ -242,6 +243,8 @@ resource "aws_s3_bucket_policy" "dashboard" {
 # CloudFront takes its firewall from us-east-1, wherever the rest is.
 
 resource "aws_wafv2_web_acl" "edge" {
+  #checkov:skip=CKV_AWS_175:Its rules are in rule_json.
+  #checkov:skip=CKV2_AWS_31:Its logging is below; the check doesn't follow a count.
   #checkov:skip=CKV_AWS_192:It reads bodies, and prompts may speak of anything; LMO has no Java.
   count = var.waf == null ? 0 : 1
 
