@@ -47,7 +47,7 @@ locals {
         LMO_TABLE                    = aws_dynamodb_table.this.name
         LMO_STREAM                   = aws_kinesis_stream.usage.name
         LMO_REQUEST_DEADLINE_SECONDS = row.deadline
-        LMO_ORIGIN_TOKEN             = length(row.paths) > 0 || row.sockets ? local.origin_token : null
+        LMO_ORIGIN_TOKEN             = (length(row.paths) > 0 || row.sockets) && !var.sam ? local.origin_token : null
         LMO_WEBSOCKET_ENDPOINT       = row.sockets ? "https://${local.hosts.socket}/${local.socket_stage}" : null
         OTEL_EXPORTER_OTLP_ENDPOINT  = var.otlp_endpoint
         RUST_LOG                     = var.log_filter

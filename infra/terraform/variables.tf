@@ -383,3 +383,9 @@ variable "monthly_budget_usd" {
     error_message = "monthly_budget_usd must be above 0, and needs alarm_topic_arn: a budget that nobody hears is none."
   }
 }
+
+variable "sam" {
+  description = "For `sam` on a laptop alone, which can't follow routes that a table is made into: leaves the routes of both APIs out, and functions want no origin token."
+  type        = bool
+  default     = false
+}

@@ -96,12 +96,12 @@ run "the_socket_is_under_a_path_of_the_api" {
 
 run "a_message_is_handed_over_as_the_event_that_the_function_reads" {
   assert {
-    condition     = aws_apigatewayv2_integration.message.integration_type == "AWS" && aws_apigatewayv2_integration.message.request_parameters["integration.request.header.X-Amz-Invocation-Type"] == "'Event'"
+    condition     = aws_apigatewayv2_integration.message[0].integration_type == "AWS" && aws_apigatewayv2_integration.message[0].request_parameters["integration.request.header.X-Amz-Invocation-Type"] == "'Event'"
     error_message = "API Gateway waits for the answer"
   }
 
   assert {
-    condition = jsondecode(replace(replace(aws_apigatewayv2_integration.message.request_templates["$default"], "/\\$context\\.(connectedAt|requestTimeEpoch)/", "1"), "$util.base64Encode($input.body)", "eyJ9")) == {
+    condition = jsondecode(replace(replace(aws_apigatewayv2_integration.message[0].request_templates["$default"], "/\\$context\\.(connectedAt|requestTimeEpoch)/", "1"), "$util.base64Encode($input.body)", "eyJ9")) == {
       requestContext = {
         eventType = "MESSAGE", routeKey = "$context.routeKey", stage = "$context.stage", requestId = "$context.requestId"
         messageId = "$context.messageId", connectionId = "$context.connectionId", connectedAt = 1, requestTimeEpoch = 1
@@ -109,7 +109,7 @@ run "a_message_is_handed_over_as_the_event_that_the_function_reads" {
       body            = "eyJ9"
       isBase64Encoded = true
     }
-    error_message = aws_apigatewayv2_integration.message.request_templates["$default"]
+    error_message = aws_apigatewayv2_integration.message[0].request_templates["$default"]
   }
 
   assert {
