@@ -33,12 +33,16 @@ locals {
     { for name, url in aws_lambda_function_url.streaming : name => "${url.url_id}.lambda-url.${local.region}.on.aws" },
   )
 
+  # Each function describes itself alone at /openapi.json. The whole API's document is served where there is one beside the
+  # packages.
+  document = fileexists("${var.packages}/openapi.json") ? "${var.packages}/openapi.json" : null
+
   # pattern => origin, the first match counts. What is under /api and /v1 and nobody's is the HTTP API's to refuse.
   streamed = merge([for name, row in local.functions : { for path in row.paths : path => name } if row.streams]...)
   behaviours = concat(
     [for path, name in local.streamed : { pattern = replace(path, "/{[^}]+}/", "*"), origin = name }],
     [{ pattern = local.socket_path, origin = "socket" }],
-    [for path in concat(["/api/*", "/v1/*"], [for path, _ in local.routes : path if !can(regex("^/(api|v1)/", path))]) : { pattern = path, origin = "api" }],
+    [for path in concat(["/api/*", "/v1/*"], [for path, _ in local.routes : path if !can(regex("^/(api|v1)/", path)) && !(path == "/openapi.json" && local.document != null)]) : { pattern = path, origin = "api" }],
   )
 }
 
@@ -175,6 +179,18 @@ resource "aws_s3_bucket" "dashboard" {
   #checkov:skip=CKV2_AWS_62:Nothing waits for its changes.
   bucket        = "${var.name}-dashboard-${local.account}-${local.region}"
   force_destroy = true # it holds what the release pipeline can put there again
+}
+
+resource "aws_s3_object" "document" {
+  #checkov:skip=CKV_AWS_186:It is public.
+  count = local.document == null ? 0 : 1
+
+  bucket        = aws_s3_bucket.dashboard.id
+  key           = "openapi.json"
+  source        = local.document
+  source_hash   = filemd5(local.document)
+  content_type  = "application/json"
+  cache_control = "max-age=60"
 }
 
 resource "aws_s3_bucket_public_access_block" "dashboard" {

@@ -108,3 +108,19 @@ run "concurrency_is_what_was_asked_for" {
     error_message = "provisioned: ${join(", ", keys(aws_lambda_provisioned_concurrency_config.live))}"
   }
 }
+
+run "a_function_runs_on_the_instances_that_were_asked_for" {
+  variables {
+    tuning = { stream = { memory = 2048, capacity_provider = "arn:aws:lambda:eu-central-1:123456789012:capacity-provider:lmo" } }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this["stream"].capacity_provider_config[0].lambda_managed_instances_capacity_provider_config[0].capacity_provider_arn == var.tuning.stream.capacity_provider
+    error_message = "stream runs elsewhere"
+  }
+
+  assert {
+    condition     = length(aws_lambda_function.this["query"].capacity_provider_config) == 0
+    error_message = "query runs on instances, and nobody asked for it"
+  }
+}

@@ -164,6 +164,16 @@ run "bad_values_are_refused_beside_good_ones_4" {
   ]
 }
 
+run "a_capacity_provider_wants_memory" {
+  command = plan
+
+  variables {
+    tuning = { query = { capacity_provider = "arn:aws:lambda:eu-central-1:123456789012:capacity-provider:lmo" } }
+  }
+
+  expect_failures = [var.tuning]
+}
+
 run "one_name_can_not_be_both_domains" {
   command = plan
 
