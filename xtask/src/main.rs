@@ -13,6 +13,7 @@ use command::run;
 
 mod clients;
 mod command;
+mod infra;
 mod package;
 mod python;
 
@@ -33,6 +34,8 @@ enum Task {
     Ministack,
     /// Check format, lints, licences and advisories.
     Check,
+    /// Check the infrastructure without an account: Terraform, checkov, AWS SAM.
+    Infra,
     /// Build the functions for AWS Lambda, a zip each, and print their sizes.
     Package {
         /// For Graviton; needs `rustup target add aarch64-unknown-linux-gnu`.
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Task::Clients => clients(&root),
         Task::Ministack => ministack(&root),
         Task::Check => check(&root),
+        Task::Infra => infra::check(&root),
         Task::Package { arm64, functions } => package::package(&root, arm64, &functions),
         Task::Bench { quick } => bench(&root, quick),
     };
