@@ -21,18 +21,21 @@ mod cors;
 mod document;
 mod error;
 mod options;
+mod own;
 mod rate_limit;
 mod request_id;
 pub mod sse;
 
 pub use ask::{AskRequest, Context, Cost, StopSequences};
-pub use body::{BODY_LIMIT, Body, Params, Segment};
+pub use body::{BODY_LIMIT, Body, Params, Segment, parse, parse_value};
+pub use caller::{admit, api_key};
 pub use document::Errors;
 pub use error::{
     AnthropicDetails, AnthropicError, AnthropicProblem, Failure, OpenAiError, OpenAiProblem, Problem, anthropic_body,
-    openai_body, status,
+    log, openai_body, retry_after, status,
 };
 pub use options::answer_fields;
+pub use own::{CallPiece, Charged, End, OwnEvent, OwnEvents, Piece};
 pub use rate_limit::fields as rate_limit_fields;
 pub use request_id::RequestLabel;
 

@@ -1,0 +1,7 @@
+//! Requests to AWS that no SDK client sends: signed with the credentials of the process.
+
+mod credentials;
+mod sign;
+
+pub use credentials::{CachedCredentials, NoCredentials};
+pub use sign::Signer;
