@@ -4,7 +4,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig, stalled_stream_protection::
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use lmo_shared::{
     clock::Clock,
-    config::{Config, Flush, variable},
+    config::{Config, variable},
     platform::Platform,
 };
 
@@ -21,7 +21,7 @@ pub struct Backend {
 impl Backend {
     /// Opens the engines. Embedded ones get their table and stream if they have none yet.
     pub async fn open(place: &Place) -> Result<Self, Problem> {
-        let config = Config::from_env(Flush::Behind)?;
+        let config = Config::of_laptop()?;
         if place.aws || variable("AWS_ENDPOINT_URL").is_some() {
             let sdk = aws_config::defaults(BehaviorVersion::latest()).load().await;
             return Ok(Self { platform: Platform::new(sdk, config, Clock::System), engines: None });

@@ -75,7 +75,7 @@ async fn serve(
     stop: oneshot::Receiver<()>,
     patience: Duration,
 ) -> Result<(), Problem> {
-    let app = http::serve(routes(platform), platform.clock().clone());
+    let app = http::serve(routes(platform), platform.clock().clone(), platform.config().origin_token.clone());
     let listener = listener.tap_io(|stream| {
         // Without it the kernel holds small chunks back for up to 40 ms.
         if let Err(error) = stream.set_nodelay(true) {
