@@ -7,9 +7,10 @@ use lambda_runtime::Error;
 use lmo_shared::{
     answer::Answers,
     auth::{Authenticator, Connections},
-    clock::Clock,
+    config::OriginToken,
     error,
-    http::{Problem, log, status},
+    http::{Problem, check_origin_token, log, status},
+    platform::Platform,
 };
 
 use crate::{
@@ -25,20 +26,17 @@ pub struct Function {
     connections: Connections,
     replies: Replies,
     posts: Posts,
+    origin: Option<OriginToken>,
 }
 
 impl Function {
     /// A function that answers with this pipeline and posts what it has to say.
     #[must_use]
-    pub fn new(
-        authenticator: Authenticator,
-        connections: Connections,
-        answers: Answers,
-        clock: Clock,
-        posts: Posts,
-    ) -> Self {
-        let replies = Replies::new(authenticator.clone(), answers, clock);
-        Self { authenticator, connections, replies, posts }
+    pub fn new(platform: &Platform, answers: Answers, posts: Posts) -> Self {
+        let authenticator = platform.authenticator();
+        let replies = Replies::new(authenticator.clone(), answers, platform.clock().clone());
+        let origin = platform.config().origin_token.clone();
+        Self { authenticator, connections: platform.connections(), replies, posts, origin }
     }
 
     /// Handles whatever triggers the function. A message is answered when this returns, and everything about it settled.
@@ -70,6 +68,7 @@ impl Function {
         // Only these have all values of a header field.
         let headers = if event.multi_value_headers.is_empty() { &event.headers } else { &event.multi_value_headers };
         let opened = async {
+            check_origin_token(self.origin.as_ref(), headers)?;
             let by = handshake::admitted(&self.authenticator, headers).await?;
             self.connections.open(connection, by).await
         };

@@ -21,7 +21,7 @@ mod reply;
 mod socket;
 
 pub use function::Function;
-pub use posts::Posts;
+pub use posts::{Posts, SILENCE};
 use reply::Replies;
 
 /// What the handler needs.

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Waits before the attempts to post a frame, in milliseconds; each up to as much longer as chance has it.
 const PAUSES: [u64; 8] = [0, 25, 50, 100, 200, 400, 800, 1600];
 /// Silence after which API Gateway is asked whether the client is still there.
-const SILENCE: Duration = Duration::from_secs(15);
+pub const SILENCE: Duration = Duration::from_secs(15);
 
 /// Posts frames to an API's connections.
 #[derive(Debug, Clone)]
@@ -24,6 +24,7 @@ struct Parts {
     client: Client,
     signer: Signer,
     endpoint: Url,
+    silence: Duration,
 }
 
 /// One connection, as the place to which frames are posted.
@@ -45,13 +46,13 @@ enum Outcome {
 }
 
 impl Posts {
-    /// Posts to the API at `endpoint`, its stage included.
+    /// Posts to the API at `endpoint`, its stage included; asks after `silence` whether a client is still there.
     ///
     /// # Errors
     /// If no HTTP client can be had.
-    pub fn new(endpoint: Url, signer: Signer) -> reqwest::Result<Self> {
+    pub fn new(endpoint: Url, signer: Signer, silence: Duration) -> reqwest::Result<Self> {
         let client = Client::builder().timeout(PATIENCE).no_proxy().build()?;
-        Ok(Self(Arc::new(Parts { client, signer, endpoint })))
+        Ok(Self(Arc::new(Parts { client, signer, endpoint, silence })))
     }
 
     /// A connection by its id.
@@ -92,7 +93,7 @@ impl Peer {
     /// anew.
     pub(crate) async fn gone(&self) {
         loop {
-            tokio::time::sleep(SILENCE).await;
+            tokio::time::sleep(self.posts.0.silence).await;
             if let Outcome::Closed = self.call(Method::GET, String::new()).await {
                 return;
             }
@@ -122,5 +123,28 @@ fn outcome(status: StatusCode) -> Outcome {
         StatusCode::TOO_MANY_REQUESTS => Outcome::TryAgain(status.to_string()),
         _ if status.is_server_error() => Outcome::TryAgain(status.to_string()),
         _ => Outcome::Failed(status.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+    use lmo_shared::{aws::CachedCredentials, clock::Clock};
+
+    use super::*;
+
+    #[test]
+    fn an_id_is_encoded_as_its_signature_has_it() {
+        let credentials = SharedCredentialsProvider::new(Credentials::new("-", "-", None, None, "-"));
+        let credentials = CachedCredentials::new(credentials, Clock::System);
+        let region = "eu-central-1".to_owned();
+        let signer = Signer { service: "execute-api", credentials, region, clock: Clock::System };
+        for endpoint in ["https://example.com/live", "https://example.com/live/"] {
+            let posts = Posts::new(endpoint.parse().unwrap(), signer.clone(), SILENCE).unwrap();
+            assert_eq!(
+                posts.peer("UbQwXd7aFiACEzQ=").url.as_str(),
+                "https://example.com/live/@connections/UbQwXd7aFiACEzQ%3D"
+            );
+        }
     }
 }

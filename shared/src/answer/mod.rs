@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::{
     sync::CancellationToken,
     task::{TaskTracker, task_tracker::TaskTrackerToken},
@@ -213,17 +213,18 @@ impl Answers {
         let flush = parts.flush;
         let (sender, mut steps) = mpsc::channel(run::AHEAD);
         let tracker = parts.tasks.tracker.clone();
-        tracker.spawn(run::run(run::Incoming { parts, caller: caller.clone(), catalogue, id, ask }, sender));
+        let task = tracker.spawn(run::run(run::Incoming { parts, caller: caller.clone(), catalogue, id, ask }, sender));
         let first = tokio::select! {
             first = steps.recv() => first,
             () = left => {
-                leave(&mut steps, flush).await;
+                drop(steps);
+                settled(task, flush).await;
                 return Ok(None);
             }
         };
         match first {
             Some(Ok(run::Step::Started(run::Started { rate, model, cache }))) => {
-                Ok(Some(Answer { id, model, rate, cache, steps, flush, ahead: None, ended: false }))
+                Ok(Some(Answer { id, model, rate, cache, steps, task, flush, ahead: None, ended: false }))
             }
             Some(Ok(run::Step::Event(_))) | None => Err(Error::internal("an answer began without its head")),
             Some(Err(error)) => {
@@ -262,6 +263,7 @@ pub struct Answer {
     /// What the cache had to do with it.
     pub cache: CacheStatus,
     steps: mpsc::Receiver<run::Sent>,
+    task: JoinHandle<()>,
     flush: Flush,
     /// Taken from the channel, and not yet given out.
     ahead: Option<run::Sent>,
@@ -306,8 +308,9 @@ impl Answer {
     }
 
     /// Ends it as a client who leaves does, and waits until it is settled where the process may be frozen afterwards.
-    pub async fn leave(mut self) {
-        leave(&mut self.steps, self.flush).await;
+    pub async fn leave(self) {
+        drop(self.steps);
+        settled(self.task, self.flush).await;
     }
 
     /// The whole answer.
@@ -326,10 +329,11 @@ impl Answer {
     }
 }
 
-/// Stops listening, which ends a streamed answer.
-async fn leave(steps: &mut mpsc::Receiver<run::Sent>, flush: Flush) {
-    steps.close();
-    drain(steps, flush).await;
+/// Waits for a request that nobody listens to, where the process may be frozen afterwards.
+async fn settled(task: JoinHandle<()>, flush: Flush) {
+    if flush == Flush::BeforeReturning {
+        let _ = task.await;
+    }
 }
 
 /// Waits until the request is settled and published, where the process may be frozen behind the answer.

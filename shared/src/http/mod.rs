@@ -9,7 +9,7 @@ use axum::{
     BoxError, Extension, Router,
     body::HttpBody,
     extract::Request,
-    http::HeaderValue,
+    http::{HeaderMap, HeaderValue},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -101,13 +101,23 @@ struct Surroundings {
 impl Surroundings {
     /// Refuses what came past whoever stands in front.
     fn admit(&self, request: &Request) -> Result<(), Failure> {
-        let Some(token) = &self.origin else { return Ok(()) };
-        let given = request.headers().get(ORIGIN_TOKEN).map_or(&[][..], HeaderValue::as_bytes);
-        if token.is(given) || request.uri().path() == HEALTH {
+        if request.uri().path() == HEALTH {
             return Ok(());
         }
-        Err(Error::Forbidden("this address is not for callers; use the service's own".to_owned()).into())
+        Ok(check_origin_token(self.origin.as_ref(), request.headers())?)
     }
+}
+
+/// Refuses what came past whoever stands in front, if the deployment has a token for that.
+///
+/// # Errors
+/// `Forbidden`.
+pub fn check_origin_token(token: Option<&OriginToken>, headers: &HeaderMap) -> Result<(), Error> {
+    let given = headers.get(ORIGIN_TOKEN).map_or(&[][..], HeaderValue::as_bytes);
+    if token.is_none_or(|token| token.is(given)) {
+        return Ok(());
+    }
+    Err(Error::Forbidden("this address is not for callers; use the service's own".to_owned()))
 }
 
 /// What happens around every request.
