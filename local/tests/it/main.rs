@@ -29,6 +29,7 @@ mod request_errors;
 mod retries;
 mod sessions;
 mod shutdown;
+mod sockets;
 mod stream_events;
 mod stream_faults;
 mod streams;

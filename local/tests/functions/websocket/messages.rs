@@ -128,12 +128,17 @@ async fn a_ping_needs_nothing_of_the_table() {
 }
 
 #[tokio::test]
-async fn a_message_in_base_64_is_the_same_message() {
+async fn a_message_that_is_handed_over_without_waiting_is_the_same_message() {
     let scene = Scene::new().await;
     scene.open().await;
+    // What the deployment's mapping template makes of it.
+    let context = json!({
+        "eventType": "MESSAGE", "routeKey": "$default", "stage": "live", "requestId": "UbQwYE1eliAEM8w=",
+        "messageId": "m1", "connectionId": CONNECTION, "connectedAt": 1_795_341_612_345_u64,
+        "requestTimeEpoch": 1_795_341_615_120_u64
+    });
     let body = STANDARD.encode(json!({"id": "1", "query": "[[say=grün]]"}).to_string());
-    let mut event = message_event(CONNECTION, "m1", &body);
-    event.is_base64_encoded = true;
-    scene.function.handle(event).await.unwrap();
+    let event = json!({"requestContext": context, "body": body, "isBase64Encoded": true});
+    scene.function.handle(serde_json::from_value(event).unwrap()).await.unwrap();
     assert_eq!(scene.management.frames()[0]["data"]["text"], "grün");
 }
