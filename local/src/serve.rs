@@ -82,7 +82,8 @@ pub fn routes(platform: &Platform) -> OpenApiRouter {
     let reports = platform.reports(Arc::clone(&catalogues));
     let (tenants, sessions) = (platform.tenants(), platform.sessions());
     lmo_query::router(authenticator.clone(), answers.clone(), clock.clone())
-        .merge(lmo_stream::router(authenticator.clone(), answers, clock.clone()))
+        .merge(lmo_stream::router(authenticator.clone(), answers.clone(), clock.clone()))
+        .merge(lmo_websocket::router(authenticator.clone(), answers, clock.clone(), platform.tasks().clone()))
         .merge(lmo_tenant::router(authenticator, tenants, catalogues, reports, sessions, clock))
 }
 
@@ -97,12 +98,20 @@ async fn serve(
     let app =
         http::serve(routes(platform), platform.clock().clone(), platform.config().origin_token.clone()).merge(metrics);
     let (draining, drain_begins) = oneshot::channel();
-    let stop = async {
+    let tasks = platform.tasks().clone();
+    let connections = tasks.clone();
+    let stop = async move {
         let _ = stop.await;
+        tasks.close();
         let _ = draining.send(());
     };
     let server = axum::serve(prompt(listener), app).with_graceful_shutdown(stop);
-    let mut server = tokio::spawn(server.into_future());
+    let mut server = tokio::spawn(async move {
+        server.await?;
+        // A connection that became a WebSocket is none of the server's any more.
+        connections.idle().await;
+        Ok(())
+    });
     let end = async {
         let _ = drain_begins.await;
         tokio::time::sleep(patience).await;
@@ -121,7 +130,10 @@ async fn serve(
     };
     match ended {
         Ok(Ok(())) => platform.tasks().finish(LAST_WORDS).await,
-        Ok(Err(error)) => return Err(Problem(format!("server: {error}"))),
+        Ok(Err(error)) => {
+            let error: std::io::Error = error;
+            return Err(Problem(format!("server: {error}")));
+        }
         Err(error) => return Err(Problem(format!("server: {error}"))),
     }
     Ok(())

@@ -1,12 +1,12 @@
 //! LMO's library: everything that the functions share. A function is a thin handler over it.
 //!
-//! Direction of dependency: `store` <- domains (`tenant`, `auth`, `llm`, `cache`, `session`, `guard`, `quota`, `usage`) <-
+//! Direction of dependency: `store`, `aws` <- domains (`tenant`, `auth`, `llm`, `cache`, `session`, `guard`, `quota`, `usage`) <-
 //! `answer` <- `http`.
 //! Domains know no HTTP framework, and `http` is the only place that knows axum.
 
 pub mod answer;
 pub mod auth;
-mod aws;
+pub mod aws;
 mod batch;
 pub mod cache;
 pub mod clock;

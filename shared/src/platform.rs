@@ -7,8 +7,8 @@ use aws_config::SdkConfig;
 
 use crate::{
     answer::{Answers, Parts, Tasks},
-    auth::Authenticator,
-    aws,
+    auth::{Authenticator, Connections},
+    aws::{self, CachedCredentials, Signer},
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
     config::Config,
@@ -116,6 +116,19 @@ impl Platform {
     #[must_use]
     pub fn authenticator(&self) -> Authenticator {
         Authenticator::new(self.tenants(), self.clock.clone())
+    }
+
+    /// Open WebSocket connections.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        Connections::new(self.table.clone(), self.clock.clone())
+    }
+
+    /// Signs requests to a service with the credentials of the process; `None` without credentials or region.
+    #[must_use]
+    pub fn signer(&self, service: &'static str) -> Option<Signer> {
+        let credentials = CachedCredentials::new(self.sdk.credentials_provider()?, self.clock.clone());
+        Some(Signer { service, credentials, region: self.sdk.region()?.to_string(), clock: self.clock.clone() })
     }
 
     /// The model catalogue.

@@ -7,13 +7,11 @@ use lmo_shared::{
     clock::Clock,
     error::{Error, Result},
     http::{
-        AskRequest, Body, Cost, Errors, Handled, Params,
+        AskRequest, Body, Errors, Handled, OwnEvents, Params,
         sse::{self, Encoder, Frames},
     },
-    id::RequestId,
-    llm::{Chunk, Fields, FinishReason, ToolCallDelta},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
 
@@ -79,76 +77,26 @@ pub(super) async fn get(
 
 async fn stream(caller: &Caller, answers: &Answers, clock: &Clock, ask: Ask) -> Handled<Response> {
     let answer = answers.answer(caller, ask).await?;
-    let encoder = Own { id: answer.id, model: answer.model.clone(), next: 0, finish: None };
+    let encoder = Own { events: OwnEvents::of(&answer), next: 0 };
     Ok(sse::respond(answer, encoder, clock.now()))
-}
-
-/// A piece of the answer's text.
-#[derive(Serialize)]
-struct Piece {
-    choice: u32,
-    text: String,
-    #[serde(flatten)]
-    extra: Fields,
-}
-
-/// A piece of a tool call.
-#[derive(Serialize)]
-struct CallPiece {
-    choice: u32,
-    index: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    arguments: String,
 }
 
 /// LMO's own events.
 struct Own {
-    id: RequestId,
-    model: String,
+    events: OwnEvents,
     next: u64,
-    finish: Option<FinishReason>,
-}
-
-impl Own {
-    fn event(&mut self, name: &str, data: &impl Serialize, out: &mut Frames) {
-        out.event(name, self.next, data);
-        self.next += 1;
-    }
-
-    fn chunk(&mut self, chunk: Chunk, out: &mut Frames) {
-        for delta in chunk.choices {
-            // Providers begin with an empty text, and put nulls beside it.
-            let text = delta.text.unwrap_or_default();
-            let extra: Fields = delta.message_extra.into_iter().filter(|(_, value)| !value.is_null()).collect();
-            if !text.is_empty() || !extra.is_empty() {
-                self.event("delta", &Piece { choice: delta.choice, text, extra }, out);
-            }
-            for call in delta.tool_calls {
-                let ToolCallDelta { index, id, name, arguments, .. } = call;
-                self.event("tool_call", &CallPiece { choice: delta.choice, index, id, name, arguments }, out);
-            }
-            self.finish = delta.finish.or(self.finish.take());
-        }
-    }
 }
 
 impl Encoder for Own {
     fn encode(&mut self, event: Result<Event>, out: &mut Frames) {
+        let Self { events, next } = self;
         match event {
-            Ok(Event::Chunk(chunk)) => self.chunk(chunk, out),
-            Ok(Event::Done(done)) => {
-                let mut usage = json!(done.usage);
-                usage["estimated"] = done.estimated.into();
-                self.event("usage", &usage, out);
-                let finish = self.finish.take().unwrap_or(FinishReason::Stop);
-                let cost = Cost::from(done.cost);
-                let end = json!({"id": self.id, "model": self.model, "finish_reason": finish, "cost": cost});
-                self.event("done", &end, out);
-            }
-            Err(error) => self.event("error", &problem(&error), out),
+            Ok(event) => events.read(event, |event| {
+                out.event(event.name(), *next, &event);
+                *next += 1;
+            }),
+            // It is the last.
+            Err(error) => out.event("error", *next, &problem(&error)),
         }
     }
 }

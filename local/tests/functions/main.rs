@@ -7,3 +7,4 @@ mod requests;
 mod session_routes;
 mod sessions;
 mod support;
+mod websocket;

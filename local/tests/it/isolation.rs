@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Lmo, Response, Setup, Value, chat, json, models, standin, with_embeddings};
+use crate::support::{Lmo, Response, Setup, Socket, Value, chat, json, models, standin, with_embeddings};
 
 const SECRETS: [&str; 4] = ["first's own prompt", "first's robot", "https://first.example", "first's question"];
 
@@ -86,6 +86,11 @@ impl World {
             }
             "GET /api/mcp/stream" => {
                 self.assert_asked_as_second(&self.second(method, "/api/mcp/stream?query=hi", None).await);
+            }
+            "GET /api/mcp/ws" => {
+                let frames = Socket::with_key(&self.lmo, &self.second).await.ask(&question).await;
+                let body = frames.iter().map(Value::to_string).collect();
+                self.assert_asked_as_second(&Response::whole(200, body));
             }
             "POST /v1/chat/completions" | "POST /v1/messages" => {
                 self.assert_asked_as_second(&self.second(method, path, Some(&chat("hi", 20))).await);

@@ -32,6 +32,7 @@ mod retries;
 mod secrets;
 mod sessions;
 mod shutdown;
+mod sockets;
 mod stream_events;
 mod stream_faults;
 mod streams;

@@ -2,8 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::mpsc;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
 use crate::{
     auth::Caller,
@@ -135,14 +138,37 @@ pub struct Parts {
 #[derive(Debug, Clone, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
+    closing: CancellationToken,
     stop: CancellationToken,
 }
 
 impl Tasks {
+    /// Lets connections end that outlive their requests, each as soon as nothing is being answered on it.
+    pub fn close(&self) {
+        self.tracker.close();
+        self.closing.cancel();
+    }
+
+    /// Resolves when connections are to end.
+    pub async fn closing(&self) {
+        self.closing.cancelled().await;
+    }
+
+    /// Counts as something that is being worked on, until it is dropped.
+    #[must_use]
+    pub fn token(&self) -> TaskTrackerToken {
+        self.tracker.token()
+    }
+
+    /// Waits, after [`Tasks::close`], until nothing is being worked on.
+    pub async fn idle(&self) {
+        self.tracker.wait().await;
+    }
+
     /// Waits for all requests to end by themselves; after `patience` ends them where they are. They are settled either
     /// way.
     pub async fn finish(&self, patience: Duration) {
-        self.tracker.close();
+        self.close();
         if tokio::time::timeout(patience, self.tracker.wait()).await.is_err() {
             self.stop.cancel();
             self.tracker.wait().await;
@@ -166,6 +192,21 @@ impl Answers {
     /// # Errors
     /// Whatever went wrong before the first byte. It is settled like any other end.
     pub async fn answer(&self, caller: &Caller, ask: Ask) -> Result<Answer> {
+        let answer = self.answer_unless(caller, ask, std::future::pending()).await?;
+        answer.ok_or_else(|| Error::internal("a client left who can't"))
+    }
+
+    /// The same for a client who can leave before there is an answer: then `left` resolves, what was streamed ends at its
+    /// provider, and there is none.
+    ///
+    /// # Errors
+    /// As [`Answers::answer`].
+    pub async fn answer_unless(
+        &self,
+        caller: &Caller,
+        ask: Ask,
+        left: impl Future<Output = ()>,
+    ) -> Result<Option<Answer>> {
         caller.require(KeyScope::Query)?;
         let parts = Arc::clone(&self.0);
         let catalogue = parts.catalogues.current().await?;
@@ -173,10 +214,19 @@ impl Answers {
         let flush = parts.flush;
         let (sender, mut steps) = mpsc::channel(run::AHEAD);
         let tracker = parts.tasks.tracker.clone();
-        tracker.spawn(carry(run::run(run::Incoming { parts, caller: caller.clone(), catalogue, id, ask }, sender)));
-        match steps.recv().await {
+        let task =
+            tracker.spawn(carry(run::run(run::Incoming { parts, caller: caller.clone(), catalogue, id, ask }, sender)));
+        let first = tokio::select! {
+            first = steps.recv() => first,
+            () = left => {
+                drop(steps);
+                settled(task, flush).await;
+                return Ok(None);
+            }
+        };
+        match first {
             Some(Ok(run::Step::Started(run::Started { rate, model, cache }))) => {
-                Ok(Answer { id, model, rate, cache, steps, flush, ahead: None, ended: false })
+                Ok(Some(Answer { id, model, rate, cache, steps, task, flush, ahead: None, ended: false }))
             }
             Some(Ok(run::Step::Event(_))) | None => Err(Error::internal("an answer began without its head")),
             Some(Err(error)) => {
@@ -215,6 +265,7 @@ pub struct Answer {
     /// What the cache had to do with it.
     pub cache: CacheStatus,
     steps: mpsc::Receiver<run::Sent>,
+    task: JoinHandle<()>,
     flush: Flush,
     /// Taken from the channel, and not yet given out.
     ahead: Option<run::Sent>,
@@ -258,6 +309,12 @@ impl Answer {
         }
     }
 
+    /// Ends it as a client who leaves does, and waits until it is settled where the process may be frozen afterwards.
+    pub async fn leave(self) {
+        drop(self.steps);
+        settled(self.task, self.flush).await;
+    }
+
     /// The whole answer.
     ///
     /// # Errors
@@ -271,6 +328,13 @@ impl Answer {
             }
         }
         Err(Error::internal("an answer ended without its end"))
+    }
+}
+
+/// Waits for a request that nobody listens to, where the process may be frozen afterwards.
+async fn settled(task: JoinHandle<()>, flush: Flush) {
+    if flush == Flush::BeforeReturning {
+        let _ = task.await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
 
-use super::{Caller, Known, PresentedKey};
+use super::{Caller, Known, PresentedKey, Proved};
 use crate::{
     clock::Clock,
     error::{Error, Result},
@@ -18,6 +18,8 @@ const FRESH: Duration = Duration::from_secs(30);
 
 /// How many keys are kept at hand.
 const AT_HAND: u64 = 10_000;
+
+const WRONG: Error = Error::Unauthenticated("the API key is not valid");
 
 /// Authenticates callers. A warm one reads nothing.
 #[derive(Clone)]
@@ -41,22 +43,39 @@ impl Authenticator {
     /// # Errors
     /// `Unauthenticated`; `Unavailable` if the table can't be reached.
     pub async fn caller(&self, text: &str) -> Result<Caller> {
-        const WRONG: Error = Error::Unauthenticated("the API key is not valid");
         let presented = PresentedKey::parse(text).ok_or(WRONG)?;
-        let id = (presented.tenant, presented.key);
+        let known = self.known(presented.tenant, presented.key).await?;
+        if !presented.matches(&known.key.secret_hash) {
+            return Err(WRONG);
+        }
+        self.usable(known)
+    }
+
+    /// The caller that opened a connection, if it could open it now.
+    ///
+    /// # Errors
+    /// `Unauthenticated` if its key is gone, revoked or expired, `OriginNotAllowed` if the tenant lists the page's
+    /// origin no more; `Unavailable` if the table can't be reached.
+    pub async fn again(&self, proved: &Proved) -> Result<Caller> {
+        let caller = self.usable(self.known(proved.tenant, proved.key).await?)?;
+        proved.origin.as_deref().map_or(Ok(()), |origin| caller.check_origin(origin))?;
+        Ok(caller)
+    }
+
+    async fn known(&self, tenant: TenantId, key: KeyId) -> Result<Arc<Known>> {
         let read = async {
-            let found = self.tenants.with_key(presented.tenant, presented.key).await?;
+            let found = self.tenants.with_key(tenant, key).await?;
             let Some((tenant, config, key)) = found else { return Ok(None) };
             // A configuration is checked before it is kept.
             let guard = Guard::compile(&config.guardrails).map_err(Error::internal)?;
             Ok::<_, Error>(Some(Arc::new(Known { tenant, config, guard, key })))
         };
-        let known = self.known.try_get_with(id, read).await;
-        let known = known.map_err(|error| Error::Unavailable(error.to_string().into()))?.ok_or(WRONG)?;
+        let known = self.known.try_get_with((tenant, key), read).await;
+        known.map_err(|error| Error::Unavailable(error.to_string().into()))?.ok_or(WRONG)
+    }
+
+    fn usable(&self, known: Arc<Known>) -> Result<Caller> {
         let key = &known.key;
-        if !presented.matches(&key.secret_hash) {
-            return Err(WRONG);
-        }
         if key.revoked_at.is_some() {
             return Err(Error::Unauthenticated("the API key is revoked"));
         }

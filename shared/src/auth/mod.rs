@@ -11,9 +11,11 @@ use crate::{
 
 mod api_key;
 mod authenticator;
+mod connections;
 
 pub use api_key::{NewKey, PresentedKey};
 pub use authenticator::Authenticator;
+pub use connections::{Connections, Proved};
 
 /// An authenticated caller. Only [`Authenticator`] makes one, so a function that takes a `Caller` needs no check of its
 /// own who it is.
@@ -51,6 +53,20 @@ impl Caller {
     #[must_use]
     pub fn key(&self) -> &ApiKey {
         &self.0.key
+    }
+
+    /// Fails unless pages of `origin` may call.
+    ///
+    /// # Errors
+    /// `OriginNotAllowed`.
+    pub fn check_origin(&self, origin: &str) -> Result<()> {
+        if self.config().allows_origin(origin) { Ok(()) } else { Err(Error::OriginNotAllowed(origin.to_owned())) }
+    }
+
+    /// What a connection keeps of the caller that opened it, from a page of `origin` if it is a page.
+    #[must_use]
+    pub fn proved(&self, origin: Option<String>) -> Proved {
+        Proved { tenant: self.0.tenant.id, key: self.0.key.id, origin }
     }
 
     /// What its requests are charged to.

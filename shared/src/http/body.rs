@@ -68,7 +68,10 @@ async fn discard(mut body: axum::body::Body) {
 }
 
 /// JSON as a `T`; what is wrong is looked for only if something is.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+///
+/// # Errors
+/// `BadJson`, or `Invalid` with the path to what is wrong.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     if let Ok(value) = serde_json::from_slice(bytes) {
         return Ok(value);
     }
@@ -81,6 +84,14 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
         return Err(wrong(error.path(), &inner.to_string()));
     }
     Err(Error::BadJson(inner.to_string()))
+}
+
+/// The same for JSON that is read already.
+///
+/// # Errors
+/// `Invalid` with the path to what is wrong.
+pub fn parse_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Error> {
+    serde_path_to_error::deserialize(value).map_err(|error| wrong(error.path(), &error.inner().to_string()))
 }
 
 /// A value that is not what it must be, named by its path.

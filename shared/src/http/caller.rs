@@ -20,24 +20,30 @@ where
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        const NONE: Error =
-            Error::Unauthenticated("an API key is needed, as `Authorization: Bearer lmo_...` or `x-api-key: lmo_...`");
-        let key = api_key(&parts.headers).ok_or(NONE)?;
-        let caller = Authenticator::from_ref(state).caller(key).await?;
-        if let Some(exchange) = Exchange::current() {
-            exchange.sent_by(&caller);
-        }
-        match parts.headers.get(header::ORIGIN) {
-            Some(origin) if !origin.to_str().is_ok_and(|origin| caller.config().allows_origin(origin)) => {
-                Err(Failure(Error::OriginNotAllowed(String::from_utf8_lossy(origin.as_bytes()).into_owned())))
-            }
-            _ => Ok(caller),
-        }
+        Ok(admit(&Authenticator::from_ref(state), &parts.headers, api_key(&parts.headers)).await?)
     }
 }
 
-/// RFC 6750 section 2.1, or Anthropic's header. The scheme's name is not case-sensitive.
-fn api_key(headers: &HeaderMap) -> Option<&str> {
+/// The caller that presents a key, from a page that may call if it is a page's request.
+///
+/// # Errors
+/// `Unauthenticated`, `OriginNotAllowed`; `Unavailable` if the table can't be reached.
+pub async fn admit(authenticator: &Authenticator, headers: &HeaderMap, key: Option<&str>) -> Result<Caller, Error> {
+    const NONE: Error =
+        Error::Unauthenticated("an API key is needed, as `Authorization: Bearer lmo_...` or `x-api-key: lmo_...`");
+    let caller = authenticator.caller(key.ok_or(NONE)?).await?;
+    if let Some(exchange) = Exchange::current() {
+        exchange.sent_by(&caller);
+    }
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        caller.check_origin(&String::from_utf8_lossy(origin.as_bytes()))?;
+    }
+    Ok(caller)
+}
+
+/// The key in the header fields: RFC 6750 section 2.1, or Anthropic's. The scheme's name is not case-sensitive.
+#[must_use]
+pub fn api_key(headers: &HeaderMap) -> Option<&str> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
         return scheme.eq_ignore_ascii_case("bearer").then(|| key.trim());

@@ -60,6 +60,23 @@ pub struct Problem {
     pub request_id: String,
 }
 
+impl Problem {
+    /// The document of an error.
+    #[must_use]
+    pub fn of(error: &Error, request_id: &str) -> Self {
+        let status = status(error);
+        Self {
+            kind: "about:blank".to_owned(),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: error.to_string(),
+            code: error.code().to_owned(),
+            param: param(error),
+            request_id: request_id.to_owned(),
+        }
+    }
+}
+
 /// The status of an error.
 #[must_use]
 pub fn status(error: &Error) -> StatusCode {
@@ -128,18 +145,8 @@ pub(super) fn render(response: Response, path: &str, label: &RequestLabel, now: 
 }
 
 fn problem(error: &Error, label: &RequestLabel) -> Response {
-    let status = status(error);
-    let problem = Problem {
-        kind: "about:blank".to_owned(),
-        title: status.canonical_reason().unwrap_or("Error").to_owned(),
-        status: status.as_u16(),
-        detail: error.to_string(),
-        code: error.code().to_owned(),
-        param: param(error),
-        request_id: label.as_str().to_owned(),
-    };
     let kind = HeaderValue::from_static("application/problem+json");
-    (status, [(header::CONTENT_TYPE, kind)], Json(problem)).into_response()
+    (status(error), [(header::CONTENT_TYPE, kind)], Json(Problem::of(error, label.as_str()))).into_response()
 }
 
 /// As the `OpenAI` API writes errors.
@@ -201,20 +208,26 @@ fn param(error: &Error) -> Option<String> {
 
 fn headers(error: &Error, now: Timestamp) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = Vec::new();
+    if let Error::Refused(refusal) = error {
+        headers.extend(rate_limit::of_refusal(refusal, now));
+    }
+    headers.extend(retry_after(error, now).map(|after| (header::RETRY_AFTER, HeaderValue::from(after))));
+    if matches!(error, Error::Unauthenticated(_)) {
+        headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+    }
+    headers
+}
+
+/// After how many seconds to come again, for an error that may pass.
+#[must_use]
+pub fn retry_after(error: &Error, now: Timestamp) -> Option<u64> {
     let asked = match error {
-        Error::Refused(refusal) => {
-            headers.extend(rate_limit::of_refusal(refusal, now));
-            refusal.retry_after(now)
-        }
+        Error::Refused(refusal) => refusal.retry_after(now),
         Error::Provider(error) => error.retry_after(),
         _ => None,
     };
     let seconds = |after: Duration| (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1);
     // Whoever is told to come again is told when.
     let told = matches!(status(error), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE).then_some(1);
-    headers.extend(asked.map(seconds).or(told).map(|after| (header::RETRY_AFTER, HeaderValue::from(after))));
-    if matches!(error, Error::Unauthenticated(_)) {
-        headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
-    }
-    headers
+    asked.map(seconds).or(told)
 }

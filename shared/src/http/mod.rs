@@ -9,7 +9,7 @@ use axum::{
     BoxError, Extension, Router,
     body::{Body as ResponseBody, HttpBody},
     extract::{MatchedPath, Request},
-    http::{HeaderValue, Method},
+    http::{HeaderMap, HeaderValue, Method},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -34,18 +34,21 @@ mod cors;
 mod document;
 mod error;
 mod options;
+mod own;
 mod rate_limit;
 mod request_id;
 pub mod sse;
 
 pub use ask::{AskRequest, Context, Cost, StopSequences};
-pub use body::{BODY_LIMIT, Body, Params, Segment};
+pub use body::{BODY_LIMIT, Body, Params, Segment, parse, parse_value};
+pub use caller::{admit, api_key};
 pub use document::Errors;
 pub use error::{
     AnthropicDetails, AnthropicError, AnthropicProblem, Failure, OpenAiError, OpenAiProblem, Problem, anthropic_body,
-    openai_body, status,
+    openai_body, retry_after, status,
 };
 pub use options::answer_fields;
+pub use own::{CallPiece, Charged, End, OwnEvent, OwnEvents, Piece};
 pub use rate_limit::fields as rate_limit_fields;
 pub use request_id::RequestLabel;
 
@@ -117,13 +120,23 @@ struct Surroundings {
 impl Surroundings {
     /// Refuses what came past whoever stands in front.
     fn admit(&self, request: &Request) -> Result<(), Failure> {
-        let Some(token) = &self.origin else { return Ok(()) };
-        let given = request.headers().get(ORIGIN_TOKEN).map_or(&[][..], HeaderValue::as_bytes);
-        if token.is(given) || request.uri().path() == HEALTH {
+        if request.uri().path() == HEALTH {
             return Ok(());
         }
-        Err(Error::Forbidden("this address is not for callers; use the service's own".to_owned()).into())
+        Ok(check_origin_token(self.origin.as_ref(), request.headers())?)
     }
+}
+
+/// Refuses what came past whoever stands in front, if the deployment has a token for that.
+///
+/// # Errors
+/// `Forbidden`.
+pub fn check_origin_token(token: Option<&OriginToken>, headers: &HeaderMap) -> Result<(), Error> {
+    let given = headers.get(ORIGIN_TOKEN).map_or(&[][..], HeaderValue::as_bytes);
+    if token.is_none_or(|token| token.is(given)) {
+        return Ok(());
+    }
+    Err(Error::Forbidden("this address is not for callers; use the service's own".to_owned()))
 }
 
 /// What happens around every request.

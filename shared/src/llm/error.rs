@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::aws::NoCredentials;
+
 /// A failed call, in one shape for all providers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
@@ -69,6 +71,12 @@ pub enum ProviderError {
         /// Its explanation, for the log: it speaks of the provider's inside.
         message: String,
     },
+}
+
+impl From<NoCredentials> for ProviderError {
+    fn from(NoCredentials: NoCredentials) -> Self {
+        Self::Credentials
+    }
 }
 
 impl ProviderError {

@@ -8,13 +8,12 @@ use reqwest::{Client, Url, redirect};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Call, Events, ProviderError,
-    converse::sign::Signer,
-    echo,
+    Call, Events, ProviderError, echo,
     embed::{EmbedCall, Embedded, hash},
     format::WireFormat,
     server::Server,
 };
+use crate::aws::Signer;
 
 /// Who answers.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use http::{
-    HeaderMap, HeaderName,
+    HeaderMap, HeaderName, Method,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
 use reqwest::{Client, RequestBuilder, Response, Url};
@@ -104,7 +104,7 @@ impl Server {
     async fn authorize(&self, url: &Url, headers: &mut HeaderMap, body: &[u8]) -> Result<(), ProviderError> {
         let Some(key) = &self.endpoint.api_key else {
             return match &self.endpoint.signer {
-                Some(signer) => signer.sign(url, headers, body).await,
+                Some(signer) => Ok(signer.sign(&Method::POST, url, headers, body).await?),
                 None => Ok(()),
             };
         };

@@ -17,15 +17,17 @@ use super::{
     Endpoint, Provider, ProviderError, WireFormat,
     breaker::Breaker,
     catalogue::{EndpointSpec, KeyReference, ProviderSpec},
-    converse::{credentials::CachedCredentials, sign::Signer},
     server::Server,
 };
 use crate::{
+    aws::{CachedCredentials, Signer},
     clock::Clock,
     config,
     error::{Error, Result},
 };
 
+/// The name of Bedrock in a signature, which is not the one in its endpoint (`bedrock-runtime`).
+const BEDROCK: &str = "bedrock";
 /// How long a key is used before it is looked up again: how late a rotated one is noticed.
 const FRESH: Duration = Duration::from_mins(5);
 
@@ -149,7 +151,8 @@ impl Upstreams {
         api_key: Option<String>,
     ) -> Result<Endpoint> {
         let signer = |region: &String| {
-            Some(Signer { credentials: self.credentials.clone()?, region: region.clone(), clock: Clock::System })
+            let credentials = self.credentials.clone()?;
+            Some(Signer { service: BEDROCK, credentials, region: region.clone(), clock: Clock::System })
         };
         Ok(Endpoint {
             format,

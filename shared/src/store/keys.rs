@@ -15,6 +15,8 @@
 //! | `TENANT#<tnt>#NEAR#<hash>` | `<ms>#<hash>` | the vector of an answered question, by time |
 //! | `TENANT#<tnt>#SESSION#<id>` | `HEAD` | a session: its lock, its summary, how many turns it has |
 //! | | `TURN#<req>#<nnnnnnnn>#<pp>` | a part of a turn, by the request that began the conversation, number and part |
+//! | `CONN#<connection>` | `CONNECTION` | an open WebSocket connection: who opened it |
+//! | | `MESSAGE#<message>` | a message that came over it |
 //! | `CATALOGUE` | `V#<effective>` | a version of the model catalogue, by the time it takes effect |
 //! | `ACTIVE#<month>` | `<tnt>` | a tenant that has a meter in the month |
 
@@ -64,6 +66,10 @@ pub(super) fn session(id: TenantId, session: &SessionId) -> String {
 pub(super) fn active(month: Period) -> String {
     debug_assert_eq!(month.granularity, Granularity::Month);
     format!("ACTIVE#{month}")
+}
+
+pub(super) fn connection(id: &str) -> String {
+    format!("CONN#{id}")
 }
 
 /// The tenant itself.
@@ -205,6 +211,15 @@ pub const LAST_PART: u8 = 99;
 #[must_use]
 pub fn turn(born: RequestId, number: u32, part: u8) -> String {
     format!("TURN#{born}#{number:08}#{part:02}")
+}
+
+/// An open connection itself.
+pub const CONNECTION: &str = "CONNECTION";
+
+/// A message that came over a connection.
+#[must_use]
+pub fn message(id: &str) -> String {
+    format!("MESSAGE#{id}")
 }
 
 /// A version of the catalogue. Padded, so that text order is time order.

@@ -56,6 +56,12 @@ impl Table {
         self.partition(keys::active(month))
     }
 
+    /// One WebSocket connection, by API Gateway's id of it.
+    #[must_use]
+    pub fn connection(&self, id: &str) -> Partition {
+        self.partition(keys::connection(id))
+    }
+
     /// The SDK's client, for transactions over several partitions of one tenant and for creating the table.
     #[must_use]
     pub fn client(&self) -> &Client {

@@ -4,12 +4,14 @@ mod collector;
 mod lmo;
 mod response;
 mod running;
+mod socket;
 
 pub use collector::{Collector, attribute, hex};
 pub use lmo::{Lmo, Setup, models, with_embeddings};
 pub use response::{Response, events};
 pub use running::{Running, eventually};
 pub use serde_json::{Value, json};
+pub use socket::Socket;
 
 use lmo_bench::standin::{Standin, StandinOptions};
 

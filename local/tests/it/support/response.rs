@@ -35,6 +35,11 @@ impl Response {
         Self { status, headers, body: String::from_utf8_lossy(&body).into_owned(), whole, arrivals }
     }
 
+    /// One that is there already.
+    pub fn whole(status: u16, body: String) -> Self {
+        Self { status, headers: HeaderMap::new(), body, whole: true, arrivals: Vec::new() }
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{} {}", self.status, self.body))

@@ -5,14 +5,12 @@ pub use stream::StreamDecoder;
 
 mod answer;
 mod blocks;
-pub mod credentials;
 mod documents;
 mod events;
 mod media;
 mod model_fields;
 pub mod request;
 pub mod response;
-pub mod sign;
 mod stream;
 mod tools;
 mod turns;

@@ -12,12 +12,17 @@ use aws_credential_types::{
 };
 use tokio::sync::Mutex;
 
-use crate::{clock::Clock, llm::ProviderError};
+use crate::clock::Clock;
 
 /// How long before they expire credentials are replaced: longer than a request is on its way.
 const BEFORE_EXPIRY: Duration = Duration::from_secs(30);
 /// How long credentials are used that don't say when they expire: how late changed ones are noticed.
 const FRESH: Duration = Duration::from_mins(15);
+
+/// There are no credentials to sign with, or a request can't be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no AWS credentials to sign with")]
+pub struct NoCredentials;
 
 /// Credentials that are asked for only when the last ones are used up.
 #[derive(Debug, Clone)]
@@ -38,16 +43,16 @@ impl CachedCredentials {
     /// Credentials that are good for now. Callers who need new ones at once wait for the same.
     ///
     /// # Errors
-    /// `Credentials` if the source has none.
-    pub async fn get(&self) -> Result<Credentials, ProviderError> {
+    /// If the source has none.
+    pub async fn get(&self) -> Result<Credentials, NoCredentials> {
         let mut last = self.last.lock().await;
         let now = SystemTime::from(self.clock.now());
         if let Some((credentials, _)) = last.as_ref().filter(|(_, until)| now < *until) {
             return Ok(credentials.clone());
         }
         let fresh = self.source.provide_credentials().await.map_err(|error| {
-            tracing::warn!(%error, "no credentials for Bedrock");
-            ProviderError::Credentials
+            tracing::warn!(%error, "no AWS credentials");
+            NoCredentials
         })?;
         let expiry = fresh.expiry().and_then(|expiry| expiry.checked_sub(BEFORE_EXPIRY));
         let until = expiry.map_or(now + FRESH, |expiry| expiry.min(now + FRESH));
@@ -111,7 +116,7 @@ mod tests {
         let provider = provide_credentials_fn(|| async { Err(CredentialsError::not_loaded("none")) });
         let credentials = CachedCredentials::new(SharedCredentialsProvider::new(provider), Clock::System);
         for _ in 0..2 {
-            assert_eq!(credentials.get().await, Err(ProviderError::Credentials));
+            assert_eq!(credentials.get().await, Err(NoCredentials));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! AWS Signature Version 4 for requests to Bedrock (IAM User Guide, "Create a signed AWS API request").
+//! AWS Signature Version 4 (IAM User Guide, "Create a signed AWS API request").
 
 use std::time::SystemTime;
 
@@ -7,18 +7,17 @@ use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4::SigningParams,
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use reqwest::Url;
 
-use super::credentials::CachedCredentials;
-use crate::{clock::Clock, llm::ProviderError};
-
-/// The name of the service in a signature, which is not the one in its endpoint (`bedrock-runtime`).
-const SERVICE: &str = "bedrock";
+use super::{CachedCredentials, NoCredentials};
+use crate::clock::Clock;
 
 /// Signs requests with the credentials of the process.
 #[derive(Debug, Clone)]
 pub struct Signer {
+    /// The name of the service in a signature.
+    pub service: &'static str,
     /// Whose requests they are.
     pub credentials: CachedCredentials,
     /// The region of the endpoint.
@@ -28,15 +27,26 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Adds the header fields of a signature to those of a `POST`, all of which it covers, as it does the URL and the
-    /// body.
+    /// Adds the header fields of a signature to those of a request, all of which it covers, as it does the method, the
+    /// URL and the body.
     ///
     /// # Errors
-    /// `Credentials` if there are none, or something can't be signed.
-    pub async fn sign(&self, url: &Url, headers: &mut HeaderMap, body: &[u8]) -> Result<(), ProviderError> {
+    /// If there are no credentials, or something can't be signed.
+    pub async fn sign(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &mut HeaderMap,
+        body: &[u8],
+    ) -> Result<(), NoCredentials> {
         let credentials = self.credentials.get().await?;
-        let scope = Scope { service: SERVICE, region: &self.region, time: self.clock.now().into() };
-        let signature = scope.signature(credentials, url, headers, body).ok_or(ProviderError::Credentials)?;
+        let scope = Scope { service: self.service, region: &self.region, time: self.clock.now().into() };
+        let fields: Option<Vec<_>> =
+            headers.iter().map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
+        let request = fields.and_then(|fields| {
+            SignableRequest::new(method.as_str(), url.as_str(), fields.into_iter(), SignableBody::Bytes(body)).ok()
+        });
+        let signature = request.and_then(|request| scope.signature(credentials, request)).ok_or(NoCredentials)?;
         headers.extend(signature);
         Ok(())
     }
@@ -52,7 +62,7 @@ struct Scope<'a> {
 impl Scope<'_> {
     /// The header fields of a signature; `None` if something can't be signed. The settings are the usual ones: the path
     /// is encoded a second time, as every service but S3 wants it, and the body is in the signature.
-    fn signature(&self, credentials: Credentials, url: &Url, headers: &HeaderMap, body: &[u8]) -> Option<HeaderMap> {
+    fn signature(&self, credentials: Credentials, request: SignableRequest<'_>) -> Option<HeaderMap> {
         let identity = credentials.into();
         let params = SigningParams::builder()
             .identity(&identity)
@@ -63,9 +73,6 @@ impl Scope<'_> {
             .build()
             .ok()?
             .into();
-        let fields: Vec<_> =
-            headers.iter().map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect::<Option<_>>()?;
-        let request = SignableRequest::new("POST", url.as_str(), fields.into_iter(), SignableBody::Bytes(body)).ok()?;
         let (instructions, _) = sign(request, &params).ok()?.into_parts();
         let sensitive = |(name, value)| {
             let mut value = HeaderValue::from_str(value).ok()?;
@@ -101,17 +108,18 @@ mod tests {
 
     fn sign_example(token: Option<&str>) -> HeaderMap {
         let scope = Scope { service: "service", region: "us-east-1", time: at().into() };
-        let url = "https://example.amazonaws.com/".parse().unwrap();
-        scope.signature(credentials(token), &url, &HeaderMap::new(), b"").unwrap()
+        let url = "https://example.amazonaws.com/";
+        let request = SignableRequest::new("POST", url, std::iter::empty(), SignableBody::Bytes(b"")).unwrap();
+        scope.signature(credentials(token), request).unwrap()
     }
 
     async fn sign_for_bedrock(url: &str, body: &[u8]) -> HeaderMap {
         let clock = Clock::manual(at());
         let credentials = CachedCredentials::new(SharedCredentialsProvider::new(credentials(None)), clock.clone());
-        let signer = Signer { credentials, region: "us-east-1".to_owned(), clock };
+        let signer = Signer { service: "bedrock", credentials, region: "us-east-1".to_owned(), clock };
         let mut headers: HeaderMap =
             [(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().collect();
-        signer.sign(&url.parse().unwrap(), &mut headers, body).await.unwrap();
+        signer.sign(&Method::POST, &url.parse().unwrap(), &mut headers, body).await.unwrap();
         headers
     }
 
