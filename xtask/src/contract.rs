@@ -1,0 +1,134 @@
+//! The contract between the code and the infrastructure: what the built functions read, call and serve is held against
+//! what Terraform would build. Both sides are read from what was made of the sources, so there is no list to keep.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::{
+    cargo,
+    command::{output, run},
+    package, target,
+};
+use edge::Edge;
+use infrastructure::Infrastructure;
+use literals::Literals;
+
+mod actions;
+mod edge;
+mod infrastructure;
+mod literals;
+mod routes;
+mod variables;
+
+/// The test file whose state is compared: everything that can be left out is in it.
+const EVERYTHING: &str = "tests/contract.tftest.hcl";
+
+/// Runs Terraform without a network, where it is there.
+const OFFLINE: &str = "../shared/tools/terraform-offline/terraform-offline";
+
+/// What a program can call, read and serve.
+struct Program {
+    actions: BTreeSet<String>,
+    variables: BTreeSet<String>,
+    summaries: BTreeSet<String>,
+}
+
+/// Compares the functions with the infrastructure.
+///
+/// # Errors
+/// What is missing, or every difference in a line.
+pub fn check(root: &Path) -> Result<(), String> {
+    run(cargo(root, &["build", "--workspace", "--bins"]))?;
+    let built = target(root).join("debug");
+    let document = output(Command::new(built.join("lmo")).arg("openapi"))?;
+    let document: Value = serde_json::from_str(&document).map_err(|error| format!("lmo openapi: {error}"))?;
+    let operations = routes::operations(&document);
+    let named = variables::named(root)?;
+    let mut programs = BTreeMap::new();
+    for function in package::functions(root)? {
+        let program = Program::read(&built.join(format!("lmo-{function}")), &named, &operations)?;
+        programs.insert(function, program);
+    }
+    let infrastructure = terraform(root, programs.keys())?;
+    let problems = compare(&programs, &operations, &infrastructure)?;
+    if problems.is_empty() {
+        println!("contract: {} functions, {} operations", programs.len(), operations.len());
+        return Ok(());
+    }
+    Err(format!("code and infrastructure differ:\n  {}", problems.join("\n  ")))
+}
+
+impl Program {
+    fn read(path: &Path, named: &BTreeSet<String>, operations: &[routes::Operation]) -> Result<Self, String> {
+        let literals = Literals::of(path)?;
+        let owned = |found: BTreeSet<&str>| found.into_iter().map(str::to_owned).collect();
+        Ok(Self {
+            actions: actions::asked(&literals).map_err(|error| format!("{}: {error}", path.display()))?,
+            variables: owned(literals.find(named.iter().map(String::as_str))),
+            summaries: owned(literals.find(operations.iter().map(|operation| operation.summary.as_str()))),
+        })
+    }
+}
+
+fn compare(
+    programs: &BTreeMap<String, Program>,
+    operations: &[routes::Operation],
+    infrastructure: &Infrastructure,
+) -> Result<Vec<String>, String> {
+    let functions = infrastructure.each("aws_lambda_function", "this");
+    let allowed = actions::allowed(infrastructure)?;
+    let mut problems = Vec::new();
+    for (name, program) in programs {
+        let Some(function) = functions.get(name.as_str()) else {
+            problems.push(format!("{name}: there is no aws_lambda_function.this[\"{name}\"]"));
+            continue;
+        };
+        let read = program.variables.iter().map(String::as_str).collect();
+        let serves = !program.summaries.is_empty();
+        problems.extend(variables::compare(name, serves, &read, &variables::given(function)));
+        let none = BTreeSet::new();
+        problems.extend(actions::compare(name, &program.actions, allowed.get(name.as_str()).unwrap_or(&none)));
+    }
+    let strangers = functions.keys().filter(|name| !programs.contains_key(**name));
+    problems.extend(strangers.map(|name| format!("{name}: there is no functions/{name}")));
+    let serving = |operation: &routes::Operation| {
+        let serving = programs.iter().filter(|(_, program)| program.summaries.contains(&operation.summary));
+        serving.map(|(name, _)| name.clone()).collect()
+    };
+    let mut sockets = programs.iter().filter(|(_, program)| program.actions.contains(actions::SEND));
+    let socket = sockets.next().map(|(name, _)| name.as_str());
+    problems.extend(routes::compare(&Edge::of(infrastructure)?, operations, serving, socket));
+    Ok(problems)
+}
+
+/// What Terraform would build, of packages that only have to be there.
+fn terraform<'a>(root: &Path, functions: impl Iterator<Item = &'a String>) -> Result<Infrastructure, String> {
+    let packages = target(root).join("contract");
+    for function in functions {
+        let package = packages.join(format!("lmo-{function}/bootstrap.zip"));
+        let folder = package.parent().unwrap_or(&packages);
+        let written = fs::create_dir_all(folder).and_then(|()| fs::write(&package, "no zip"));
+        written.map_err(|error| format!("{}: {error}", package.display()))?;
+    }
+    let terraform = || {
+        let mut command = Command::new(program(root));
+        command.current_dir(root.join("infra/terraform")).env("TF_VAR_packages", &packages);
+        command.env("AWS_REGION", "eu-central-1");
+        command
+    };
+    output(terraform().args(["init", "-input=false", "-backend=false"]))?;
+    let printed = output(terraform().args(["test", "-json", "-verbose", &format!("-filter={EVERYTHING}")]));
+    // If it failed, what it printed says why.
+    Infrastructure::read(printed.as_ref().unwrap_or_else(|printed| printed))
+}
+
+fn program(root: &Path) -> PathBuf {
+    let offline = root.join(OFFLINE);
+    if offline.exists() { offline } else { PathBuf::from("terraform") }
+}
