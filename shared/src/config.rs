@@ -4,6 +4,9 @@ use std::{env, fmt, time::Duration};
 
 use subtle::ConstantTimeEq;
 
+/// Where a function gets its events from.
+pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
 /// What the functions are configured by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -68,6 +71,11 @@ impl Config {
     /// # Errors
     /// The first variable that is missing or bad, by name.
     pub fn of_function() -> Result<Self, BadVariable> {
+        if variable(RUNTIME_API).is_none() {
+            let problem =
+                "must be set, as Lambda and `cargo lambda watch` do; `cargo run` serves all functions".to_owned();
+            return Err(BadVariable { variable: RUNTIME_API, problem });
+        }
         Self::from(&variable, Flush::BeforeReturning)
     }
 

@@ -5,8 +5,10 @@ use std::{fmt::Write as _, process::ExitCode, time::Duration};
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
+use lambda_extension::Extension;
 use lambda_runtime::Diagnostic;
 use lambda_runtime_api_client::{PooledClient, body::Body, build_request};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{answer::Tasks, config};
 
@@ -33,7 +35,7 @@ pub async fn run(function: impl Future<Output = Result<(), Error>>) -> ExitCode 
 
 /// `POST /runtime/init/error` (AWS Lambda developer guide, custom runtimes).
 async fn report(message: String) -> Result<(), Error> {
-    if config::variable("AWS_LAMBDA_RUNTIME_API").is_none() {
+    if config::variable(config::RUNTIME_API).is_none() {
         return Ok(());
     }
     let error = Diagnostic { error_type: "Runtime.InitError".to_owned(), error_message: message };
@@ -56,15 +58,32 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Settles whatever is being answered when Lambda ends the environment, which it tells only functions that ask for it.
-/// Must be called before the runtime is run.
-pub async fn settle_at_the_end(tasks: Tasks) {
-    lambda_runtime::spawn_graceful_shutdown_handler(move || async move {
+/// Settles whatever is being answered when Lambda ends the environment. Must be called before the runtime is run.
+///
+/// # Errors
+/// The signal can't be waited for.
+pub async fn settle_at_the_end(tasks: Tasks) -> std::io::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    // Lambda tells the end only to functions that have an extension; this one wants no other events.
+    let extension = Extension::new().with_events(&[]).with_extension_name("lmo-settles-at-the-end").register().await;
+    tokio::spawn(async move {
+        let listening = async {
+            match extension {
+                Ok(extension) => drop(extension.run().await),
+                Err(error) => tracing::debug!(%error, "no extensions here"),
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            _ = terminated.recv() => {}
+            () = listening => {}
+        }
         if tokio::time::timeout(LAST_WORDS, tasks.finish(Duration::ZERO)).await.is_err() {
             tracing::error!("not everything was settled in time; the sweep will");
         }
-    })
-    .await;
+        std::process::exit(0);
+    });
+    Ok(())
 }
 
 /// Waits for connections to open, not for ever: what fails here fails again, and is told, where it is needed.

@@ -14,7 +14,7 @@ use crate::{
     auth::Authenticator,
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
-    config::{BadVariable, Config},
+    config::Config,
     function,
     llm::{Upstreams, catalogue::Catalogues},
     quota::Meters,
@@ -47,15 +47,15 @@ impl Platform {
     /// answers are working on is settled when Lambda ends the environment.
     ///
     /// # Errors
-    /// A variable that is missing or bad, by name.
-    pub async fn of_function() -> Result<Self, BadVariable> {
+    /// A variable that is missing or bad, by name; signals that can't be waited for.
+    pub async fn of_function() -> Result<Self, function::Error> {
         telemetry::start(telemetry::Format::Json);
         let config = Config::of_function()?;
         // One for all clients: they share its connections, and the system's certificates are read once.
         let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
         let sdk = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
         let platform = Self::new(sdk, config, Clock::System);
-        function::settle_at_the_end(platform.tasks.clone()).await;
+        function::settle_at_the_end(platform.tasks.clone()).await?;
         Ok(platform)
     }
 
