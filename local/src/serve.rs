@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
-use axum::serve::ListenerExt;
+use axum::{Router, serve::ListenerExt};
 use lmo_shared::{
     http,
     llm::catalogue::DEFAULT_ALIAS,
@@ -19,6 +19,7 @@ use crate::{
     banner, discovery,
     engine::Pump,
     problem::Problem,
+    prometheus,
 };
 
 /// How long what is cut off then may take to settle and say so.
@@ -48,8 +49,9 @@ pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
         key = Some(banner::demo_key(platform).await?);
     }
     let background = Background::start(&backend, place);
+    let metrics = prometheus::install()?;
     banner::print(address, key.as_deref(), &default);
-    serve(listener, platform, stopped, args.patience).await?;
+    serve(listener, platform, metrics, stopped, args.patience).await?;
     background.stop().await;
     backend.close().await;
     Ok(ExitCode::SUCCESS)
@@ -71,10 +73,12 @@ pub fn routes(platform: &Platform) -> OpenApiRouter {
 async fn serve(
     listener: TcpListener,
     platform: &Platform,
+    metrics: Router,
     stop: oneshot::Receiver<()>,
     patience: Duration,
 ) -> Result<(), Problem> {
-    let app = http::serve(routes(platform), platform.clock().clone(), platform.config().origin_token.clone());
+    let app =
+        http::serve(routes(platform), platform.clock().clone(), platform.config().origin_token.clone()).merge(metrics);
     let listener = listener.tap_io(|stream| {
         // Without it the kernel holds small chunks back for up to 40 ms.
         if let Err(error) = stream.set_nodelay(true) {
