@@ -33,12 +33,16 @@ locals {
     { for name, url in aws_lambda_function_url.streaming : name => "${url.url_id}.lambda-url.${local.region}.on.aws" },
   )
 
+  # Each function describes itself alone at /openapi.json. The whole API's document is served where there is one beside the
+  # packages.
+  document = fileexists("${var.packages}/openapi.json") ? "${var.packages}/openapi.json" : null
+
   # pattern => origin, the first match counts. What is under /api and /v1 and nobody's is the HTTP API's to refuse.
   streamed = merge([for name, row in local.functions : { for path in row.paths : path => name } if row.streams]...)
   behaviours = concat(
     [for path, name in local.streamed : { pattern = replace(path, "/{[^}]+}/", "*"), origin = name }],
     [{ pattern = local.socket_path, origin = "socket" }],
-    [for path in concat(["/api/*", "/v1/*"], [for path, _ in local.routes : path if !can(regex("^/(api|v1)/", path))]) : { pattern = path, origin = "api" }],
+    [for path in concat(["/api/*", "/v1/*"], [for path, _ in local.routes : path if !can(regex("^/(api|v1)/", path)) && !(path == "/openapi.json" && local.document != null)]) : { pattern = path, origin = "api" }],
   )
 }
 
@@ -47,6 +51,7 @@ resource "aws_cloudfront_distribution" "this" {
   #checkov:skip=CKV2_AWS_47:Managed rules read bodies, and prompts may speak of anything; LMO has no Java.
   #checkov:skip=CKV_AWS_86:Its logs have query strings, and GET /api/mcp/stream has its question there. API Gateway and functions log.
   #checkov:skip=CKV_AWS_174:With var.domain; CloudFront's own name has CloudFront's own certificate and TLS versions.
+  #checkov:skip=CKV2_AWS_32:Every behaviour has AWS's SecurityHeadersPolicy; the check wants one of one's own.
   #checkov:skip=CKV2_AWS_42:By var.domain.
   #checkov:skip=CKV_AWS_310:The origins are regional; another region is another deployment.
   #checkov:skip=CKV_AWS_374:Whom an operator sells to is not LMO's to say.
@@ -176,6 +181,18 @@ resource "aws_s3_bucket" "dashboard" {
   force_destroy = true # it holds what the release pipeline can put there again
 }
 
+resource "aws_s3_object" "document" {
+  #checkov:skip=CKV_AWS_186:It is public.
+  count = local.document == null ? 0 : 1
+
+  bucket        = aws_s3_bucket.dashboard.id
+  key           = "openapi.json"
+  source        = local.document
+  source_hash   = filemd5(local.document)
+  content_type  = "application/json"
+  cache_control = "max-age=60"
+}
+
 resource "aws_s3_bucket_public_access_block" "dashboard" {
   bucket                  = aws_s3_bucket.dashboard.id
   block_public_acls       = true
@@ -242,6 +259,8 @@ resource "aws_s3_bucket_policy" "dashboard" {
 # CloudFront takes its firewall from us-east-1, wherever the rest is.
 
 resource "aws_wafv2_web_acl" "edge" {
+  #checkov:skip=CKV_AWS_175:Its rules are in rule_json.
+  #checkov:skip=CKV2_AWS_31:Its logging is below; the check doesn't follow a count.
   #checkov:skip=CKV_AWS_192:It reads bodies, and prompts may speak of anything; LMO has no Java.
   count = var.waf == null ? 0 : 1
 

@@ -18,14 +18,23 @@ resource "aws_lambda_function" "this" {
   handler       = "bootstrap"
   architectures = [var.architecture]
   layers        = var.layers
-  memory_size   = coalesce(try(var.tuning[each.key].memory, null), each.value.memory)
+  memory_size   = coalesce(local.tuning[each.key].memory, each.value.memory)
   timeout       = each.value.timeout
   kms_key_arn   = var.kms_key_arn
 
-  reserved_concurrent_executions = try(coalesce(var.tuning[each.key].reserved), -1)
+  reserved_concurrent_executions = coalesce(local.tuning[each.key].reserved, -1)
 
   environment {
     variables = local.environments[each.key]
+  }
+
+  dynamic "capacity_provider_config" {
+    for_each = compact([local.tuning[each.key].capacity_provider])
+    content {
+      lambda_managed_instances_capacity_provider_config {
+        capacity_provider_arn = capacity_provider_config.value
+      }
+    }
   }
 
   logging_config {
@@ -41,13 +50,17 @@ resource "aws_lambda_function" "this" {
 }
 
 locals {
+  tuning = {
+    for name, _ in local.functions : name => merge({ memory = null, reserved = null, provisioned = null, capacity_provider = null }, try(var.tuning[name], {}))
+  }
+
   environments = {
     for name, row in local.functions : name => {
       for variable, value in {
         LMO_TABLE                    = aws_dynamodb_table.this.name
         LMO_STREAM                   = aws_kinesis_stream.usage.name
         LMO_REQUEST_DEADLINE_SECONDS = row.deadline
-        LMO_ORIGIN_TOKEN             = length(row.paths) > 0 || row.sockets ? local.origin_token : null
+        LMO_ORIGIN_TOKEN             = (length(row.paths) > 0 || row.sockets) && !var.sam ? local.origin_token : null
         LMO_WEBSOCKET_ENDPOINT       = row.sockets ? "https://${local.hosts.socket}/${local.socket_stage}" : null
         OTEL_EXPORTER_OTLP_ENDPOINT  = var.otlp_endpoint
         RUST_LOG                     = var.log_filter
@@ -77,7 +90,7 @@ locals {
 }
 
 resource "aws_lambda_provisioned_concurrency_config" "live" {
-  for_each = { for name, _ in local.functions : name => var.tuning[name].provisioned if try(var.tuning[name].provisioned, 0) > 0 }
+  for_each = { for name, tuned in local.tuning : name => tuned.provisioned if coalesce(tuned.provisioned, 0) > 0 }
 
   function_name                     = aws_lambda_function.this[each.key].function_name
   qualifier                         = aws_lambda_alias.live[each.key].name

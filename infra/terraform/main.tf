@@ -24,26 +24,25 @@ locals {
 
   table = {
     query = {
+      memory = 512
+      paths  = ["/api/mcp/query", "/api/mcp/embed", "/v1/embeddings", "/v1/models"]
+      items  = local.answering
+      calls  = ["publish", "secrets", "models"]
+    }
+    stream = {
       memory   = 512
-      deadline = min(27, var.request_deadline_seconds)
-      paths    = ["/api/mcp/query", "/api/mcp/embed", "/v1/embeddings", "/v1/models"]
+      deadline = var.request_deadline_seconds
+      paths    = ["/api/mcp/stream", "/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens", "/v1/responses"]
+      streams  = true
       items    = local.answering
       calls    = ["publish", "secrets", "models"]
     }
-    stream = {
-      memory  = 512
-      timeout = var.request_deadline_seconds + 60
-      paths   = ["/api/mcp/stream", "/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens", "/v1/responses"]
-      streams = true
-      items   = local.answering
-      calls   = ["publish", "secrets", "models"]
-    }
     websocket = {
-      memory  = 512
-      timeout = var.request_deadline_seconds + 60
-      sockets = true
-      items   = merge(local.answering, local.connections)
-      calls   = ["publish", "secrets", "models", "sockets"]
+      memory   = 512
+      deadline = var.request_deadline_seconds
+      sockets  = true
+      items    = merge(local.answering, local.connections)
+      calls    = ["publish", "secrets", "models", "sockets"]
     }
     tenant = {
       memory = 256
@@ -66,19 +65,21 @@ locals {
   }
 
   columns = {
-    memory    = 256                          # MB
-    timeout   = 60                           # seconds until Lambda ends it; settling needs some beyond the deadline
-    deadline  = var.request_deadline_seconds # seconds that a request may take; the HTTP API waits for 30
-    paths     = []                           # paths of the API that it serves, all methods
-    streams   = false                        # behind a function URL that streams; else its paths are in the HTTP API
-    sockets   = false                        # behind the WebSocket API
-    events    = false                        # gets the usage events
-    schedules = {}                           # task => when
-    items     = {}                           # what it does in which partitions: iam.tf
-    calls     = []                           # what else it calls: iam.tf
+    memory    = 256                                   # MB
+    deadline  = min(27, var.request_deadline_seconds) # seconds that a request may take; the HTTP API waits for 30
+    paths     = []                                    # paths of the API that it serves, all methods
+    streams   = false                                 # behind a function URL that streams; else its paths are in the HTTP API
+    sockets   = false                                 # behind the WebSocket API
+    events    = false                                 # gets the usage events
+    schedules = {}                                    # task => when
+    items     = {}                                    # what it does in which partitions: iam.tf
+    calls     = []                                    # what else it calls: iam.tf
   }
 
-  functions = { for name, row in local.table : name => merge(local.columns, row) }
+  # Seconds until Lambda ends it, unless a row says otherwise: settling comes on top of the deadline.
+  functions = {
+    for name, row in local.table : name => merge(local.columns, { timeout = try(row.deadline, local.columns.deadline) + 60 }, row)
+  }
 
   named = { for name, _ in local.table : name => "${var.name}-${name}" }
 

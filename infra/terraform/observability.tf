@@ -25,6 +25,9 @@ locals {
       "${name}-errors"    = { says = "${full} failed", metric = "AWS/Lambda Errors", of = { FunctionName = full }, above = 0 }
       "${name}-throttles" = { says = "${full} was refused for its concurrency", metric = "AWS/Lambda Throttles", of = { FunctionName = full }, above = 0 }
     }]...),
+    { for name, row in local.functions : "${name}-5xx" => {
+      says = "${local.named[name]} answers with server errors", metric = "AWS/Lambda Url5xxCount", of = { FunctionName = local.named[name] }, above = var.alarms.server_errors
+    } if row.streams },
     { for name, row in local.functions : "${name}-age" => {
       says      = "Usage events wait too long to be counted", metric = "AWS/Lambda IteratorAge", of = { FunctionName = local.named[name] }
       statistic = "Maximum", above = var.alarms.iterator_age_seconds * 1000
@@ -39,8 +42,8 @@ locals {
       of   = { QueueName = aws_sqs_queue.failed[name].name }, statistic = "Maximum", above = 0
     } },
     {
-      api-errors = { says = "The HTTP API answers with server errors", metric = "AWS/ApiGateway 5xx", of = { ApiId = aws_apigatewayv2_api.http.id }, above = var.alarms.server_errors }
-      api-p99    = { says = "The HTTP API is slow", metric = "AWS/ApiGateway Latency", of = { ApiId = aws_apigatewayv2_api.http.id }, statistic = "p99", above = var.alarms.latency_p99_ms }
+      api-5xx = { says = "The HTTP API answers with server errors", metric = "AWS/ApiGateway 5xx", of = { ApiId = aws_apigatewayv2_api.http.id }, above = var.alarms.server_errors }
+      api-p99 = { says = "The HTTP API is slow", metric = "AWS/ApiGateway Latency", of = { ApiId = aws_apigatewayv2_api.http.id }, statistic = "p99", above = var.alarms.latency_p99_ms }
     },
   )
 }

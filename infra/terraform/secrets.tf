@@ -13,6 +13,7 @@ resource "aws_secretsmanager_secret" "provider" {
 }
 
 resource "aws_secretsmanager_secret_rotation" "provider" {
+  #checkov:skip=CKV_AWS_304:By var.secrets, 90 days unless said otherwise.
   for_each = { for name, secret in var.secrets : name => secret.rotation if secret.rotation != null }
 
   secret_id           = aws_secretsmanager_secret.provider[each.key].id

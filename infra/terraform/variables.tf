@@ -10,7 +10,7 @@ variable "name" {
 }
 
 variable "packages" {
-  description = "Folder of the functions' packages, as `cargo xtask package` builds it: <packages>/lmo-<function>/bootstrap.zip."
+  description = "Folder of the functions' packages, as `cargo xtask package` builds it: <packages>/lmo-<function>/bootstrap.zip. An openapi.json in it is served at /openapi.json."
   type        = string
 }
 
@@ -26,11 +26,12 @@ variable "architecture" {
 }
 
 variable "tuning" {
-  description = "Per function: memory in MB, reserved and provisioned concurrency; what is absent is the table's or none."
+  description = "Per function: memory in MB, reserved and provisioned concurrency, and the capacity provider of Lambda Managed Instances to run it on; what is absent is the table's or none."
   type = map(object({
-    memory      = optional(number)
-    reserved    = optional(number)
-    provisioned = optional(number)
+    memory            = optional(number)
+    reserved          = optional(number)
+    provisioned       = optional(number)
+    capacity_provider = optional(string)
   }))
   default  = {}
   nullable = false
@@ -55,6 +56,13 @@ variable "tuning" {
   validation {
     condition     = alltrue([for row in values(var.tuning) : row.reserved == null || row.provisioned == null ? true : row.provisioned <= row.reserved])
     error_message = "tuning: provisioned concurrency can't be more than what is reserved."
+  }
+
+  validation {
+    condition = alltrue([for row in values(var.tuning) : row.capacity_provider == null ? true : (
+      coalesce(row.memory, 0) >= 2048 && row.reserved == null && row.provisioned == null
+    )])
+    error_message = "tuning: with a capacity_provider a function needs 2048 MB or more, and its concurrency is the provider's to say."
   }
 }
 
@@ -382,4 +390,10 @@ variable "monthly_budget_usd" {
     condition     = var.monthly_budget_usd == null ? true : var.monthly_budget_usd > 0 && var.alarm_topic_arn != null
     error_message = "monthly_budget_usd must be above 0, and needs alarm_topic_arn: a budget that nobody hears is none."
   }
+}
+
+variable "sam" {
+  description = "For `sam` on a laptop alone, which can't follow routes that a table is made into: leaves the routes of both APIs out, and functions want no origin token."
+  type        = bool
+  default     = false
 }

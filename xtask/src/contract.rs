@@ -3,8 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
 };
 
@@ -13,6 +12,7 @@ use serde_json::Value;
 use crate::{
     cargo,
     command::{output, run},
+    infra::Copy,
     package, target,
 };
 use edge::Edge;
@@ -29,9 +29,6 @@ mod variables;
 /// The test file whose state is compared: everything that can be left out is in it.
 const EVERYTHING: &str = "tests/contract.tftest.hcl";
 
-/// Runs Terraform without a network, where it is there.
-const OFFLINE: &str = "../shared/tools/terraform-offline/terraform-offline";
-
 /// What a program can call, read and serve.
 struct Program {
     actions: BTreeSet<String>,
@@ -39,11 +36,11 @@ struct Program {
     summaries: BTreeSet<String>,
 }
 
-/// Compares the functions with the infrastructure.
+/// Compares the functions with the infrastructure, of which Terraform has an initialised copy.
 ///
 /// # Errors
 /// What is missing, or every difference in a line.
-pub fn check(root: &Path) -> Result<(), String> {
+pub fn check(root: &Path, copy: &Copy) -> Result<(), String> {
     run(cargo(root, &["build", "--workspace", "--bins"]))?;
     let built = target(root).join("debug");
     let document = output(Command::new(built.join("lmo")).arg("openapi"))?;
@@ -55,7 +52,7 @@ pub fn check(root: &Path) -> Result<(), String> {
         let program = Program::read(&built.join(format!("lmo-{function}")), &named, &operations)?;
         programs.insert(function, program);
     }
-    let infrastructure = terraform(root, programs.keys())?;
+    let infrastructure = terraform(copy)?;
     let problems = compare(&programs, &operations, &infrastructure)?;
     if problems.is_empty() {
         println!("contract: {} functions, {} operations", programs.len(), operations.len());
@@ -105,28 +102,11 @@ fn compare(
     Ok(problems)
 }
 
-/// What Terraform would build, of packages that only have to be there.
-fn terraform<'a>(root: &Path, functions: impl Iterator<Item = &'a String>) -> Result<Infrastructure, String> {
-    let packages = target(root).join("contract");
-    for function in functions {
-        let package = packages.join(format!("lmo-{function}/bootstrap.zip"));
-        let folder = package.parent().unwrap_or(&packages);
-        let written = fs::create_dir_all(folder).and_then(|()| fs::write(&package, "no zip"));
-        written.map_err(|error| format!("{}: {error}", package.display()))?;
-    }
-    let terraform = || {
-        let mut command = Command::new(program(root));
-        command.current_dir(root.join("infra/terraform")).env("TF_VAR_packages", &packages);
-        command.env("AWS_REGION", "eu-central-1");
-        command
-    };
-    output(terraform().args(["init", "-input=false", "-backend=false"]))?;
-    let printed = output(terraform().args(["test", "-json", "-verbose", &format!("-filter={EVERYTHING}")]));
+/// What Terraform would build.
+fn terraform(copy: &Copy) -> Result<Infrastructure, String> {
+    let mut test = copy.terraform(".");
+    test.args(["test", "-json", "-verbose", &format!("-filter={EVERYTHING}")]);
+    let printed = output(test.arg(format!("-var=packages={}", copy.packages.display())));
     // If it failed, what it printed says why.
     Infrastructure::read(printed.as_ref().unwrap_or_else(|printed| printed))
-}
-
-fn program(root: &Path) -> PathBuf {
-    let offline = root.join(OFFLINE);
-    if offline.exists() { offline } else { PathBuf::from("terraform") }
 }

@@ -14,6 +14,7 @@ use command::run;
 mod clients;
 mod command;
 mod contract;
+mod infra;
 mod package;
 mod python;
 
@@ -34,6 +35,8 @@ enum Task {
     Ministack,
     /// Check format, lints, licences and advisories.
     Check,
+    /// Check the infrastructure without an account: Terraform, checkov, AWS SAM.
+    Infra,
     /// Build the functions for AWS Lambda, a zip each, and print their sizes.
     Package {
         /// For Graviton; needs `rustup target add aarch64-unknown-linux-gnu`.
@@ -59,8 +62,9 @@ fn main() -> ExitCode {
         Task::Clients => clients(&root),
         Task::Ministack => ministack(&root),
         Task::Check => check(&root),
+        Task::Infra => infra::check(&root),
         Task::Package { arm64, functions } => package::package(&root, arm64, &functions),
-        Task::Contract => contract::check(&root),
+        Task::Contract => infra::contract(&root),
         Task::Bench { quick } => bench(&root, quick),
     };
     match done {
