@@ -88,6 +88,18 @@ run "a_staged_version_gets_its_share_and_no_more" {
   }
 }
 
+run "a_function_with_provisioned_concurrency_has_no_weights" {
+  variables {
+    staged = { versions = { query = "6" }, weight = 0.1 }
+    tuning = { query = { provisioned = 1 } }
+  }
+
+  assert {
+    condition     = aws_lambda_alias.live["query"].function_version == "6" && length(aws_lambda_alias.live["query"].routing_config) == 0
+    error_message = "Lambda refuses this alias"
+  }
+}
+
 run "concurrency_is_what_was_asked_for" {
   variables {
     tuning = { stream = { memory = 1024, reserved = 50, provisioned = 5 } }
