@@ -87,8 +87,8 @@ fn compare(
             continue;
         };
         let read = program.variables.iter().map(String::as_str).collect();
-        let serves = !program.summaries.is_empty();
-        problems.extend(variables::compare(name, serves, &read, &variables::given(function)));
+        let faces = !program.summaries.is_empty() || program.actions.contains(actions::SEND);
+        problems.extend(variables::compare(name, faces, &read, &variables::given(function)));
         let none = BTreeSet::new();
         problems.extend(actions::compare(name, &program.actions, allowed.get(name.as_str()).unwrap_or(&none)));
     }

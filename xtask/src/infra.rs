@@ -1,5 +1,6 @@
-//! The infrastructure, as far as it can be checked without an account: Terraform's format, validation and tests, checkov,
-//! and whether AWS SAM finds the functions. It works on a copy, so that no lock file and no state gets into the sources.
+//! The infrastructure, as far as it can be checked without an account: Terraform's format, validation and tests, the contract
+//! with the code, checkov, zizmor, shellcheck, and whether AWS SAM finds the functions. It works on a copy, so that no lock file
+//! and no state gets into the sources.
 
 use std::{
     fs, io,
@@ -46,9 +47,16 @@ pub fn check(root: &Path) -> Result<(), String> {
     contract::check(root, &copy)?;
     let tools = environment(root, "infra", &root.join("infra/requirements.txt"), &[])?;
     // Whatever is excused has its reason beside it, as `checkov:skip`.
-    let mut checkov = Command::new(tools.with_file_name("checkov"));
-    checkov.current_dir(root).args(["--directory", "infra/terraform", "--framework", "terraform"]);
+    let tool = |name| {
+        let mut tool = Command::new(tools.with_file_name(name));
+        tool.current_dir(root);
+        tool
+    };
+    let mut checkov = tool("checkov");
+    checkov.args(["--directory", "infra/terraform", "--framework", "terraform"]);
     run(checkov.args(["--compact", "--quiet", "--skip-download"]))?;
+    run(tool("zizmor").args(["--offline", "--no-progress", "--min-severity", "medium", ".github"]))?;
+    run(tool("shellcheck").args(["infra/rollout", ".ci/run"]))?;
     sam(&copy, &tools.with_file_name("sam"))
 }
 
@@ -106,7 +114,9 @@ impl Copy {
         let mut command = Command::new(program);
         command.current_dir(self.root.join("infra/terraform").join(folder)).env("AWS_REGION", "eu-central-1");
         if let Some(offline) = &self.offline {
-            command.env("TF_CLI_CONFIG_FILE", offline).envs([("AWS_ACCESS_KEY_ID", "-"), ("AWS_SECRET_ACCESS_KEY", "-")]);
+            command
+                .env("TF_CLI_CONFIG_FILE", offline)
+                .envs([("AWS_ACCESS_KEY_ID", "-"), ("AWS_SECRET_ACCESS_KEY", "-")]);
         }
         command
     }

@@ -34,8 +34,7 @@ impl Account {
             [self.0.clone()].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
         );
         command.args(arguments).env("PATH", path.unwrap()).env("CALLS", self.0.join("calls")).env("ROLLOUT_PAUSE", "0");
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         child.wait_with_output().unwrap()
     }
@@ -52,7 +51,8 @@ fn printed(output: &Output) -> (bool, String, String) {
 
 #[test]
 fn the_versions_that_serve_are_put_down_and_functions_that_are_not_there_left_out() {
-    let cases = "*lmo-query\\ *) echo 7;;\n*lmo-stream\\ *) echo 12;;\n*) echo 'ResourceNotFoundException' >&2; exit 254;;";
+    let cases =
+        "*lmo-query\\ *) echo 7;;\n*lmo-stream\\ *) echo 12;;\n*) echo 'ResourceNotFoundException' >&2; exit 254;;";
     let account = Account::new("save", cases);
     let (done, out, _) = printed(&account.rollout(&["save", "lmo"], ""));
     assert!(done);

@@ -12,8 +12,8 @@ use super::infrastructure::Resource;
 const READER: &str = "shared/src/config.rs";
 const ASK: &str = "variable(\"";
 
-/// Every function reads it, because all are configured alike; only those that answer over HTTP heed it.
-pub const HTTP_ONLY: &str = "LMO_ORIGIN_TOKEN";
+/// Every function reads it, because all are configured alike; only those that clients reach heed it.
+const FACING: &str = "LMO_ORIGIN_TOKEN";
 
 /// The variables that the sources name.
 ///
@@ -71,8 +71,8 @@ pub fn given(function: &Resource) -> BTreeSet<&str> {
 }
 
 /// What a function reads and is not given, and what it is given and never reads.
-pub fn compare(function: &str, serves_http: bool, read: &BTreeSet<&str>, given: &BTreeSet<&str>) -> Vec<String> {
-    let heeded = |variable: &&&str| serves_http || **variable != HTTP_ONLY;
+pub fn compare(function: &str, faces_clients: bool, read: &BTreeSet<&str>, given: &BTreeSet<&str>) -> Vec<String> {
+    let heeded = |variable: &&&str| faces_clients || **variable != FACING;
     let missing = read.difference(given).filter(heeded).map(|it| format!("{function}: reads {it}, which is not set"));
     let surplus = given.difference(read).map(|it| format!("{function}: {it} is set, which it never reads"));
     missing.chain(surplus).collect()
@@ -122,9 +122,9 @@ mod tests {
     }
 
     #[test]
-    fn only_functions_that_serve_http_need_the_origin_token() {
-        assert!(compare("aggregate", false, &[HTTP_ONLY].into(), &BTreeSet::new()).is_empty());
-        let problems = compare("query", true, &[HTTP_ONLY].into(), &BTreeSet::new());
+    fn only_functions_that_face_clients_need_the_origin_token() {
+        assert!(compare("aggregate", false, &[FACING].into(), &BTreeSet::new()).is_empty());
+        let problems = compare("query", true, &[FACING].into(), &BTreeSet::new());
         assert_eq!(problems, ["query: reads LMO_ORIGIN_TOKEN, which is not set"]);
     }
 }
