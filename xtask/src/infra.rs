@@ -46,12 +46,12 @@ pub fn check(root: &Path) -> Result<(), String> {
     run(copy.terraform(".").arg("test").arg(format!("-var=packages={}", copy.packages.display())))?;
     contract::check(root, &copy)?;
     let tools = environment(root, "infra", &root.join("infra/requirements.txt"), &[])?;
-    // Whatever is excused has its reason beside it, as `checkov:skip`.
     let tool = |name| {
         let mut tool = Command::new(tools.with_file_name(name));
         tool.current_dir(root);
         tool
     };
+    // Whatever is excused has its reason beside it, as `checkov:skip`.
     let mut checkov = tool("checkov");
     checkov.args(["--directory", "infra/terraform", "--framework", "terraform"]);
     run(checkov.args(["--compact", "--quiet", "--skip-download"]))?;

@@ -38,13 +38,16 @@ fn names(source: &str) -> BTreeSet<String> {
     strings.filter(|text| is_name(text)).map(str::to_owned).collect()
 }
 
+/// Names that begin with `AWS_` are Lambda's to set.
 fn is_name(text: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-    text.starts_with(|first: char| first.is_ascii_uppercase()) && text.contains('_') && text.bytes().all(letter)
+    let shouted = text.starts_with(|first: char| first.is_ascii_uppercase()) && text.bytes().all(letter);
+    shouted && text.contains('_') && !text.starts_with("AWS_")
 }
 
 fn asked_for(source: &str) -> impl Iterator<Item = String> {
-    source.split(ASK).skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned)
+    let asked = source.split(ASK).skip(1).filter_map(|rest| rest.split('"').next());
+    asked.filter(|text| is_name(text)).map(str::to_owned)
 }
 
 fn read(path: &Path) -> Result<String, String> {
@@ -92,7 +95,7 @@ mod tests {
 
     #[test]
     fn variables_that_others_ask_for_count() {
-        let source = "crate::config::variable(\"RUST_LOG\").or(variable(name))";
+        let source = "crate::config::variable(\"RUST_LOG\").or(variable(name)).or(variable(\"AWS_REGION\"))";
         assert_eq!(asked_for(source).collect::<Vec<_>>(), ["RUST_LOG"]);
     }
 
