@@ -72,6 +72,22 @@ run "functions_are_built_as_lambda_wants_them" {
   }
 }
 
+run "a_restored_table_takes_the_place_of_the_other" {
+  variables {
+    table_name = "lmo-restored"
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this.name == "lmo-restored" && aws_lambda_function.this["query"].environment[0].variables.LMO_TABLE == "lmo-restored"
+    error_message = "the functions use another table"
+  }
+
+  assert {
+    condition     = alltrue([for policy in values(aws_iam_role_policy.own) : strcontains(policy.policy, ":table/lmo-restored\"")])
+    error_message = "the roles are for another table"
+  }
+}
+
 run "a_staged_version_gets_its_share_and_no_more" {
   variables {
     staged = { versions = { query = "6" }, weight = 0.1 }
