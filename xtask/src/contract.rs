@@ -110,3 +110,54 @@ fn terraform(copy: &Copy) -> Result<Infrastructure, String> {
     // If it failed, what it printed says why.
     Infrastructure::read(printed.as_ref().unwrap_or_else(|printed| printed))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{infrastructure::tests::built, *};
+
+    fn found(infrastructure: &Infrastructure) -> Vec<String> {
+        let set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let program = Program {
+            actions: set(&["dynamodb:Query"]),
+            variables: set(&["LMO_ORIGIN_TOKEN", "LMO_TABLE"]),
+            summaries: BTreeSet::new(),
+        };
+        compare(&[("aggregate".to_owned(), program)].into(), &[], infrastructure).unwrap()
+    }
+
+    fn distribution() -> (&'static str, &'static str, &'static str, Value) {
+        ("aws_cloudfront_distribution", "this", "", json!({}))
+    }
+
+    #[test]
+    fn a_function_that_is_built_as_it_is_written_has_no_problems() {
+        let policy = json!({"Statement": [{"Effect": "Allow", "Action": "dynamodb:Query"}]}).to_string();
+        let function = json!({"environment": [{"variables": {"LMO_TABLE": "lmo"}}]});
+        let built = built(&[
+            ("aws_lambda_function", "this", "aggregate", function),
+            ("aws_iam_role_policy", "own", "aggregate", json!({"policy": policy})),
+            distribution(),
+        ]);
+        assert_eq!(found(&built), [""; 0]);
+    }
+
+    #[test]
+    fn a_function_without_a_policy_may_do_nothing() {
+        let function = json!({"environment": [{"variables": {"LMO_TABLE": "lmo"}}]});
+        let built = built(&[("aws_lambda_function", "this", "aggregate", function), distribution()]);
+        assert_eq!(found(&built), ["aggregate: calls dynamodb:Query, which its role does not allow"]);
+    }
+
+    #[test]
+    fn a_function_that_is_not_built_is_found() {
+        let found = found(&built(&[distribution()]));
+        assert_eq!(found, ["aggregate: there is no aws_lambda_function.this[\"aggregate\"]"]);
+    }
+
+    #[test]
+    fn a_deployment_without_cloudfront_is_an_error() {
+        assert!(compare(&BTreeMap::new(), &[], &built(&[])).is_err());
+    }
+}

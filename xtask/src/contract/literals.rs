@@ -31,7 +31,7 @@ impl Literals {
             let mut others = names.clone().into_iter();
             others.any(|other| other.len() > name.len() && self.0[at..].starts_with(other.as_bytes()))
         };
-        let there = |name: &&str| memmem::find_iter(&self.0, name).any(|at| !longer(name, at));
+        let there = |name: &&str| !name.is_empty() && memmem::find_iter(&self.0, name).any(|at| !longer(name, at));
         names.clone().into_iter().filter(there).collect()
     }
 
@@ -65,6 +65,11 @@ mod tests {
     fn a_name_is_not_found_in_a_longer_one() {
         let found = Literals::from("/v1/messages/count").find(["/v1/messages", "/v1/messages/count"]);
         assert_eq!(Vec::from_iter(found), ["/v1/messages/count"]);
+    }
+
+    #[test]
+    fn no_name_is_nowhere() {
+        assert!(Literals::from("LMO_TABLE").find([""]).is_empty());
     }
 
     #[test]
