@@ -1,5 +1,6 @@
 //! The contract between the code and the infrastructure: what the built functions read, call and serve is held against
-//! what Terraform would build. Both sides are read from what was made of the sources, so there is no list to keep.
+//! what Terraform would build. Both sides are read from what was made of the sources, so there is no list to keep. The
+//! programs are those that aren't optimised: an optimizer turns short texts into numbers.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
