@@ -65,11 +65,11 @@ pub fn check(root: &Path, copy: &Copy) -> Result<(), String> {
 impl Program {
     fn read(path: &Path, named: &BTreeSet<String>, operations: &[routes::Operation]) -> Result<Self, String> {
         let literals = Literals::of(path)?;
-        let owned = |found: BTreeSet<&str>| found.into_iter().map(str::to_owned).collect();
+        let find = |names: Vec<&str>| literals.find(&names).into_iter().map(str::to_owned).collect();
         Ok(Self {
             actions: actions::asked(&literals).map_err(|error| format!("{}: {error}", path.display()))?,
-            variables: owned(literals.find(named.iter().map(String::as_str))),
-            summaries: owned(literals.find(operations.iter().map(|operation| operation.summary.as_str()))),
+            variables: find(named.iter().map(String::as_str).collect()),
+            summaries: find(operations.iter().map(|operation| operation.summary.as_str()).collect()),
         })
     }
 }

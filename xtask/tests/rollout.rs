@@ -1,5 +1,7 @@
 //! `infra/rollout` against a stand-in for the AWS CLI, which notes what it is asked and answers as it is told.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 use std::{
     fs,
     io::Write,

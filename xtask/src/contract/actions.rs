@@ -57,7 +57,7 @@ pub fn asked(program: &Literals) -> Result<BTreeSet<String>, String> {
         }
     }
     for (text, actions) in BY_URL {
-        if !program.find([text]).is_empty() {
+        if !program.find(&[text]).is_empty() {
             asked.extend(actions.iter().map(|&action| action.to_owned()));
         }
     }
@@ -104,7 +104,7 @@ mod tests {
         names.iter().map(|&name| name.to_owned()).collect()
     }
 
-    fn policy(statements: Value) -> Infrastructure {
+    fn policy(statements: &Value) -> Infrastructure {
         let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
         built(&[("aws_iam_role_policy", "own", "query", json!({"policy": policy}))])
     }
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_policy_says_one_action_or_several() {
-        let found = policy(json!([
+        let found = policy(&json!([
             {"Effect": "Allow", "Action": "dynamodb:Query", "Resource": "*"},
             {"Effect": "Allow", "Action": ["dynamodb:GetItem", "dynamodb:PutItem"], "Resource": "*"},
             {"Effect": "Deny", "Action": "dynamodb:Scan", "Resource": "*"},

@@ -175,19 +175,20 @@ impl Route {
     }
 }
 
-/// Whether a pattern of CloudFront matches: `*` is any text, `?` any character.
+/// Whether a pattern of CloudFront matches: `*` is any text, `?` any character, and a slash in front goes without saying.
 fn matches(pattern: &str, path: &str) -> bool {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    fn rest(pattern: &[u8], path: &[u8]) -> bool {
-        match (pattern.split_first(), path.split_first()) {
-            (None, None) => true,
-            (Some((b'*', after)), _) if rest(after, path) => true,
-            (Some((b'*', _)), Some((_, after))) => rest(pattern, after),
-            (Some((own, pattern)), Some((asked, path))) if *own == b'?' || own == asked => rest(pattern, path),
-            _ => false,
-        }
+    let text = |text: &str| text.strip_prefix('/').unwrap_or(text).as_bytes().to_vec();
+    fits(&text(pattern), &text(path))
+}
+
+fn fits(pattern: &[u8], path: &[u8]) -> bool {
+    match (pattern.split_first(), path.split_first()) {
+        (None, None) => true,
+        (Some((b'*', after)), _) if fits(after, path) => true,
+        (Some((b'*', _)), Some((_, after))) => fits(pattern, after),
+        (Some((own, pattern)), Some((asked, path))) if *own == b'?' || own == asked => fits(pattern, path),
+        _ => false,
     }
-    rest(pattern.strip_prefix('/').unwrap_or(pattern).as_bytes(), path.as_bytes())
 }
 
 fn list(value: &Value) -> &[Value] {

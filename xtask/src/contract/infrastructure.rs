@@ -69,7 +69,9 @@ fn collect(module: &Value, found: &mut Vec<Resource>) {
         key: it["index"].as_str().map(str::to_owned),
         values: it["values"].clone(),
     }));
-    list(&module["child_modules"]).iter().for_each(|child| collect(child, found));
+    for child in list(&module["child_modules"]) {
+        collect(&child, found);
+    }
 }
 
 #[cfg(test)]

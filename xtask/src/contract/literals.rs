@@ -26,13 +26,12 @@ impl Literals {
 
     /// Those of the names that are in it. Texts stand beside each other without a mark between them, so where one name
     /// begins with another the longer one counts.
-    pub fn find<'a>(&self, names: impl IntoIterator<Item = &'a str> + Clone) -> BTreeSet<&'a str> {
+    pub fn find<'a>(&self, names: &[&'a str]) -> BTreeSet<&'a str> {
         let longer = |name: &str, at: usize| {
-            let mut others = names.clone().into_iter();
-            others.any(|other| other.len() > name.len() && self.0[at..].starts_with(other.as_bytes()))
+            names.iter().any(|other| other.len() > name.len() && self.0[at..].starts_with(other.as_bytes()))
         };
         let there = |name: &&str| !name.is_empty() && memmem::find_iter(&self.0, name).any(|at| !longer(name, at));
-        names.clone().into_iter().filter(there).collect()
+        names.iter().copied().filter(there).collect()
     }
 
     /// The words that follow a prefix, each with whatever letters happen to come after it.
@@ -58,18 +57,21 @@ mod tests {
 
     #[test]
     fn names_are_found_between_other_text() {
-        assert_eq!(Literals::from("lmoLMO_TABLELMO_STREAMmust").find(["LMO_TABLE", "LMO_STREAM", "LMO_PORT"]).len(), 2);
+        assert_eq!(
+            Literals::from("lmoLMO_TABLELMO_STREAMmust").find(&["LMO_TABLE", "LMO_STREAM", "LMO_PORT"]).len(),
+            2
+        );
     }
 
     #[test]
     fn a_name_is_not_found_in_a_longer_one() {
-        let found = Literals::from("/v1/messages/count").find(["/v1/messages", "/v1/messages/count"]);
+        let found = Literals::from("/v1/messages/count").find(&["/v1/messages", "/v1/messages/count"]);
         assert_eq!(Vec::from_iter(found), ["/v1/messages/count"]);
     }
 
     #[test]
     fn no_name_is_nowhere() {
-        assert!(Literals::from("LMO_TABLE").find([""]).is_empty());
+        assert!(Literals::from("LMO_TABLE").find(&[""]).is_empty());
     }
 
     #[test]
@@ -82,7 +84,7 @@ mod tests {
     fn this_program_has_its_own_text() {
         let own = Literals::of(&std::env::current_exe().unwrap()).unwrap();
         let there = "a sentence that only this test has";
-        assert_eq!(own.find([there]).len(), 1);
+        assert_eq!(own.find(&[there]).len(), 1);
     }
 
     #[test]

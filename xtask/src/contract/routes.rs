@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::edge::{Edge, Target};
 
-/// An operation of the OpenAPI document.
+/// An operation of the `OpenAPI` document.
 #[derive(Debug, Clone)]
 pub struct Operation {
     /// As in HTTP: `POST`.
