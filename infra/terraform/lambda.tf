@@ -77,8 +77,12 @@ resource "aws_lambda_alias" "live" {
   function_name    = aws_lambda_function.this[each.key].function_name
   function_version = local.live[each.key]
 
+  # Lambda refuses weights where concurrency is provisioned: such a function stays until all requests go over.
   dynamic "routing_config" {
-    for_each = var.staged.weight > 0 && local.live[each.key] != aws_lambda_function.this[each.key].version ? [var.staged.weight] : []
+    for_each = (
+      var.staged.weight > 0 && coalesce(local.tuning[each.key].provisioned, 0) == 0 && local.live[each.key] != aws_lambda_function.this[each.key].version
+      ? [var.staged.weight] : []
+    )
     content {
       additional_version_weights = { (aws_lambda_function.this[each.key].version) = routing_config.value }
     }

@@ -81,13 +81,15 @@ locals {
     for name, row in local.table : name => merge(local.columns, { timeout = try(row.deadline, local.columns.deadline) + 60 }, row)
   }
 
+  table_name = coalesce(var.table_name, var.name)
+
   named = { for name, _ in local.table : name => "${var.name}-${name}" }
 
   # Known before anything is created, so that a plan shows every policy in full.
   arns = {
     functions = { for name, full in local.named : name => "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${full}" }
     logs      = { for name, full in local.named : name => "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${full}:*" }
-    table     = "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${var.name}"
+    table     = "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${local.table_name}"
     stream    = "arn:${local.partition}:kinesis:${local.region}:${local.account}:stream/${var.name}-usage"
     queues    = { for name in ["events", "runs"] : name => "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-failed-${name}" }
     # Secrets Manager adds a hyphen and six characters.

@@ -19,7 +19,7 @@ resource "aws_cloudwatch_log_group" "api" {
 }
 
 locals {
-  # name => what is measured, and from where on it rings. All look at five minutes and ring once in a row.
+  # name => what is measured, and above what it rings: the sum of five minutes, unless a row says otherwise.
   alarms = merge(
     merge([for name, full in local.named : {
       "${name}-errors"    = { says = "${full} failed", metric = "AWS/Lambda Errors", of = { FunctionName = full }, above = 0 }

@@ -2,7 +2,7 @@
 
 resource "aws_dynamodb_table" "this" {
   #checkov:skip=CKV_AWS_119:With var.kms_key_arn; without it AWS's own key encrypts it.
-  name         = var.name
+  name         = local.table_name
   billing_mode = "PAY_PER_REQUEST"
   hash_key     = "pk"
   range_key    = "sk"

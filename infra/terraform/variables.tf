@@ -318,6 +318,12 @@ variable "kms_key_arn" {
   }
 }
 
+variable "table_name" {
+  description = "The table's name, if it isn't `name`: that of one restored from a backup (docs/deploy.md)."
+  type        = string
+  default     = null
+}
+
 variable "deletion_protection" {
   description = "Whether the table refuses to be deleted. Turn it off and apply before you tear down."
   type        = bool

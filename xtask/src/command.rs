@@ -16,6 +16,20 @@ pub fn run(mut command: impl BorrowMut<Command>) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
 }
 
+/// Runs a command until it ends, and returns what it printed on standard output.
+///
+/// # Errors
+/// The command, how it failed, and all that it printed.
+pub fn output(command: &mut Command) -> Result<String, String> {
+    let shown = format!("{command:?}");
+    let done = command.output().map_err(|error| format!("{shown}: {error}"))?;
+    let printed = String::from_utf8_lossy(&done.stdout).into_owned();
+    if done.status.success() {
+        return Ok(printed);
+    }
+    Err(format!("{shown}: {}\n{printed}{}", done.status, String::from_utf8_lossy(&done.stderr)))
+}
+
 /// Whether a program is installed and tells its version.
 ///
 /// # Errors

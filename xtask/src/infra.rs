@@ -1,5 +1,6 @@
-//! The infrastructure, as far as it can be checked without an account: Terraform's format, validation and tests, checkov,
-//! and whether AWS SAM finds the functions. It works on a copy, so that no lock file and no state gets into the sources.
+//! The infrastructure, as far as it can be checked without an account: Terraform's format, validation and tests, the contract
+//! with the code, checkov, zizmor, shellcheck, and whether AWS SAM finds the functions. It works on a copy, so that no lock file
+//! and no state gets into the sources.
 
 use std::{
     fs, io,
@@ -8,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    command::{run, version},
-    package,
+    command::{output, run, version},
+    contract, package,
     python::environment,
     target,
 };
@@ -21,11 +22,11 @@ const OFFLINE: &str = "../shared/tools/terraform-offline/terraform-offline";
 const ROOTS: [&str; 3] = [".", "examples/minimal", "examples/production"];
 
 /// A copy of the infrastructure, and what Terraform needs to work on it.
-struct Copy {
+pub struct Copy {
     /// Has `infra/` and `samconfig.toml`, as the repository has them.
     root: PathBuf,
     /// Files in the place of the functions' packages.
-    packages: PathBuf,
+    pub packages: PathBuf,
     /// Terraform's configuration, if it is to use the stand-in for the provider.
     offline: Option<String>,
 }
@@ -43,12 +44,31 @@ pub fn check(root: &Path) -> Result<(), String> {
         run(copy.terraform(folder).arg("validate"))?;
     }
     run(copy.terraform(".").arg("test").arg(format!("-var=packages={}", copy.packages.display())))?;
+    contract::check(root, &copy)?;
     let tools = environment(root, "infra", &root.join("infra/requirements.txt"), &[])?;
+    let tool = |name| {
+        let mut tool = Command::new(tools.with_file_name(name));
+        tool.current_dir(root);
+        tool
+    };
     // Whatever is excused has its reason beside it, as `checkov:skip`.
-    let mut checkov = Command::new(tools.with_file_name("checkov"));
-    checkov.current_dir(root).args(["--directory", "infra/terraform", "--framework", "terraform"]);
+    let mut checkov = tool("checkov");
+    checkov.args(["--directory", "infra/terraform", "--framework", "terraform"]);
     run(checkov.args(["--compact", "--quiet", "--skip-download"]))?;
+    run(tool("zizmor").args(["--offline", "--no-progress", "--min-severity", "medium", ".github"]))?;
+    run(tool("shellcheck").args(["infra/rollout", ".ci/run"]))?;
     sam(&copy, &tools.with_file_name("sam"))
+}
+
+/// Compares the functions with the infrastructure alone.
+///
+/// # Errors
+/// What is missing, or every difference in a line.
+pub fn contract(root: &Path) -> Result<(), String> {
+    version("terraform", "Terraform 1.11 or later")?;
+    let copy = Copy::make(root).map_err(|error| format!("copy of infra/: {error}"))?;
+    output(copy.terraform(".").args(["init", "-input=false", "-backend=false"]))?;
+    contract::check(root, &copy)
 }
 
 /// Whether SAM finds the functions. It makes a plan, for which the real provider needs credentials.
@@ -85,7 +105,8 @@ impl Copy {
         Ok(copy)
     }
 
-    fn terraform(&self, folder: &str) -> Command {
+    /// A command of Terraform in a folder below `infra/terraform`.
+    pub fn terraform(&self, folder: &str) -> Command {
         self.command(Path::new("terraform"), folder)
     }
 

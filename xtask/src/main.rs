@@ -13,6 +13,7 @@ use command::run;
 
 mod clients;
 mod command;
+mod contract;
 mod infra;
 mod package;
 mod python;
@@ -44,6 +45,8 @@ enum Task {
         /// The functions, by name; all if none is named.
         functions: Vec<String>,
     },
+    /// Compare the functions with the infrastructure: variables, routes, and actions of AWS.
+    Contract,
     /// Measure a release build next to the provider's stand-in and print the tables of BENCHMARKS.md.
     Bench {
         /// Fewer and shorter rounds.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Task::Check => check(&root),
         Task::Infra => infra::check(&root),
         Task::Package { arm64, functions } => package::package(&root, arm64, &functions),
+        Task::Contract => infra::contract(&root),
         Task::Bench { quick } => bench(&root, quick),
     };
     match done {

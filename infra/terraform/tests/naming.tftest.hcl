@@ -72,6 +72,22 @@ run "functions_are_built_as_lambda_wants_them" {
   }
 }
 
+run "a_restored_table_takes_the_place_of_the_other" {
+  variables {
+    table_name = "lmo-restored"
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this.name == "lmo-restored" && aws_lambda_function.this["query"].environment[0].variables.LMO_TABLE == "lmo-restored"
+    error_message = "the functions use another table"
+  }
+
+  assert {
+    condition     = alltrue([for policy in values(aws_iam_role_policy.own) : strcontains(policy.policy, ":table/lmo-restored\"")])
+    error_message = "the roles are for another table"
+  }
+}
+
 run "a_staged_version_gets_its_share_and_no_more" {
   variables {
     staged = { versions = { query = "6" }, weight = 0.1 }
@@ -85,6 +101,18 @@ run "a_staged_version_gets_its_share_and_no_more" {
   assert {
     condition     = aws_lambda_alias.live["stream"].function_version == "7" && length(aws_lambda_alias.live["stream"].routing_config) == 0
     error_message = "stream is staged, and nobody asked for it"
+  }
+}
+
+run "a_function_with_provisioned_concurrency_has_no_weights" {
+  variables {
+    staged = { versions = { query = "6" }, weight = 0.1 }
+    tuning = { query = { provisioned = 1 } }
+  }
+
+  assert {
+    condition     = aws_lambda_alias.live["query"].function_version == "6" && length(aws_lambda_alias.live["query"].routing_config) == 0
+    error_message = "Lambda refuses this alias"
   }
 }
 
