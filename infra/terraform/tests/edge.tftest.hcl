@@ -1,3 +1,5 @@
+# The first run builds all of it. Those that change nothing look at what it built.
+
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -16,6 +18,26 @@ run "without_a_domain_cloudfronts_own_name_serves" {
   assert {
     condition     = length(aws_wafv2_web_acl.edge) == 0 && aws_cloudfront_distribution.this.web_acl_id == null
     error_message = "a firewall that nobody asked for"
+  }
+}
+
+run "the_bucket_is_cloudfronts_alone_and_tls_only" {
+  command = plan
+
+  assert {
+    condition = [for statement in jsondecode(aws_s3_bucket_policy.dashboard.policy).Statement : statement.Condition] == [
+      { StringEquals = { "AWS:SourceArn" = "arn:aws:cloudfront::123456789012:distribution/E1" } },
+      { Bool = { "aws:SecureTransport" = "false" } },
+    ]
+    error_message = aws_s3_bucket_policy.dashboard.policy
+  }
+
+  assert {
+    condition = alltrue([
+      aws_s3_bucket_public_access_block.dashboard.block_public_acls, aws_s3_bucket_public_access_block.dashboard.block_public_policy,
+      aws_s3_bucket_public_access_block.dashboard.ignore_public_acls, aws_s3_bucket_public_access_block.dashboard.restrict_public_buckets,
+    ])
+    error_message = "the bucket may become public"
   }
 }
 
@@ -62,24 +84,6 @@ run "the_firewall_counts_by_address_and_is_where_cloudfront_looks_for_it" {
   assert {
     condition     = length(aws_wafv2_web_acl_logging_configuration.edge[0].redacted_fields) == 4
     error_message = "keys or questions are in the firewall's logs"
-  }
-}
-
-run "the_bucket_is_cloudfronts_alone_and_tls_only" {
-  assert {
-    condition = [for statement in jsondecode(aws_s3_bucket_policy.dashboard.policy).Statement : statement.Condition] == [
-      { StringEquals = { "AWS:SourceArn" = "arn:aws:cloudfront::123456789012:distribution/E1" } },
-      { Bool = { "aws:SecureTransport" = "false" } },
-    ]
-    error_message = aws_s3_bucket_policy.dashboard.policy
-  }
-
-  assert {
-    condition = alltrue([
-      aws_s3_bucket_public_access_block.dashboard.block_public_acls, aws_s3_bucket_public_access_block.dashboard.block_public_policy,
-      aws_s3_bucket_public_access_block.dashboard.ignore_public_acls, aws_s3_bucket_public_access_block.dashboard.restrict_public_buckets,
-    ])
-    error_message = "the bucket may become public"
   }
 }
 

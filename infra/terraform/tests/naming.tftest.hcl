@@ -1,3 +1,5 @@
+# The first run builds all of it. Those that change nothing look at what it built.
+
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -29,6 +31,8 @@ run "everything_has_the_name_of_the_deployment" {
 }
 
 run "arns_that_are_known_before_are_those_of_what_is_made" {
+  command = plan
+
   assert {
     condition     = alltrue([for name, queue in aws_sqs_queue.failed : local.arns.queues[name] == "arn:aws:sqs:eu-central-1:123456789012:${queue.name}"])
     error_message = "queues"
@@ -51,6 +55,8 @@ run "arns_that_are_known_before_are_those_of_what_is_made" {
 }
 
 run "functions_are_built_as_lambda_wants_them" {
+  command = plan
+
   assert {
     condition     = alltrue([for function in values(aws_lambda_function.this) : function.runtime == "provided.al2023" && function.handler == "bootstrap" && function.architectures == tolist(["arm64"])])
     error_message = "runtime, handler or architecture"

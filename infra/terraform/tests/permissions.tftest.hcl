@@ -1,3 +1,5 @@
+# The first run builds all of it. Those that change nothing look at what it built.
+
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -23,6 +25,8 @@ run "each_function_has_a_role_of_its_own" {
 }
 
 run "no_action_and_no_resource_is_a_wildcard" {
+  command = plan
+
   assert {
     condition = alltrue(flatten([for policy in concat(values(aws_iam_role_policy.own), values(aws_iam_role_policy.lambda), [aws_iam_role_policy.scheduler]) : [
       for statement in jsondecode(policy.policy).Statement : [for action in statement.Action : !strcontains(action, "*")]
@@ -40,6 +44,8 @@ run "no_action_and_no_resource_is_a_wildcard" {
 }
 
 run "items_are_named_by_their_partition" {
+  command = plan
+
   assert {
     condition = alltrue(flatten([for policy in values(aws_iam_role_policy.own) : [
       for statement in jsondecode(policy.policy).Statement :
@@ -56,6 +62,8 @@ run "items_are_named_by_their_partition" {
 }
 
 run "the_ledger_is_only_ever_added_to" {
+  command = plan
+
   assert {
     condition = length(setsubtract(flatten([for policy in values(aws_iam_role_policy.own) : [
       for statement in jsondecode(policy.policy).Statement : statement.Action if statement.Sid == "ItemsLedger"
@@ -70,6 +78,8 @@ run "the_ledger_is_only_ever_added_to" {
 }
 
 run "a_function_that_asks_no_model_can_read_no_secret" {
+  command = plan
+
   assert {
     condition = alltrue([for name in ["tenant", "aggregate"] : length(setintersection(output.permissions[name], [
       "secretsmanager:GetSecretValue", "bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream", "kinesis:PutRecords", "execute-api:ManageConnections",
@@ -84,6 +94,8 @@ run "a_function_that_asks_no_model_can_read_no_secret" {
 }
 
 run "secrets_models_and_connections_are_named" {
+  command = plan
+
   assert {
     condition = { for statement in jsondecode(aws_iam_role_policy.own["websocket"].policy).Statement : statement.Sid => statement.Resource if !startswith(statement.Sid, "Items") } == {
       Publish = ["arn:aws:kinesis:eu-central-1:123456789012:stream/lmo-usage"]
@@ -92,6 +104,24 @@ run "secrets_models_and_connections_are_named" {
       Sockets = ["arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/ws/*/@connections/*"]
     }
     error_message = aws_iam_role_policy.own["websocket"].policy
+  }
+}
+
+run "the_scheduler_runs_what_has_a_schedule_and_nothing_else" {
+  command = plan
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.scheduler.policy).Statement[0].Resource == ["arn:aws:lambda:eu-central-1:123456789012:function:lmo-aggregate:live"]
+    error_message = aws_iam_role_policy.scheduler.policy
+  }
+}
+
+run "only_this_api_may_call_a_function" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for permission in concat(values(aws_lambda_permission.http), [aws_lambda_permission.socket]) : permission.qualifier == "live" && startswith(permission.source_arn, "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/")])
+    error_message = "a permission is for more than this deployment's API"
   }
 }
 
@@ -110,19 +140,5 @@ run "without_secrets_and_models_nobody_may_read_or_call_any" {
   assert {
     condition     = !strcontains(aws_iam_role_policy.lambda["query"].policy, "kms:")
     error_message = aws_iam_role_policy.lambda["query"].policy
-  }
-}
-
-run "the_scheduler_runs_what_has_a_schedule_and_nothing_else" {
-  assert {
-    condition     = jsondecode(aws_iam_role_policy.scheduler.policy).Statement[0].Resource == ["arn:aws:lambda:eu-central-1:123456789012:function:lmo-aggregate:live"]
-    error_message = aws_iam_role_policy.scheduler.policy
-  }
-}
-
-run "only_this_api_may_call_a_function" {
-  assert {
-    condition     = alltrue([for permission in concat(values(aws_lambda_permission.http), [aws_lambda_permission.socket]) : permission.qualifier == "live" && startswith(permission.source_arn, "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/")])
-    error_message = "a permission is for more than this deployment's API"
   }
 }

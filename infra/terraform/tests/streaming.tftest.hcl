@@ -1,3 +1,5 @@
+# The first run builds all of it. Those that change nothing look at what it built.
+
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -20,6 +22,8 @@ run "what_streams_is_behind_a_url_that_streams" {
 }
 
 run "cloudfront_sends_streamed_paths_to_the_url_and_collects_nothing" {
+  command = plan
+
   assert {
     condition = alltrue([for path, name in local.streamed : one([
       for behaviour in aws_cloudfront_distribution.this.ordered_cache_behavior : behaviour.target_origin_id if behaviour.path_pattern == path
@@ -39,6 +43,8 @@ run "cloudfront_sends_streamed_paths_to_the_url_and_collects_nothing" {
 }
 
 run "every_path_is_served_by_the_first_behaviour_that_matches" {
+  command = plan
+
   assert {
     condition = alltrue([for path, name in output.routes : [
       for behaviour in aws_cloudfront_distribution.this.ordered_cache_behavior : behaviour.target_origin_id
@@ -48,24 +54,9 @@ run "every_path_is_served_by_the_first_behaviour_that_matches" {
   }
 }
 
-run "every_origin_but_the_bucket_sees_the_token_that_functions_want" {
-  variables {
-    origin_token = "0123456789abcdef0123456789abcdef"
-  }
-
-  assert {
-    condition = alltrue([for origin in aws_cloudfront_distribution.this.origin : origin.origin_id == "dashboard" ||
-    try(one(origin.custom_header).name == "x-lmo-origin" && one(origin.custom_header).value == "0123456789abcdef0123456789abcdef", false)])
-    error_message = "an origin is not shown the token"
-  }
-
-  assert {
-    condition     = alltrue([for name, row in local.functions : (try(aws_lambda_function.this[name].environment[0].variables.LMO_ORIGIN_TOKEN, null) != null) == (length(row.paths) > 0 || row.sockets)])
-    error_message = "a function that is called from outside doesn't want the token, or another does"
-  }
-}
-
 run "a_token_that_nobody_gave_is_drawn" {
+  command = plan
+
   assert {
     condition     = can(regex("^[0-9a-f-]{36}$", nonsensitive(local.origin_token)))
     error_message = "the token is not random"
@@ -73,6 +64,8 @@ run "a_token_that_nobody_gave_is_drawn" {
 }
 
 run "the_socket_is_under_a_path_of_the_api" {
+  command = plan
+
   assert {
     condition     = output.websocket_url == "wss://d111111abcdef8.cloudfront.net/api/mcp/ws"
     error_message = output.websocket_url
@@ -95,6 +88,8 @@ run "the_socket_is_under_a_path_of_the_api" {
 }
 
 run "a_message_is_handed_over_as_the_event_that_the_function_reads" {
+  command = plan
+
   assert {
     condition     = aws_apigatewayv2_integration.message[0].integration_type == "AWS" && aws_apigatewayv2_integration.message[0].request_parameters["integration.request.header.X-Amz-Invocation-Type"] == "'Event'"
     error_message = "API Gateway waits for the answer"
@@ -115,5 +110,22 @@ run "a_message_is_handed_over_as_the_event_that_the_function_reads" {
   assert {
     condition     = aws_lambda_function_event_invoke_config.message.maximum_retry_attempts == 0 && length(aws_lambda_function_event_invoke_config.message.destination_config) == 0
     error_message = "a message is run again or kept"
+  }
+}
+
+run "every_origin_but_the_bucket_sees_the_token_that_functions_want" {
+  variables {
+    origin_token = "0123456789abcdef0123456789abcdef"
+  }
+
+  assert {
+    condition = alltrue([for origin in aws_cloudfront_distribution.this.origin : origin.origin_id == "dashboard" ||
+    try(one(origin.custom_header).name == "x-lmo-origin" && one(origin.custom_header).value == "0123456789abcdef0123456789abcdef", false)])
+    error_message = "an origin is not shown the token"
+  }
+
+  assert {
+    condition     = alltrue([for name, row in local.functions : (try(aws_lambda_function.this[name].environment[0].variables.LMO_ORIGIN_TOKEN, null) != null) == (length(row.paths) > 0 || row.sockets)])
+    error_message = "a function that is called from outside doesn't want the token, or another does"
   }
 }

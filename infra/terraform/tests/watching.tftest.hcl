@@ -1,3 +1,5 @@
+# The first run builds all of it. Those that change nothing look at what it built.
+
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -28,6 +30,24 @@ run "alarms_ring_for_whatever_stops_being_right" {
   }
 }
 
+run "access_logs_have_neither_path_nor_query_nor_caller" {
+  command = plan
+
+  assert {
+    condition     = length(setintersection(values(jsondecode(aws_apigatewayv2_stage.http.access_log_settings[0].format)), ["$context.path", "$context.identity.sourceIp", "$context.authorizer.principalId"])) == 0
+    error_message = aws_apigatewayv2_stage.http.access_log_settings[0].format
+  }
+}
+
+run "the_dashboard_shows_every_function" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for full in values(output.functions) : strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "\"${full}\"")])
+    error_message = aws_cloudwatch_dashboard.this.dashboard_body
+  }
+}
+
 run "alarms_and_budget_go_to_the_topic" {
   variables {
     alarm_topic_arn    = "arn:aws:sns:eu-central-1:123456789012:alarms"
@@ -42,20 +62,6 @@ run "alarms_and_budget_go_to_the_topic" {
   assert {
     condition     = aws_budgets_budget.monthly[0].limit_amount == "500" && alltrue([for notification in aws_budgets_budget.monthly[0].notification : notification.subscriber_sns_topic_arns == toset([var.alarm_topic_arn])])
     error_message = "the budget"
-  }
-}
-
-run "access_logs_have_neither_path_nor_query_nor_caller" {
-  assert {
-    condition     = length(setintersection(values(jsondecode(aws_apigatewayv2_stage.http.access_log_settings[0].format)), ["$context.path", "$context.identity.sourceIp", "$context.authorizer.principalId"])) == 0
-    error_message = aws_apigatewayv2_stage.http.access_log_settings[0].format
-  }
-}
-
-run "the_dashboard_shows_every_function" {
-  assert {
-    condition     = alltrue([for full in values(output.functions) : strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "\"${full}\"")])
-    error_message = aws_cloudwatch_dashboard.this.dashboard_body
   }
 }
 
