@@ -13,6 +13,7 @@ mod backend;
 mod banner;
 mod commands;
 mod discovery;
+mod engines;
 mod prometheus;
 mod serve;
 
@@ -37,6 +38,7 @@ async fn run(args: args::Args) -> Result<ExitCode, problem::Problem> {
     telemetry::start(telemetry::Format::Text)?;
     let done = match args.command {
         None => serve::run(&args.place, &args.serve).await,
+        Some(args::Command::Engines(engines)) => engines::run(&args.place, &engines).await,
         Some(command) => commands::run(&args.place, command).await,
     };
     telemetry::close().await;
