@@ -101,9 +101,13 @@ async fn register() -> Result<impl Future<Output = ()>, Error> {
 }
 
 /// Waits for connections to open, not for ever: what fails here fails again, and is told, where it is needed.
-pub async fn ready(opening: impl Future<Output = ()>) {
-    if tokio::time::timeout(PATIENCE, opening).await.is_err() {
-        tracing::warn!("connections are slow to open");
+pub fn ready(opening: impl Future<Output = ()>) -> impl Future<Output = ()> {
+    // Some of the SDK's futures together are too large for a stack.
+    let opening = Box::pin(opening);
+    async move {
+        if tokio::time::timeout(PATIENCE, opening).await.is_err() {
+            tracing::warn!("connections are slow to open");
+        }
     }
 }
 

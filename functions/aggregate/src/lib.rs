@@ -1,6 +1,6 @@
 //! The `aggregate` function: counts the ledger again where usage events say so, and sweeps on a schedule.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use aws_lambda_events::{
     event::kinesis::{KinesisEvent, KinesisEventRecord},
@@ -15,9 +15,6 @@ use lmo_shared::{
 mod trigger;
 
 pub use trigger::Trigger;
-
-/// How far totals may be behind the meter: longer than a batch is gathered and counted.
-const CATCH_UP: Duration = Duration::from_secs(20);
 
 /// Handles whatever triggers the function.
 ///
@@ -79,7 +76,7 @@ async fn sweep(sweeper: &Sweeper) -> Result<Swept, lmo_shared::error::Error> {
 }
 
 async fn reconcile(books: &Books) -> Result<Reconciled, lmo_shared::error::Error> {
-    let found = books.reconcile(CATCH_UP).await?;
+    let found = books.reconcile().await?;
     tracing::info!(?found, "reconciled");
     Ok(found)
 }

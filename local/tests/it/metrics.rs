@@ -12,7 +12,7 @@ async fn metrics(lmo: &Lmo) -> String {
 }
 
 /// The value of a series.
-fn value(text: &str, series: &str) -> f64 {
+fn value(text: &str, series: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
 }
@@ -31,15 +31,15 @@ async fn requests_tokens_cost_and_failures_are_counted() {
     lmo.send("POST", CHAT, "lmo_wrong", Some(&cached)).await;
 
     let text = metrics(lmo).await;
-    assert_eq!(value(&text, "lmo_requests_total"), 6.0);
+    assert_eq!(value(&text, "lmo_requests_total"), 6);
     let model = |name: &str| format!("{name}{{model=\"standin/small\"}}");
-    assert_eq!(value(&text, &model("lmo_output_tokens_total")), 5.0 + 7.0 + 16.0 + 3.0);
-    assert_eq!(value(&text, &model("lmo_cache_hits_total")), 1.0);
-    assert_eq!(value(&text, &model("lmo_upstream_errors_total")), 1.0);
-    assert_eq!(value(&text, &model("lmo_retries_total")), 1.0);
-    assert_eq!(value(&text, &model("lmo_time_to_first_token_milliseconds_count")), 1.0);
-    assert_eq!(value(&text, "lmo_latency_milliseconds_bucket{le=\"+Inf\"}"), 6.0);
-    assert!(value(&text, &model("lmo_cost_nano_usd_total")) > 0.0);
+    assert_eq!(value(&text, &model("lmo_output_tokens_total")), 5 + 7 + 16 + 3);
+    assert_eq!(value(&text, &model("lmo_cache_hits_total")), 1);
+    assert_eq!(value(&text, &model("lmo_upstream_errors_total")), 1);
+    assert_eq!(value(&text, &model("lmo_retries_total")), 1);
+    assert_eq!(value(&text, &model("lmo_time_to_first_token_milliseconds_count")), 1);
+    assert_eq!(value(&text, "lmo_latency_milliseconds_bucket{le=\"+Inf\"}"), 6);
+    assert!(value(&text, &model("lmo_cost_nano_usd_total")) > 0);
     assert!(text.contains("# TYPE lmo_latency_milliseconds histogram"), "{text}");
     assert!(!text.contains("tnt_") && !text.contains(&lmo.key));
 }
@@ -52,7 +52,7 @@ async fn refusals_are_counted() {
     let made = lmo.post("/api/tenant/keys", &limits).await.json();
     let key = made["api_key"].as_str().unwrap_or_else(|| panic!("{made:#}"));
     lmo.send("POST", CHAT, key, Some(&chat("hi", 20))).await.assert_error(402, "quota_exhausted");
-    assert_eq!(value(&metrics(lmo).await, "lmo_refusals_total"), 1.0);
+    assert_eq!(value(&metrics(lmo).await, "lmo_refusals_total"), 1);
 }
 
 #[tokio::test]

@@ -85,6 +85,7 @@ pub fn serve(routes: OpenApiRouter, clock: Clock, origin: Option<OriginToken>) -
 }
 
 /// A service whose responses have whole bodies, for a gateway that takes none in pieces.
+#[must_use]
 pub fn whole<B>(
     service: Router,
 ) -> impl Service<::http::Request<B>, Response = Response<Full<Bytes>>, Error = BoxError, Future: Send> + Clone + Send

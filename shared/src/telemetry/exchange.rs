@@ -156,11 +156,14 @@ pub(crate) fn failed(error: &Error) {
 }
 
 /// Takes the request that is being worked on here, if there is one, along into a task of its own.
-pub async fn carry<F: Future>(work: F) -> F::Output {
-    let work = work.instrument(Span::current());
-    match Exchange::current() {
-        Some(exchange) => CURRENT.scope(exchange, work).await,
-        None => work.await,
+pub fn carry<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let (exchange, span) = (Exchange::current(), Span::current());
+    async move {
+        let work = work.instrument(span);
+        match exchange {
+            Some(exchange) => CURRENT.scope(exchange, work).await,
+            None => work.await,
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 //! * Logs (`log.rs`): one line per event with named fields, on standard error; one of them for every request.
 //! * Metrics (`metrics.rs`): counted through the `metrics` facade. Functions print them to standard output in
 //!   CloudWatch's embedded metric format; the laptop shows them to Prometheus.
-//! * Traces: `trace.rs` reads and writes W3C trace context, `spans.rs` sends spans to an OpenTelemetry collector.
+//! * Traces: `trace.rs` reads and writes W3C trace context, `spans.rs` makes spans, which
+//!   `outbox.rs` sends to an OpenTelemetry collector.
 //!
 //! `exchange.rs` is what all of them know of the request that is being answered.
 
@@ -19,6 +20,7 @@ mod emf;
 mod exchange;
 mod log;
 pub mod metrics;
+mod outbox;
 pub mod spans;
 pub mod trace;
 

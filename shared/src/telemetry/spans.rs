@@ -3,43 +3,26 @@
 //!
 //! Names and attributes follow OpenTelemetry's semantic conventions for HTTP and generative AI, without their content.
 
-use std::{
-    cell::Cell,
-    mem,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
-};
+use std::{cell::Cell, sync::OnceLock, time::Duration};
 
 use opentelemetry::{
     Context, KeyValue,
     trace::{SpanId, TraceContextExt, TraceId, TracerProvider},
 };
-use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{
     Resource,
-    error::OTelSdkResult,
-    trace::{
-        IdGenerator, RandomIdGenerator, Sampler, SdkTracerProvider, Span as SdkSpan, SpanData, SpanExporter as _,
-        SpanProcessor,
-    },
+    trace::{IdGenerator, RandomIdGenerator, Sampler, SdkTracerProvider},
 };
 use reqwest::Url;
-use tokio::time::{Instant, timeout};
 use tracing::{Span, Subscriber, field::Empty, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
 
-use super::trace::Trace;
+use super::{outbox::Outbox, trace::Trace};
 use crate::{config::Watch, id::TenantId, llm::Usage};
 
 /// Spans have this target, so that logs and traces can tell what is theirs.
 const TARGET: &str = "lmo::span";
-/// The longest that sending spans may take: where the process is frozen behind an answer, the answer waits for it.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// How long a collector that doesn't answer is left alone.
-const PAUSE: Duration = Duration::from_secs(30);
-/// The most spans that wait to be sent; further ones are dropped.
-const MOST_WAITING: usize = 4096;
 /// How often spans are sent where nothing freezes.
 const EVERY: Duration = Duration::from_secs(2);
 
@@ -137,13 +120,13 @@ where
     }
     let resource = resource.build();
     let outbox = Outbox::new(collector.clone(), resource.clone());
-    let waiting = Arc::clone(&outbox.waiting);
+    let gather = outbox.gather();
     let _ = OUTBOX.set(outbox);
     let provider = SdkTracerProvider::builder()
         .with_resource(resource)
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
         .with_id_generator(Ids::default())
-        .with_span_processor(Gather(waiting))
+        .with_span_processor(gather)
         .build();
     tracing_opentelemetry::layer()
         .with_tracer(provider.tracer("lmo"))
@@ -170,98 +153,6 @@ pub(super) fn export_in_background() {
                 export().await;
             }
         });
-    }
-}
-
-type Waiting = Arc<Mutex<Vec<SpanData>>>;
-
-/// Takes spans that have ended. Nothing of it blocks or needs a thread.
-#[derive(Debug)]
-struct Gather(Waiting);
-
-impl SpanProcessor for Gather {
-    fn on_start(&self, _: &mut SdkSpan, _: &Context) {}
-
-    fn on_end(&self, span: SpanData) {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if span.span_context.is_sampled() && waiting.len() < MOST_WAITING {
-            waiting.push(span);
-        }
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
-    }
-}
-
-struct Outbox {
-    collector: Url,
-    resource: Resource,
-    waiting: Waiting,
-    way: tokio::sync::Mutex<Way>,
-}
-
-/// The way to the collector.
-#[derive(Default)]
-struct Way {
-    /// Made when it is needed first, so that no start waits for it.
-    exporter: Option<SpanExporter>,
-    closed_until: Option<Instant>,
-}
-
-impl Outbox {
-    fn new(collector: Url, resource: Resource) -> Self {
-        Self { collector, resource, waiting: Waiting::default(), way: tokio::sync::Mutex::default() }
-    }
-
-    async fn send(&self) {
-        let sent = timeout(PATIENCE, async {
-            // Whoever comes second finds the first one's spans gone.
-            let mut way = self.way.lock().await;
-            let spans = mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-            if spans.is_empty() || way.closed_until.is_some_and(|until| Instant::now() < until) {
-                return;
-            }
-            // It stays so if this is dropped for taking too long.
-            way.closed_until = Some(Instant::now() + PAUSE);
-            match self.export(&mut way, spans).await {
-                Ok(()) => way.closed_until = None,
-                Err(problem) => tracing::warn!(problem, "the collector takes no spans and is left alone for a while"),
-            }
-        });
-        if sent.await.is_err() {
-            tracing::warn!("the collector does not answer and is left alone for a while");
-        }
-    }
-
-    async fn export(&self, way: &mut Way, spans: Vec<SpanData>) -> Result<(), String> {
-        let exporter = match &mut way.exporter {
-            Some(exporter) => exporter,
-            none => none.insert(self.exporter().map_err(|error| error.to_string())?),
-        };
-        exporter.export(spans).await.map_err(|error| error.to_string())
-    }
-
-    fn exporter(&self) -> Result<SpanExporter, ExporterBuildError> {
-        let mut client = reqwest::Client::builder().tcp_nodelay(true).redirect(reqwest::redirect::Policy::none());
-        if self.collector.scheme() == "http" {
-            // No certificates are read for a collector that shows none.
-            client = client.tls_certs_only([]);
-        }
-        let client = client.build().map_err(|error| ExporterBuildError::InternalFailure(error.to_string()))?;
-        let mut exporter = SpanExporter::builder()
-            .with_http()
-            .with_http_client(client)
-            .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(format!("{}/v1/traces", self.collector.as_str().trim_end_matches('/')))
-            .with_timeout(PATIENCE)
-            .build()?;
-        exporter.set_resource(&self.resource);
-        Ok(exporter)
     }
 }
 

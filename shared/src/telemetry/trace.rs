@@ -103,7 +103,7 @@ fn amazon(headers: &HeaderMap) -> Option<Trace> {
     // Nobody sees the parent of what isn't sampled; without one it would be decided anew.
     let made_up = || (!sampled).then(|| SpanId::from(rand::random_range(1..=u64::MAX)));
     let parent = given.filter(|parent| *parent != SpanId::INVALID).or_else(made_up);
-    (id != TraceId::INVALID).then(|| Trace { id, parent, sampled, state: TraceState::NONE })
+    (id != TraceId::INVALID).then_some(Trace { id, parent, sampled, state: TraceState::NONE })
 }
 
 /// The header fields that make whoever is called now part of the trace; none outside of a request.

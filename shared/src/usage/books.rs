@@ -1,15 +1,13 @@
 //! The two books: the meters, which admit requests, and the totals, which are counted from the ledger. They have
 //! nothing in common but the requests, so that an error in either shows.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
-use super::Aggregator;
+use super::{Aggregator, Sweeper};
 use crate::{
     clock::{Clock, Period},
     config::Flush,
-    error::{Error, Result},
+    error::Result,
     id::TenantId,
     quota::{Meter, Meters},
     store::{Table, keys::MeterScope},
@@ -47,14 +45,23 @@ impl Difference {
     pub fn agree(&self) -> bool {
         self.holds == 0 && self.balanced && self.meter == self.totals
     }
+
+    fn state(self) -> State {
+        match self {
+            _ if !self.balanced => State::Differ(self),
+            _ if self.holds > 0 => State::Open,
+            _ if self.agree() => State::Agree,
+            _ => State::Differ(self),
+        }
+    }
 }
 
-impl Difference {
-    /// Whether it must not be: a meter that doesn't add up, or books that differ though nothing is open. What was settled
-    /// a moment ago may still be on its way into the totals; see [`Books::reconcile`].
-    fn is_wrong(&self) -> bool {
-        !self.balanced || (self.holds == 0 && self.meter != self.totals)
-    }
+/// What is to be said of a tenant's month.
+enum State {
+    Agree,
+    /// Requests are under way, so that the books can't agree yet.
+    Open,
+    Differ(Difference),
 }
 
 /// What a reconciliation found.
@@ -74,6 +81,7 @@ pub struct Reconciled {
 #[derive(Clone)]
 pub struct Books {
     tenants: Tenants,
+    sweeper: Sweeper,
     meters: Meters,
     aggregator: Aggregator,
     clock: Clock,
@@ -85,6 +93,7 @@ impl Books {
     pub fn new(table: Table, clock: Clock) -> Self {
         Self {
             tenants: Tenants::new(table.clone()),
+            sweeper: Sweeper::new(table.clone(), clock.clone()),
             meters: Meters::new(table.clone(), clock.clone(), Flush::BeforeReturning),
             aggregator: Aggregator::new(table, clock.clone()),
             clock,
@@ -92,53 +101,44 @@ impl Books {
     }
 
     /// Compares this month and the last of all tenants that were active in them, and logs which differ. Totals follow
-    /// the meter within seconds, so books that differ are looked at again after `patience`, and only those count that
-    /// differ still though nobody asked anything meanwhile.
-    ///
-    /// A usage event that got lost is counted when its hour is closed, half an hour after its end: until then the books
-    /// do differ. Who is to be woken should be woken only if they differ for hours.
+    /// the meter, and an event that got lost is made up for only when its hour is closed. So where the books differ,
+    /// what isn't closed is counted again from the ledger, and they are looked at once more.
     ///
     /// # Errors
     /// `Unavailable` if the list of tenants can't be read. A tenant that can't be read stops no other.
-    pub async fn reconcile(&self, patience: Duration) -> Result<Reconciled> {
+    pub async fn reconcile(&self) -> Result<Reconciled> {
         let mut found = Reconciled::default();
-        let mut doubtful = Vec::new();
         let this = Period::month(self.clock.now());
         for month in [this, this.previous()] {
             for tenant in self.tenants.active(month).await? {
                 found.compared += 1;
-                let Some(difference) = self.look(tenant, month, &mut found).await else { continue };
-                if difference.is_wrong() {
-                    doubtful.push((tenant, month, difference));
-                } else if difference.holds > 0 {
-                    found.open += 1;
+                match self.look(tenant, month).await {
+                    Ok(State::Agree) => {}
+                    Ok(State::Open) => found.open += 1,
+                    Ok(State::Differ(books)) => {
+                        found.differ += 1;
+                        tracing::error!(%tenant, %month, ?books, "the books differ");
+                    }
+                    Err(error) => {
+                        found.failed += 1;
+                        tracing::error!(%tenant, %month, ?error, "the books of a tenant could not be read");
+                    }
                 }
-            }
-        }
-        if !doubtful.is_empty() {
-            tokio::time::sleep(patience).await;
-        }
-        for (tenant, month, before) in doubtful {
-            let Some(difference) = self.look(tenant, month, &mut found).await else { continue };
-            let stands_still = difference.meter == before.meter;
-            if !difference.balanced || (difference.is_wrong() && stands_still) {
-                found.differ += 1;
-                tracing::error!(%tenant, %month, books = ?difference, "the books differ");
-            } else if !difference.agree() {
-                found.open += 1;
             }
         }
         metrics::books_differ(found.differ);
         Ok(found)
     }
 
-    async fn look(&self, tenant: TenantId, month: Period, found: &mut Reconciled) -> Option<Difference> {
-        let compared = self.compare(tenant, month).await;
-        let failed = |error: &Error| {
-            found.failed += 1;
-            tracing::error!(%tenant, %month, ?error, "the books of a tenant could not be read");
-        };
-        compared.inspect_err(failed).ok()
+    async fn look(&self, tenant: TenantId, month: Period) -> Result<State> {
+        let first = self.compare(tenant, month).await?;
+        if first.holds > 0 || first.agree() {
+            return Ok(first.state());
+        }
+        self.sweeper.count_open(tenant, month).await?;
+        let second = self.compare(tenant, month).await?;
+        // Whatever was settled in between may be in one book alone.
+        Ok(if second.balanced && second.meter != first.meter { State::Open } else { second.state() })
     }
 
     /// Both books of a tenant's month.

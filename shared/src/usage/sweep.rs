@@ -190,6 +190,17 @@ impl Sweeper {
         Ok(Settlement { request, need: hold.need(), tokens, cost, counts: true, window: None })
     }
 
+    /// Counts again what a tenant's month has in hours that are not closed.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub(super) async fn count_open(&self, tenant: TenantId, month: Period) -> Result<()> {
+        match self.table.active(month).find(&tenant.to_string()).await? {
+            Some(active) => self.count_open_hours(tenant, month, active).await,
+            None => Ok(()),
+        }
+    }
+
     /// Counts again whatever is in the hours that are not closed: their events may have died with their instance,
     /// after it had settled.
     async fn count_open_hours(&self, tenant: TenantId, month: Period, active: Active) -> Result<()> {

@@ -72,5 +72,5 @@ pub fn attribute(span: &Span, name: &str) -> Option<String> {
 
 /// Bytes as they are written in `traceparent`.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
