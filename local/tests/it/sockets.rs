@@ -142,6 +142,14 @@ async fn a_message_beyond_all_measure_ends_the_connection_with_a_reason() {
 }
 
 #[tokio::test]
+async fn a_client_that_says_goodbye_is_answered() {
+    let run = Running::start();
+    let mut socket = open(&run).await;
+    assert_eq!(names(&socket.ask(&json!({"query": "[[tokens=2]]"})).await), ["delta", "usage", "done"]);
+    assert_eq!(socket.close().await, Err(Some((1000, "enough".to_owned()))));
+}
+
+#[tokio::test]
 async fn a_cap_refuses_over_a_socket_as_over_http() {
     let run = Running::start();
     let limits = json!({"name": "small", "limits": {"monthly_tokens": 10}});
