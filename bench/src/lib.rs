@@ -3,7 +3,10 @@
 
 pub mod children;
 pub mod comparison;
+pub mod functions;
+pub mod lambda;
 pub mod load;
 pub mod process;
 pub mod standin;
 pub mod table;
+pub mod tls;

@@ -5,6 +5,9 @@ use std::{env, fmt, time::Duration};
 use reqwest::Url;
 use subtle::ConstantTimeEq;
 
+/// Where a function gets its events from.
+pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
 /// What the functions are configured by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -47,6 +50,43 @@ impl fmt::Debug for OriginToken {
     }
 }
 
+/// What is logged, and who is told what.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// `RUST_LOG`: what is logged.
+    pub filter: Option<String>,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector that spans are sent to, over OTLP/HTTP; none if unset.
+    pub collector: Option<Url>,
+    /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: the function's name.
+    pub function: Option<String>,
+    /// `AWS_LAMBDA_FUNCTION_VERSION`, which Lambda sets: its version.
+    pub version: Option<String>,
+}
+
+impl Watch {
+    /// From the process's environment.
+    ///
+    /// # Errors
+    /// A collector that is no http or https URL.
+    pub fn from_env() -> Result<Self, BadVariable> {
+        Self::from(&variable)
+    }
+
+    fn from(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadVariable> {
+        const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+        let url = |text: String| {
+            let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            url.ok_or_else(|| BadVariable::new(COLLECTOR, format!("must be an http or https URL, not `{text}`")))
+        };
+        Ok(Self {
+            filter: lookup("RUST_LOG"),
+            collector: lookup(COLLECTOR).map(url).transpose()?,
+            function: lookup("AWS_LAMBDA_FUNCTION_NAME"),
+            version: lookup("AWS_LAMBDA_FUNCTION_VERSION"),
+        })
+    }
+}
+
 /// A variable that is missing or bad.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {problem}")]
@@ -69,6 +109,11 @@ impl Config {
     /// # Errors
     /// The first variable that is missing or bad, by name.
     pub fn of_function() -> Result<Self, BadVariable> {
+        if variable(RUNTIME_API).is_none() {
+            let problem =
+                "must be set, as Lambda and `cargo lambda watch` do; `cargo run` serves all functions".to_owned();
+            return Err(BadVariable { variable: RUNTIME_API, problem });
+        }
         Self::from(&variable, Flush::BeforeReturning)
     }
 
@@ -90,14 +135,13 @@ impl Config {
 /// `LMO_WEBSOCKET_ENDPOINT`: where the `websocket` function posts frames, the URL of its API's stage.
 ///
 /// # Errors
-/// If it is missing or bad.
+/// It is missing or bad.
 pub fn websocket_endpoint() -> Result<Url, BadVariable> {
-    websocket_endpoint_from(&variable)
+    const NAME: &str = "LMO_WEBSOCKET_ENDPOINT";
+    websocket_endpoint_of(NAME, &required(NAME)?)
 }
 
-fn websocket_endpoint_from(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Url, BadVariable> {
-    let variable = "LMO_WEBSOCKET_ENDPOINT";
-    let text = lookup(variable).ok_or_else(|| BadVariable::missing(variable))?;
+fn websocket_endpoint_of(variable: &'static str, text: &str) -> Result<Url, BadVariable> {
     // What is posted is a customer's: in the clear it goes to this machine alone.
     let good = |url: &Url| match url.scheme() {
         "https" => true,
@@ -108,7 +152,19 @@ fn websocket_endpoint_from(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Ur
     text.parse().ok().filter(good).ok_or_else(bad)
 }
 
+/// A variable that has no default.
+///
+/// # Errors
+/// It is missing or empty.
+pub fn required(name: &'static str) -> Result<String, BadVariable> {
+    variable(name).ok_or_else(|| BadVariable::missing(name))
+}
+
 impl BadVariable {
+    pub(crate) fn new(variable: &'static str, problem: impl Into<String>) -> Self {
+        Self { variable, problem: problem.into() }
+    }
+
     fn missing(variable: &'static str) -> Self {
         Self { variable, problem: "must be set".to_owned() }
     }
@@ -161,6 +217,14 @@ mod tests {
     }
 
     #[test]
+    fn a_collector_is_a_url() {
+        let of = |text: &'static str| Watch::from(&move |name| name.starts_with("OTEL").then(|| text.to_owned()));
+        assert!(of("http://127.0.0.1:4318").is_ok());
+        let error = of("localhost:4318").unwrap_err().to_string();
+        assert!(error.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT: must be an http"), "{error}");
+    }
+
+    #[test]
     fn everything_has_a_default_on_a_laptop() {
         let config = Config::from(&|_| None, Flush::Behind).unwrap();
         assert_eq!((config.table.as_str(), config.request_deadline.as_secs()), ("lmo", 300));
@@ -175,15 +239,13 @@ mod tests {
 
     #[test]
     fn frames_are_posted_over_https() {
-        let endpoint = |text: &'static str| websocket_endpoint_from(&move |_| Some(text.to_owned()));
+        let endpoint = |text| websocket_endpoint_of("LMO_WEBSOCKET_ENDPOINT", text);
         assert!(endpoint("https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com/live").is_ok());
         assert!(endpoint("http://127.0.0.1:4566/live").is_ok());
         for bad in ["http://example.com/live", "wss://example.com/live", "example.com"] {
             let error = endpoint(bad).unwrap_err().to_string();
             assert_eq!(error, format!("LMO_WEBSOCKET_ENDPOINT: must be an https URL, not `{bad}`"));
         }
-        let missing = websocket_endpoint_from(&|_| None).unwrap_err().to_string();
-        assert_eq!(missing, "LMO_WEBSOCKET_ENDPOINT: must be set");
     }
 
     #[test]

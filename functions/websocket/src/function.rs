@@ -9,14 +9,15 @@ use lmo_shared::{
     auth::{Authenticator, Connections},
     config::OriginToken,
     error,
-    http::{Problem, check_origin_token, log, status},
+    http::{Problem, check_origin_token, status},
     platform::Platform,
+    telemetry::{Exchange, trace::Trace},
 };
 
 use crate::{
     handshake,
     posts::Posts,
-    reply::{Outlet, Replies},
+    reply::{Outlet, PATH, Replies},
 };
 
 /// The function.
@@ -67,12 +68,14 @@ impl Function {
     async fn connect(&self, connection: &str, event: &ApiGatewayWebsocketProxyRequest) -> ApiGatewayProxyResponse {
         // Only these have all values of a header field.
         let headers = if event.multi_value_headers.is_empty() { &event.headers } else { &event.multi_value_headers };
-        let opened = async {
+        let request = event.request_context.request_id.as_deref().unwrap_or_default();
+        let exchange = Exchange::begin(request, "GET", PATH, Trace::of(headers));
+        let opened = exchange.scope(async {
             check_origin_token(self.origin.as_ref(), headers)?;
             let by = handshake::admitted(&self.authenticator, headers).await?;
             self.connections.open(connection, by).await
-        };
-        match opened.await {
+        });
+        let answer = match opened.await {
             Ok(()) => {
                 let mut answered = HeaderMap::new();
                 if handshake::offers_protocol(headers) {
@@ -81,8 +84,14 @@ impl Function {
                 }
                 answer(200, answered)
             }
-            Err(error) => refusal(&error, event.request_context.request_id.as_deref().unwrap_or_default()),
-        }
+            Err(error) => {
+                exchange.failed(&error);
+                refusal(&error, request)
+            }
+        };
+        exchange.status(u16::try_from(answer.status_code).unwrap_or_default());
+        exchange.end().await;
+        answer
     }
 
     async fn message(
@@ -101,7 +110,6 @@ impl Function {
 
 /// API Gateway refuses a handshake with whatever status is not a success.
 fn refusal(error: &error::Error, request: &str) -> ApiGatewayProxyResponse {
-    log(error, "$connect", request);
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     let mut refusal = answer(status(error).as_u16(), headers);

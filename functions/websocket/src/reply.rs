@@ -5,8 +5,9 @@ use lmo_shared::{
     auth::{Authenticator, Caller, Proved},
     clock::Clock,
     error::{Error, Result},
-    http::{AskRequest, OwnEvents, log},
+    http::{AskRequest, OwnEvents, status},
     id::RequestId,
+    telemetry::{Exchange, trace::Trace},
 };
 use tokio::sync::mpsc;
 
@@ -16,8 +17,10 @@ use crate::{
     posts::Peer,
 };
 
-/// What errors are logged with.
-const PATH: &str = "/api/mcp/ws";
+/// The route that all messages came by.
+pub const PATH: &str = "/api/mcp/ws";
+/// What stands for a method in logs.
+const METHOD: &str = "MESSAGE";
 
 /// Where frames go.
 pub enum Outlet {
@@ -68,30 +71,43 @@ impl Replies {
     pub async fn reply(&self, text: &[u8], opener: impl Future<Output = Result<Option<Proved>>>, outlet: &Outlet) {
         let Message { id, wants } = Message::read(text);
         let mut frames = Frames::new(id);
-        let ended = match wants {
+        let request = match wants {
             Ok(Wants::Pong) => {
                 // Who is gone needs none.
                 let _ = outlet.send(frames.pong()).await;
                 return;
             }
-            Ok(Wants::Answer(request)) => self.answer(*request, opener, &mut frames, outlet).await,
+            Ok(Wants::Answer(request)) => Ok(*request),
             Err(error) => Err(error),
         };
-        if let Err(error) = ended {
-            self.refuse(&error, frames, outlet).await;
-        }
+        let name = RequestId::new(self.clock.now()).to_string();
+        let exchange = Exchange::begin(&name, METHOD, PATH, Trace::begin());
+        let answered = async {
+            // In a box, because it is large.
+            let answered = Box::pin(async { self.answer(request?, opener, &mut frames, outlet).await });
+            if let Err(error) = answered.await {
+                self.refuse(&error, &name, &mut frames, outlet).await;
+            }
+        };
+        exchange.scope(answered).await;
+        exchange.end().await;
     }
 
     /// Answers a message with an error, whatever it wants.
     pub async fn decline(&self, text: &[u8], error: &Error, outlet: &Outlet) {
-        self.refuse(error, Frames::new(Message::read(text).id), outlet).await;
+        let name = RequestId::new(self.clock.now()).to_string();
+        let exchange = Exchange::begin(&name, METHOD, PATH, Trace::begin());
+        let mut frames = Frames::new(Message::read(text).id);
+        exchange.scope(self.refuse(error, &name, &mut frames, outlet)).await;
+        exchange.end().await;
     }
 
-    async fn refuse(&self, error: &Error, mut frames: Frames, outlet: &Outlet) {
-        let now = self.clock.now();
-        let request = RequestId::new(now).to_string();
-        log(error, PATH, &request);
-        let _ = outlet.send(frames.error(error, &request, now)).await;
+    async fn refuse(&self, error: &Error, name: &str, frames: &mut Frames, outlet: &Outlet) {
+        if let Some(exchange) = Exchange::current() {
+            exchange.failed(error);
+            exchange.status(status(error).as_u16());
+        }
+        let _ = outlet.send(frames.error(error, name, self.clock.now())).await;
     }
 
     async fn answer(
@@ -107,6 +123,9 @@ impl Replies {
             return Ok(());
         };
         let caller: Caller = self.authenticator.again(&opener).await?;
+        if let Some(exchange) = Exchange::current() {
+            exchange.sent_by(&caller);
+        }
         match self.answers.answer_unless(&caller, ask, outlet.gone()).await? {
             Some(answer) => pass_on(answer, frames, outlet).await,
             None => Ok(()),

@@ -22,6 +22,7 @@ use crate::{
     money::NanoUsd,
     quota::{Meters, Rate},
     session::Sessions,
+    telemetry::carry,
     tenant::KeyScope,
     usage::{Ledger, Publisher},
 };
@@ -154,7 +155,6 @@ impl Tasks {
     }
 
     /// Counts as something that is being worked on, until it is dropped.
-    #[must_use]
     pub fn token(&self) -> TaskTrackerToken {
         self.tracker.token()
     }
@@ -213,7 +213,8 @@ impl Answers {
         let flush = parts.flush;
         let (sender, mut steps) = mpsc::channel(run::AHEAD);
         let tracker = parts.tasks.tracker.clone();
-        let task = tracker.spawn(run::run(run::Incoming { parts, caller: caller.clone(), catalogue, id, ask }, sender));
+        let task =
+            tracker.spawn(carry(run::run(run::Incoming { parts, caller: caller.clone(), catalogue, id, ask }, sender)));
         let first = tokio::select! {
             first = steps.recv() => first,
             () = left => {

@@ -9,6 +9,7 @@ use super::Failure;
 use crate::{
     auth::{Authenticator, Caller},
     error::Error,
+    telemetry::Exchange,
 };
 
 impl<S> FromRequestParts<S> for Caller
@@ -31,6 +32,9 @@ pub async fn admit(authenticator: &Authenticator, headers: &HeaderMap, key: Opti
     const NONE: Error =
         Error::Unauthenticated("an API key is needed, as `Authorization: Bearer lmo_...` or `x-api-key: lmo_...`");
     let caller = authenticator.caller(key.ok_or(NONE)?).await?;
+    if let Some(exchange) = Exchange::current() {
+        exchange.sent_by(&caller);
+    }
     if let Some(origin) = headers.get(header::ORIGIN) {
         caller.check_origin(&String::from_utf8_lossy(origin.as_bytes()))?;
     }
