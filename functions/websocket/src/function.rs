@@ -102,7 +102,7 @@ impl Function {
     ) -> Result<(), Error> {
         let body = event.body.as_deref().unwrap_or_default();
         let text = if event.is_base64_encoded { STANDARD.decode(body)? } else { body.as_bytes().to_vec() };
-        let opener = self.connections.take(connection, message);
+        let opener = Box::pin(self.connections.take(connection, message));
         self.replies.reply(&text, opener, &Outlet::Post(self.posts.peer(connection))).await;
         Ok(())
     }
