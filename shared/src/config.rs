@@ -132,25 +132,16 @@ impl Config {
     }
 }
 
-/// A variable that has no default.
-///
-/// # Errors
-/// It is missing or empty.
-pub fn required(name: &'static str) -> Result<String, BadVariable> {
-    variable(name).ok_or_else(|| BadVariable::missing(name))
-}
-
 /// `LMO_WEBSOCKET_ENDPOINT`: where the `websocket` function posts frames, the URL of its API's stage.
 ///
 /// # Errors
-/// If it is missing or bad.
+/// It is missing or bad.
 pub fn websocket_endpoint() -> Result<Url, BadVariable> {
-    websocket_endpoint_from(&variable)
+    const NAME: &str = "LMO_WEBSOCKET_ENDPOINT";
+    websocket_endpoint_of(NAME, &required(NAME)?)
 }
 
-fn websocket_endpoint_from(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Url, BadVariable> {
-    let variable = "LMO_WEBSOCKET_ENDPOINT";
-    let text = lookup(variable).ok_or_else(|| BadVariable::missing(variable))?;
+fn websocket_endpoint_of(variable: &'static str, text: &str) -> Result<Url, BadVariable> {
     // What is posted is a customer's: in the clear it goes to this machine alone.
     let good = |url: &Url| match url.scheme() {
         "https" => true,
@@ -159,6 +150,14 @@ fn websocket_endpoint_from(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Ur
     };
     let bad = || BadVariable { variable, problem: format!("must be an https URL, not `{text}`") };
     text.parse().ok().filter(good).ok_or_else(bad)
+}
+
+/// A variable that has no default.
+///
+/// # Errors
+/// It is missing or empty.
+pub fn required(name: &'static str) -> Result<String, BadVariable> {
+    variable(name).ok_or_else(|| BadVariable::missing(name))
 }
 
 impl BadVariable {
@@ -240,15 +239,13 @@ mod tests {
 
     #[test]
     fn frames_are_posted_over_https() {
-        let endpoint = |text: &'static str| websocket_endpoint_from(&move |_| Some(text.to_owned()));
+        let endpoint = |text| websocket_endpoint_of("LMO_WEBSOCKET_ENDPOINT", text);
         assert!(endpoint("https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com/live").is_ok());
         assert!(endpoint("http://127.0.0.1:4566/live").is_ok());
         for bad in ["http://example.com/live", "wss://example.com/live", "example.com"] {
             let error = endpoint(bad).unwrap_err().to_string();
             assert_eq!(error, format!("LMO_WEBSOCKET_ENDPOINT: must be an https URL, not `{bad}`"));
         }
-        let missing = websocket_endpoint_from(&|_| None).unwrap_err().to_string();
-        assert_eq!(missing, "LMO_WEBSOCKET_ENDPOINT: must be set");
     }
 
     #[test]

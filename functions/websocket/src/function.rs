@@ -17,7 +17,7 @@ use lmo_shared::{
 use crate::{
     handshake,
     posts::Posts,
-    reply::{Outlet, Replies},
+    reply::{Outlet, PATH, Replies},
 };
 
 /// The function.
@@ -68,14 +68,14 @@ impl Function {
     async fn connect(&self, connection: &str, event: &ApiGatewayWebsocketProxyRequest) -> ApiGatewayProxyResponse {
         // Only these have all values of a header field.
         let headers = if event.multi_value_headers.is_empty() { &event.headers } else { &event.multi_value_headers };
-        let opened = async {
+        let request = event.request_context.request_id.as_deref().unwrap_or_default();
+        let exchange = Exchange::begin(request, "GET", PATH, Trace::of(headers));
+        let opened = exchange.scope(async {
             check_origin_token(self.origin.as_ref(), headers)?;
             let by = handshake::admitted(&self.authenticator, headers).await?;
             self.connections.open(connection, by).await
-        };
-        let request = event.request_context.request_id.as_deref().unwrap_or_default();
-        let exchange = Exchange::begin(request, "CONNECT", handshake::PATH, Trace::of(headers));
-        let answered = match exchange.scope(opened).await {
+        });
+        let answer = match opened.await {
             Ok(()) => {
                 let mut answered = HeaderMap::new();
                 if handshake::offers_protocol(headers) {
@@ -89,9 +89,9 @@ impl Function {
                 refusal(&error, request)
             }
         };
-        exchange.status(u16::try_from(answered.status_code).unwrap_or_default());
+        exchange.status(u16::try_from(answer.status_code).unwrap_or_default());
         exchange.end().await;
-        answered
+        answer
     }
 
     async fn message(
@@ -102,7 +102,7 @@ impl Function {
     ) -> Result<(), Error> {
         let body = event.body.as_deref().unwrap_or_default();
         let text = if event.is_base64_encoded { STANDARD.decode(body)? } else { body.as_bytes().to_vec() };
-        let opener = self.connections.take(connection, message);
+        let opener = Box::pin(self.connections.take(connection, message));
         self.replies.reply(&text, opener, &Outlet::Post(self.posts.peer(connection))).await;
         Ok(())
     }

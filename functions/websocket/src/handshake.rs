@@ -11,8 +11,6 @@ use lmo_shared::{
 
 /// The subprotocol that is spoken. An answer to a handshake that offers it selects it, and never the key beside it.
 pub const PROTOCOL: &str = "lmo";
-/// Where clients connect.
-pub const PATH: &str = "/api/mcp/ws";
 /// What stands before a key that is offered as a subprotocol.
 const KEY: &str = "lmo.key.";
 

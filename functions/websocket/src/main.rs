@@ -8,7 +8,8 @@ use lmo_websocket::{Function, Posts, SILENCE};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    function::run(serve()).await
+    // In a box, because it is large.
+    function::run(Box::pin(serve())).await
 }
 
 async fn serve() -> Result<(), function::Error> {

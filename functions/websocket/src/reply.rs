@@ -1,12 +1,11 @@
 //! From a message's text to the frames of its answer: the same code wherever the connection is kept.
 
-use http::HeaderMap;
 use lmo_shared::{
     answer::{Answer, Answers, Options},
     auth::{Authenticator, Caller, Proved},
     clock::Clock,
     error::{Error, Result},
-    http::{AskRequest, OwnEvents},
+    http::{AskRequest, OwnEvents, status},
     id::RequestId,
     telemetry::{Exchange, trace::Trace},
 };
@@ -14,10 +13,14 @@ use tokio::sync::mpsc;
 
 use crate::{
     frame::{FRAME_LIMIT, Frames},
-    handshake::PATH,
     message::{Message, Wants},
     posts::Peer,
 };
+
+/// The route that all messages came by.
+pub const PATH: &str = "/api/mcp/ws";
+/// What stands for a method in logs.
+const METHOD: &str = "MESSAGE";
 
 /// Where frames go.
 pub enum Outlet {
@@ -68,43 +71,43 @@ impl Replies {
     pub async fn reply(&self, text: &[u8], opener: impl Future<Output = Result<Option<Proved>>>, outlet: &Outlet) {
         let Message { id, wants } = Message::read(text);
         let mut frames = Frames::new(id);
-        if let Ok(Wants::Pong) = wants {
-            // Who is gone needs none.
-            let _ = outlet.send(frames.pong()).await;
-            return;
-        }
-        self.exchange(async |request| {
-            let ended = match wants {
-                Ok(Wants::Answer(asked)) => self.answer(*asked, opener, &mut frames, outlet).await,
-                Ok(Wants::Pong) => Ok(()),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = ended {
-                self.refuse(&error, request, frames, outlet).await;
+        let request = match wants {
+            Ok(Wants::Pong) => {
+                // Who is gone needs none.
+                let _ = outlet.send(frames.pong()).await;
+                return;
             }
-        })
-        .await;
+            Ok(Wants::Answer(request)) => Ok(*request),
+            Err(error) => Err(error),
+        };
+        let name = RequestId::new(self.clock.now()).to_string();
+        let exchange = Exchange::begin(&name, METHOD, PATH, Trace::begin());
+        let answered = async {
+            // In a box, because it is large.
+            let answered = Box::pin(async { self.answer(request?, opener, &mut frames, outlet).await });
+            if let Err(error) = answered.await {
+                self.refuse(&error, &name, &mut frames, outlet).await;
+            }
+        };
+        exchange.scope(answered).await;
+        exchange.end().await;
     }
 
     /// Answers a message with an error, whatever it wants.
     pub async fn decline(&self, text: &[u8], error: &Error, outlet: &Outlet) {
-        let frames = Frames::new(Message::read(text).id);
-        self.exchange(async |request| self.refuse(error, request, frames, outlet).await).await;
-    }
-
-    /// A message is a request of its own: it gets a name, and a line in the log.
-    async fn exchange(&self, work: impl AsyncFnOnce(&str)) {
-        let request = RequestId::new(self.clock.now()).to_string();
-        let exchange = Exchange::begin(&request, "MESSAGE", PATH, Trace::of(&HeaderMap::new()));
-        exchange.scope(work(&request)).await;
+        let name = RequestId::new(self.clock.now()).to_string();
+        let exchange = Exchange::begin(&name, METHOD, PATH, Trace::begin());
+        let mut frames = Frames::new(Message::read(text).id);
+        exchange.scope(self.refuse(error, &name, &mut frames, outlet)).await;
         exchange.end().await;
     }
 
-    async fn refuse(&self, error: &Error, request: &str, mut frames: Frames, outlet: &Outlet) {
+    async fn refuse(&self, error: &Error, name: &str, frames: &mut Frames, outlet: &Outlet) {
         if let Some(exchange) = Exchange::current() {
             exchange.failed(error);
+            exchange.status(status(error).as_u16());
         }
-        let _ = outlet.send(frames.error(error, request, self.clock.now())).await;
+        let _ = outlet.send(frames.error(error, name, self.clock.now())).await;
     }
 
     async fn answer(

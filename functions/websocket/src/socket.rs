@@ -63,15 +63,16 @@ pub(super) async fn connect(
     let upgrade = upgrade.protocols([handshake::PROTOCOL]).max_message_size(MOST_BYTES).max_frame_size(MOST_BYTES);
     let (here, connection) = (tasks.token(), Connection { replies, by: Arc::new(by) });
     Ok(upgrade.on_upgrade(move |mut socket| async move {
-        if let Some((code, reason)) = connection.serve(&mut socket, &tasks).await {
-            let close = CloseFrame { code, reason: reason.into() };
-            let closing = async {
-                socket.send(Message::Close(Some(close))).await?;
-                while let Some(Ok(_)) = socket.recv().await {}
-                Ok::<_, axum::Error>(())
-            };
-            let _ = tokio::time::timeout(FAREWELL, closing).await;
-        }
+        let farewell = connection.serve(&mut socket, &tasks).await;
+        let closing = async {
+            if let Some((code, reason)) = farewell {
+                socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await?;
+            }
+            // Whoever closes first is answered by reading on.
+            while let Some(Ok(_)) = socket.recv().await {}
+            Ok::<_, axum::Error>(())
+        };
+        let _ = tokio::time::timeout(FAREWELL, closing).await;
         drop(here);
     }))
 }

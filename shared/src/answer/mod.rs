@@ -155,7 +155,6 @@ impl Tasks {
     }
 
     /// Counts as something that is being worked on, until it is dropped.
-    #[must_use]
     pub fn token(&self) -> TaskTrackerToken {
         self.tracker.token()
     }

@@ -49,7 +49,7 @@ async fn without_a_good_key_there_is_no_connection() {
         }
     }
     assert_eq!(code(&scene.connect(json!({})).await), (401, json!("unauthenticated")));
-    assert_eq!(scene.items().await, [json!({}); 0]);
+    assert!(scene.items().await.is_empty());
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_connection_that_ends_is_forgotten() {
     for _ in 0..2 {
         let answer = scene.function.handle(disconnect_event(CONNECTION)).await.unwrap();
         assert_eq!(answer.status_code, 200);
-        assert_eq!(scene.items().await, [json!({}); 0]);
+        assert!(scene.items().await.is_empty());
     }
     scene.say("m1", &json!({"query": "hi"})).await;
     assert_eq!(scene.management.frames()[0]["data"]["code"], "unauthenticated");

@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Error, Message, client::ClientRequestBuilder, http::Uri},
+    tungstenite::{Error, Message, client::ClientRequestBuilder, http::Uri, protocol::CloseFrame},
 };
 
 use super::{Lmo, Value};
@@ -71,6 +71,13 @@ impl Socket {
                 Some(Err(_)) | None => return Err(None),
             }
         }
+    }
+
+    /// Closes the connection, and hears how that is answered.
+    pub async fn close(mut self) -> Result<Value, Option<(u16, String)>> {
+        let close = CloseFrame { code: 1000.into(), reason: "enough".into() };
+        self.stream.close(Some(close)).await.unwrap();
+        self.hear().await
     }
 
     /// The next frame.

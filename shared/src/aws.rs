@@ -1,4 +1,6 @@
-//! The AWS SDK as a function wants it. `aws_config::load` would read profiles and ask STS, SSO and instance metadata
+//! The AWS SDK as a function wants it, and requests that no client of it sends: signed with the same credentials.
+//!
+//! `aws_config::load` would read profiles and ask STS, SSO and instance metadata
 //! for what Lambda has put into the environment: time in each cold start, and half a megabyte in each binary.
 
 use aws_config::{
@@ -13,12 +15,18 @@ use aws_smithy_http_client::{
 
 use crate::config::{self, BadVariable};
 
+mod credentials;
+mod sign;
+
+pub use credentials::{CachedCredentials, NoCredentials};
+pub use sign::Signer;
+
 /// The region and the credentials that Lambda gives: in variables, or, where an environment outlives them, behind an
 /// address. `AWS_ENDPOINT_URL` is whatever speaks AWS's protocols elsewhere.
 ///
 /// # Errors
 /// `AWS_REGION` is missing.
-pub fn of_function() -> Result<SdkConfig, BadVariable> {
+pub(crate) fn of_function() -> Result<SdkConfig, BadVariable> {
     let credentials = CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
         .or_else("Container", EcsCredentialsProvider::builder().build());
     // One for all clients: they share its connections, and the system's certificates are read once.
