@@ -33,7 +33,7 @@ async fn an_answer_that_nobody_takes_is_in_the_books() {
     let answer = function.open(query(&ground, "hi")).answer().await;
     assert_eq!(answer.ended, None);
     drop(function.ended().await.unwrap());
-    assert_eq!(ground.assert_books_agree().len(), 1);
+    assert_eq!(ground.assert_books_agree().await.len(), 1);
 }
 
 #[tokio::test]

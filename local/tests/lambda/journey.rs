@@ -49,7 +49,7 @@ async fn a_question_is_answered_streamed_metered_and_reported() {
     for function in [tenant, queries, streams, aggregate] {
         assert_eq!(function.stop().await.unwrap().status.code(), Some(0));
     }
-    assert_eq!(ground.assert_books_agree().len(), 1);
+    assert_eq!(ground.assert_books_agree().await.len(), 1);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ async fn sigterm_settles_a_stream_that_is_open() {
     }
     let ended = function.stop().await.unwrap();
     assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
-    let books = ground.assert_books_agree();
+    let books = ground.assert_books_agree().await;
     assert_eq!(books.len(), 1, "{books:?}");
     eventually("the end of the provider's stream", || ground.standin.stats().cancelled == 1).await;
 }

@@ -48,8 +48,8 @@ async fn an_error_before_the_first_piece_has_a_status() {
     assert_status(&refused, 400);
     assert!(refused.json()["error"]["message"].is_string(), "{}", refused.text());
     let failed = ask(&mut function, streamed(&ground, "[[fail=500]]")).await;
-    assert_status(&failed, 502);
-    ground.assert_books_agree();
+    assert_status(&failed, 503);
+    ground.assert_books_agree().await;
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn a_provider_that_breaks_off_ends_in_an_error_event_and_nothing_else() {
     assert!(!body.contains("Lambda-Runtime-Function-Error"), "{body}");
     assert_eq!(text_of(&body), text(3));
     assert!(events(&body).iter().any(|event| event["error"].is_object()), "{body}");
-    ground.assert_books_agree();
+    ground.assert_books_agree().await;
 }
 
 #[tokio::test]
@@ -85,5 +85,5 @@ async fn one_process_answers_many_requests_one_after_the_other() {
         assert_eq!(text_of(&answer.text()), text(tokens));
     }
     eventually("the last request's end", || ground.standin.stats().in_flight == 0).await;
-    assert_eq!(ground.assert_books_agree().len(), 1);
+    assert_eq!(ground.assert_books_agree().await.len(), 1);
 }

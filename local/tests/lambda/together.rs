@@ -11,7 +11,7 @@ async fn four_events_are_handled_at_once() {
     for answer in answers {
         assert_status(&answer.answer().await.http().unwrap(), 200);
     }
-    ground.assert_books_agree();
+    ground.assert_books_agree().await;
 }
 
 #[tokio::test]
@@ -37,5 +37,5 @@ async fn streams_at_once_do_not_mix() {
         let answer = answer.answer().await.http().unwrap();
         assert_eq!(text_of(&answer.text()), lmo_bench::standin::text(tokens));
     }
-    ground.assert_books_agree();
+    ground.assert_books_agree().await;
 }

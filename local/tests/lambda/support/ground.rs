@@ -17,7 +17,7 @@ use lmo_shared::{
     platform::Platform,
 };
 
-use super::{Value, binaries::binary};
+use super::{Value, binaries::binary, json, kinesis_event};
 
 const LMO: &str = env!("CARGO_BIN_EXE_lmo");
 
@@ -54,8 +54,12 @@ impl Ground {
         Command::new(LMO).env_clear().envs(self.engines.environment()).args(arguments).output().unwrap()
     }
 
-    /// Fails unless both books of all tenants agree, with no hold left; returns them.
-    pub fn assert_books_agree(&self) -> Vec<Value> {
+    /// Has the `aggregate` binary count what is on the stream; then fails unless both books of all tenants agree, with
+    /// no hold left; returns them.
+    pub async fn assert_books_agree(&self) -> Vec<Value> {
+        let batch = kinesis_event(&self.platform()).await;
+        let answer = self.function("aggregate").invoke(&batch).await.unwrap();
+        assert_eq!(answer.json()["batchItemFailures"], json!([]));
         agreeing(&self.lmo(&["books"]))
     }
 
@@ -91,7 +95,9 @@ impl Ground {
 fn agreeing(output: &Output) -> Vec<Value> {
     let books = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{books}{}", String::from_utf8_lossy(&output.stderr));
-    books.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let books: Vec<Value> = books.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(books.iter().all(|book| book["books"]["holds"] == 0), "{books:?}");
+    books
 }
 
 /// Gives an HTTP event to a function; returns what the caller gets.
