@@ -103,6 +103,12 @@ async fn the_schedules_event_sweeps() {
 }
 
 #[tokio::test]
+async fn the_schedules_other_event_compares_the_books() {
+    let (answers, _) = fed(&["scheduler-reconcile.json"]).await;
+    assert_eq!(answers[0]["differ"], 0, "{answers:?}");
+}
+
+#[tokio::test]
 async fn an_event_that_is_none_is_an_error_of_the_function_and_not_its_end() {
     let ground = Ground::new();
     let mut function = ground.function("aggregate");

@@ -7,7 +7,7 @@ use lmo_bench::lambda::HttpEvent;
 use crate::support::{Ground, Value, ask, assert_status, events, json};
 
 /// The files that tests here or beside feed to a binary.
-const FED: [&str; 19] = [
+const FED: [&str; 20] = [
     "apigw-embed.json",
     "apigw-embeddings.json",
     "apigw-models.json",
@@ -26,6 +26,7 @@ const FED: [&str; 19] = [
     "kinesis-batch-duplicated.json",
     "kinesis-batch-poison.json",
     "kinesis-batch.json",
+    "scheduler-reconcile.json",
     "scheduler-sweep.json",
 ];
 
