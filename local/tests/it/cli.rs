@@ -24,7 +24,9 @@ fn help_names_every_command_and_setting() {
     let output = Setup::new().output(&["--help"]);
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && output.stderr.is_empty());
-    for word in ["models", "tenant", "books", "sweep", "engines", "openapi", "--port", "LMO_PORT", "LMO_DATA_DIR", "LMO_MODELS"] {
+    for word in
+        ["models", "tenant", "books", "sweep", "engines", "openapi", "--port", "LMO_PORT", "LMO_DATA_DIR", "LMO_MODELS"]
+    {
         assert!(help.contains(word), "{word} is not in {help}");
     }
 }
