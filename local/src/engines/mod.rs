@@ -51,12 +51,12 @@ pub async fn run(place: &Place, args: &EnginesArgs) -> Result<ExitCode, Problem>
         .with_state(shared);
     print(address, platform.config(), &key);
     let server = axum::serve(prompt(listener), routes.layer(DefaultBodyLimit::disable()));
-    let served = server.with_graceful_shutdown(async { drop(stopped.await) }).await;
+    let ended = server.with_graceful_shutdown(async { drop(stopped.await) }).await;
     if let Some(background) = background {
         background.stop().await;
     }
     engines.shutdown().await;
-    served.map_err(|error| Problem(format!("server: {error}")))?;
+    ended.map_err(|error| Problem(format!("server: {error}")))?;
     Ok(ExitCode::SUCCESS)
 }
 

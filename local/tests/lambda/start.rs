@@ -9,7 +9,7 @@ const FUNCTIONS: [&str; 4] = ["query", "stream", "tenant", "aggregate"];
 /// Fails unless the function ends at once, with one line that has both words, told to Lambda as well.
 async fn assert_fails(launch: &Launch, variable: &str, problem: &str) {
     let function = launch.start().unwrap();
-    let error = function.host().init_error().await;
+    let error = function.host().init_error().await.unwrap();
     assert_eq!(error.kind, "Runtime.InitError");
     let body: Value = serde_json::from_str(&error.body).unwrap();
     let message = body["errorMessage"].as_str().unwrap();
@@ -44,7 +44,7 @@ async fn a_function_is_ready_before_anybody_calls() {
     let ground = Ground::new();
     for name in FUNCTIONS {
         let function = ground.function(name);
-        function.host().first_poll().await;
+        function.host().first_poll().await.unwrap();
         assert_eq!(function.host().init_error_so_far(), None);
     }
 }
@@ -54,7 +54,7 @@ async fn engines_that_are_not_there_keep_no_function_from_starting() {
     let ground = Ground::new();
     // The discard port: nobody listens.
     let function = ground.launch("query").env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").start().unwrap();
-    function.host().first_poll().await;
+    function.host().first_poll().await.unwrap();
     let answer = function.open(query(&ground, "hi")).answer().await.http().unwrap();
     assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("unavailable")), "{}", answer.text());
 }

@@ -23,7 +23,7 @@ async fn sigterm_ends_a_function_that_waits() {
     let ground = Ground::new();
     for name in ["query", "stream", "tenant", "aggregate"] {
         let function = ground.function(name);
-        function.host().first_poll().await;
+        function.host().first_poll().await.unwrap();
         let ended = function.stop().await.unwrap();
         assert_eq!(ended.status.code(), Some(0), "{name}: {}", ended.log);
     }
