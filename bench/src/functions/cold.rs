@@ -61,7 +61,7 @@ async fn start(mut function: Function, name: &str, invoke: Invoke) -> io::Result
     let answer = function.invoke(invoke).await?;
     let failed = || io::Error::other(format!("{name} answered {:?}\n{}", answer, function.log()));
     let answered = first_byte(&answer).filter(|_| succeeded(&answer)).ok_or_else(failed)?;
-    let ready = function.host().first_poll().await.duration_since(function.started());
+    let ready = function.host().first_poll().await?.duration_since(function.started());
     Ok(Start { ready, answered: answered.duration_since(function.started()), memory: function.memory()? })
 }
 

@@ -131,7 +131,8 @@ impl Platform {
         std::fs::write(&models, super::ECHO)?;
         let mut command = Command::new(lmo);
         command.env_clear().envs(engines.environment()).args(["--port", "0", "--data-dir"]).arg(directory.path());
-        let mut child = Running(command.arg("--models").arg(models).stdout(Stdio::piped()).spawn()?);
+        let mut child =
+            Running(command.arg("--models").arg(models).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?);
         let banner = lines(child.0.stdout.take()).recv_timeout(PATIENCE).map_err(|_| silent("lmo"))?;
         let url = banner.split_whitespace().find(|word| word.starts_with("http://")).unwrap_or_default();
         Ok(Self { _child: child, addr: super::address(url)?, _directory: directory })

@@ -69,6 +69,15 @@ impl HttpEvent {
         self
     }
 
+    /// With this query string, whose names and values need no escapes.
+    #[must_use]
+    pub fn query(mut self, query: &str) -> Self {
+        self.0["rawQueryString"] = query.into();
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        self.0["queryStringParameters"] = pairs.map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+        self
+    }
+
     /// With this method and path.
     #[must_use]
     pub fn at(mut self, method: &str, path: &str) -> Self {

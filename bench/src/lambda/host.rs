@@ -11,8 +11,9 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::{Mutex as Turn, mpsc, oneshot, watch};
 
-use super::invocation::{Invocation, Piece};
+use super::invocation::{Invocation, Piece, SILENCE};
 use super::service;
+use crate::children::silent;
 
 /// What the function gets when it asks for its next event.
 #[derive(Debug, Clone)]
@@ -107,12 +108,18 @@ impl Host {
     }
 
     /// When the function first asked for an event, which ends its initialisation; waits for it.
-    pub async fn first_poll(&self) -> Instant {
+    ///
+    /// # Errors
+    /// It doesn't ask within a minute.
+    pub async fn first_poll(&self) -> io::Result<Instant> {
         self.seen(|seen| seen.first_poll).await
     }
 
     /// What the function told of its failure to start; waits for it.
-    pub async fn init_error(&self) -> InitError {
+    ///
+    /// # Errors
+    /// It tells nothing within a minute.
+    pub async fn init_error(&self) -> io::Result<InitError> {
         self.seen(|seen| seen.init_error.clone()).await
     }
 
@@ -128,15 +135,18 @@ impl Host {
         self.shared.seen.borrow().extensions.clone()
     }
 
-    async fn seen<T>(&self, what: impl Fn(&Seen) -> Option<T>) -> T {
+    async fn seen<T>(&self, what: impl Fn(&Seen) -> Option<T>) -> io::Result<T> {
         let mut seen = self.shared.seen.subscribe();
-        loop {
-            if let Some(found) = what(&seen.borrow_and_update()) {
-                return found;
+        let found = async {
+            loop {
+                if let Some(found) = what(&seen.borrow_and_update()) {
+                    return found;
+                }
+                // The sender lives as long as this.
+                let _ = seen.changed().await;
             }
-            // The sender lives as long as this.
-            let _ = seen.changed().await;
-        }
+        };
+        tokio::time::timeout(SILENCE, found).await.map_err(|_| silent("the function"))
     }
 }
 

@@ -1,11 +1,14 @@
 //! An event on its way through a function, from whoever invoked it to the end of the answer.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::answer::{Answer, FunctionError};
+
+/// A function that does nothing for so long is waited for no longer.
+pub(super) const SILENCE: Duration = Duration::from_mins(1);
 
 /// A piece of a response, as it arrived.
 #[derive(Debug, Clone)]
@@ -53,10 +56,11 @@ impl Invocation {
         Self { pieces, answer: Answer::default(), over: false }
     }
 
-    /// The next piece of the response, as soon as the host has it; `None` after the last one.
+    /// The next piece of the response, as soon as the host has it; `None` after the last one, or if none comes for a
+    /// minute.
     pub async fn chunk(&mut self) -> Option<Bytes> {
         while !self.over {
-            match self.pieces.recv().await {
+            match tokio::time::timeout(SILENCE, self.pieces.recv()).await.ok().flatten() {
                 Some(Piece::Taken(at)) => self.answer.taken = Some(at),
                 Some(Piece::Head(Head { streamed, content_type })) => {
                     self.answer.streamed = streamed;

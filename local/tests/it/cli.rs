@@ -11,7 +11,7 @@ use lmo_bench::standin::{Standin, StandinOptions};
 use crate::support::{Lmo, Setup, json, standin};
 
 /// Fails unless the program ended with exit code 2 and one line on standard error that has all of `words`.
-fn assert_one_line(output: &Output, words: &[&str]) {
+pub fn assert_one_line(output: &Output, words: &[&str]) {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
@@ -24,7 +24,9 @@ fn help_names_every_command_and_setting() {
     let output = Setup::new().output(&["--help"]);
     let help = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && output.stderr.is_empty());
-    for word in ["models", "tenant", "books", "sweep", "openapi", "--port", "LMO_PORT", "LMO_DATA_DIR", "LMO_MODELS"] {
+    for word in
+        ["models", "tenant", "books", "sweep", "engines", "openapi", "--port", "LMO_PORT", "LMO_DATA_DIR", "LMO_MODELS"]
+    {
         assert!(help.contains(word), "{word} is not in {help}");
     }
 }

@@ -13,6 +13,7 @@ mod cors;
 mod crash;
 mod departures;
 mod embeddings;
+mod engines;
 mod errors;
 mod fallbacks;
 mod guardrails;

@@ -1,0 +1,145 @@
+//! Each event in `events/`, answered by the binary that its trigger calls.
+
+use std::collections::BTreeSet;
+
+use lmo_bench::lambda::HttpEvent;
+
+use crate::support::{Ground, Value, ask, assert_status, events, json};
+
+/// The files that tests here or beside feed to a binary.
+const FED: [&str; 20] = [
+    "apigw-embed.json",
+    "apigw-embeddings.json",
+    "apigw-models.json",
+    "apigw-query.json",
+    "apigw-tenant-config-get.json",
+    "apigw-tenant-config-put.json",
+    "apigw-tenant-keys-create.json",
+    "apigw-tenant-keys-list.json",
+    "apigw-tenant-keys-revoke.json",
+    "apigw-tenant-session.json",
+    "apigw-tenant-usage.json",
+    "function-url-chat-completions.json",
+    "function-url-messages.json",
+    "function-url-responses.json",
+    "function-url-stream.json",
+    "kinesis-batch-duplicated.json",
+    "kinesis-batch-poison.json",
+    "kinesis-batch.json",
+    "scheduler-reconcile.json",
+    "scheduler-sweep.json",
+];
+
+#[test]
+fn no_event_is_left_out() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    // The websocket function's events are fed by its own tests.
+    let names: BTreeSet<_> = names.filter(|name| !name.starts_with("apigw-websocket-")).collect();
+    assert_eq!(names, FED.map(str::to_owned).into());
+}
+
+/// The JSON that `function` answers a file of events with, all of them in turn by one process.
+async fn answers(ground: &Ground, function: &str, files: &[(&str, u16)]) -> Vec<Value> {
+    let mut function = ground.function(function);
+    let mut answers = Vec::new();
+    for (file, status) in files {
+        let answer = ask(&mut function, HttpEvent::file(file).key(ground.key())).await;
+        assert_status(&answer, *status);
+        assert!(answer.header("content-type").starts_with("application/json"), "{file}");
+        assert!(answer.header("x-request-id").starts_with("req_"), "{file}: {:?}", answer.headers);
+        answers.push(answer.json());
+    }
+    answers
+}
+
+#[tokio::test]
+async fn query_answers_its_events() {
+    let ground = Ground::new();
+    let files = [
+        ("apigw-query.json", 200),
+        ("apigw-embed.json", 200),
+        ("apigw-embeddings.json", 200),
+        ("apigw-models.json", 200),
+    ];
+    let [query, embed, embeddings, models] = answers(&ground, "query", &files).await.try_into().unwrap();
+    assert_eq!((&query["model"], &query["content"]), (&json!("standin/small"), &json!(lmo_bench::standin::text(16))));
+    assert_eq!(embed["embeddings"].as_array().unwrap().len(), 2, "{embed}");
+    assert_eq!(embeddings["data"][0]["embedding"].as_array().unwrap().len(), 512, "{embeddings}");
+    let ids: Vec<_> = models["data"].as_array().unwrap().iter().map(|model| model["id"].clone()).collect();
+    assert!(ids.contains(&json!("standin/small")), "{models}");
+}
+
+#[tokio::test]
+async fn tenant_answers_its_events() {
+    let ground = Ground::new();
+    let files = [
+        ("apigw-tenant-config-get.json", 200),
+        ("apigw-tenant-config-put.json", 200),
+        ("apigw-tenant-keys-list.json", 200),
+        ("apigw-tenant-keys-create.json", 201),
+        ("apigw-tenant-usage.json", 200),
+    ];
+    let [config, changed, list, created, usage] = answers(&ground, "tenant", &files).await.try_into().unwrap();
+    assert_eq!((&config["max_tokens"], &changed["max_tokens"]), (&Value::Null, &json!(400)), "{config}{changed}");
+    assert_eq!(list["keys"].as_array().unwrap().len(), 1, "{list}");
+    assert!(created["api_key"].as_str().unwrap().starts_with("lmo_"));
+    assert_eq!(usage["total"]["requests"], 0, "{usage}");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_404_of_its_family() {
+    let ground = Ground::new();
+    let mut function = ground.function("tenant");
+    for file in ["apigw-tenant-keys-revoke.json", "apigw-tenant-session.json"] {
+        let answer = ask(&mut function, HttpEvent::file(file).key(ground.key())).await;
+        assert_status(&answer, 404);
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{file}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_nobodys_is_refused() {
+    let ground = Ground::new();
+    for (function, file) in
+        [("query", "apigw-query.json"), ("tenant", "apigw-tenant-usage.json"), ("stream", "function-url-messages.json")]
+    {
+        let answer = ask(&mut ground.function(function), HttpEvent::file(file)).await;
+        assert_status(&answer, 401);
+    }
+}
+
+#[tokio::test]
+async fn stream_answers_its_events_in_the_format_of_each_path() {
+    let ground = Ground::new();
+    let mut function = ground.function("stream");
+    let text = lmo_bench::standin::text(16);
+    for (file, last) in [
+        ("function-url-stream.json", "event: done"),
+        ("function-url-chat-completions.json", "data: [DONE]"),
+        ("function-url-messages.json", "event: message_stop"),
+        ("function-url-responses.json", "event: response.completed"),
+    ] {
+        let answer = function.invoke(HttpEvent::file(file).key(ground.key())).await.unwrap();
+        assert!(answer.streamed, "{file}");
+        let answer = answer.http().unwrap();
+        assert_status(&answer, 200);
+        assert!(answer.header("content-type").starts_with("text/event-stream"), "{file}");
+        let body = answer.text();
+        assert!(body.contains(last), "{file}: {body}");
+        let said: String = events(&body)
+            .iter()
+            .filter_map(|event| {
+                let deltas = [&event["text"], &event["choices"][0]["delta"]["content"], &event["delta"]["text"]];
+                let responses = Some(&event["delta"]).filter(|_| event["type"] == "response.output_text.delta");
+                deltas
+                    .into_iter()
+                    .chain(responses)
+                    .find_map(Value::as_str)
+                    .filter(|_| event["type"].as_str().is_none_or(|kind| kind.ends_with("delta")))
+                    .map(str::to_owned)
+            })
+            .collect();
+        assert_eq!(said, text, "{file}: {body}");
+    }
+}
