@@ -13,6 +13,7 @@ use command::run;
 
 mod clients;
 mod command;
+mod cost;
 
 #[derive(Parser)]
 #[command(name = "xtask")]
@@ -35,6 +36,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Write the tables of docs/cost.md, or compute a bill of your own.
+    Cost(Box<cost::CostArgs>),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Task::Clients => clients(&root),
         Task::Check => check(&root),
         Task::Bench { quick } => bench(&root, quick),
+        Task::Cost(args) => cost::run(&root, *args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
