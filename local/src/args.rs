@@ -69,8 +69,24 @@ pub enum Command {
     },
     /// Settle what crashes left, once.
     Sweep,
+    /// Serve the embedded engines as an AWS endpoint, for functions in processes of their own, and print what those need.
+    Engines(EnginesArgs),
     /// Print the `OpenAPI` document.
     Openapi,
+}
+
+/// How the engines are served.
+#[derive(Debug, Clone, Arguments)]
+pub struct EnginesArgs {
+    /// Port to listen on, on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 8081, value_parser = port)]
+    pub port: u16,
+    /// Model catalogue; `models.toml` here, or the built-in one.
+    #[arg(long, env = "LMO_MODELS")]
+    pub models: Option<PathBuf>,
+    /// Count usage and sweep as well, as the deployed `aggregate` function would; else that is yours to invoke.
+    #[arg(long)]
+    pub aggregate: bool,
 }
 
 #[derive(Debug, Subcommand)]

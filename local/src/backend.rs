@@ -21,15 +21,22 @@ pub struct Backend {
 impl Backend {
     /// Opens the engines. Embedded ones get their table and stream if they have none yet.
     pub async fn open(place: &Place) -> Result<Self, Problem> {
-        let config = Config::from_env(Flush::Behind)?;
         if place.aws || variable("AWS_ENDPOINT_URL").is_some() {
+            let config = Config::from_env(Flush::Behind)?;
             let sdk = aws_config::defaults(BehaviorVersion::latest()).load().await;
             return Ok(Self { platform: Platform::new(sdk, config, Clock::System), engines: None });
         }
+        let (platform, engines) = Self::embedded(place).await?;
+        Ok(Self { platform, engines: Some(engines) })
+    }
+
+    /// Opens the embedded engines, whatever the environment points at.
+    pub async fn embedded(place: &Place) -> Result<(Platform, Engines), Problem> {
+        let config = Config::from_env(Flush::Behind)?;
         let engines = Engines::open(&place.data_dir).await?;
         let platform = Platform::new(embedded(&engines), config, Clock::System);
         resources::create(&platform).await?;
-        Ok(Self { platform, engines: Some(engines) })
+        Ok((platform, engines))
     }
 
     /// Closes the embedded engines.

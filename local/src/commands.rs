@@ -71,6 +71,7 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
             print(&json!(platform.sweeper().sweep(expired).await?))
         }
         Command::Openapi => document(platform),
+        Command::Engines(_) => Err(Problem("the engines are opened by themselves".to_owned())),
     }
 }
 

@@ -12,6 +12,7 @@ mod backend;
 mod banner;
 mod commands;
 mod discovery;
+mod engines;
 mod serve;
 
 /// A fifth of the time under load went into the system's allocator.
@@ -24,6 +25,7 @@ async fn main() -> ExitCode {
     lmo_shared::telemetry::start(lmo_shared::telemetry::Format::Text);
     let done = match args.command {
         None => serve::run(&args.place, &args.serve).await,
+        Some(args::Command::Engines(engines)) => engines::run(&args.place, &engines).await,
         Some(command) => commands::run(&args.place, command).await,
     };
     match done {

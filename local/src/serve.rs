@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
-use axum::serve::ListenerExt;
+use axum::serve::{Listener, ListenerExt};
 use lmo_shared::{
     http,
     llm::catalogue::DEFAULT_ALIAS,
@@ -17,7 +17,7 @@ use crate::{
     args::{Place, Serve},
     backend::Backend,
     banner, discovery,
-    engine::Pump,
+    engine::{Engines, Pump},
     problem::Problem,
 };
 
@@ -28,13 +28,7 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// Serves until it is told to stop.
 pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
-    let port = args.port;
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => Problem(format!("port {port} is in use; choose another with --port")),
-        _ => Problem(format!("port {port}: {error}")),
-    })?;
-    let address = listener.local_addr().map_err(|error| Problem(format!("port {port}: {error}")))?;
+    let (listener, address) = listen(args.port).await?;
     let stopped = stop_signal()?;
     let backend = Backend::open(place).await?;
     let platform = &backend.platform;
@@ -47,12 +41,32 @@ pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
         platform.sweeper().sweep(Expired::All).await?;
         key = Some(banner::demo_key(platform).await?);
     }
-    let background = Background::start(&backend, place);
+    let background = Background::start(platform, backend.engines.as_ref(), place);
     banner::print(address, key.as_deref(), &default);
     serve(listener, platform, stopped, args.patience).await?;
     background.stop().await;
     backend.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Listens on a port of 127.0.0.1; 0 takes a free one.
+pub async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), Problem> {
+    let refused = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => Problem(format!("port {port} is in use; choose another with --port")),
+        _ => Problem(format!("port {port}: {error}")),
+    };
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
+}
+
+/// Connections that send at once: without it the kernel holds small chunks back for up to 40 ms.
+pub fn prompt(listener: TcpListener) -> impl Listener<Addr = SocketAddr> {
+    listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY");
+        }
+    })
 }
 
 /// Every function's routes.
@@ -75,18 +89,12 @@ async fn serve(
     patience: Duration,
 ) -> Result<(), Problem> {
     let app = http::serve(routes(platform), platform.clock().clone());
-    let listener = listener.tap_io(|stream| {
-        // Without it the kernel holds small chunks back for up to 40 ms.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY");
-        }
-    });
     let (draining, drain_begins) = oneshot::channel();
     let stop = async {
         let _ = stop.await;
         let _ = draining.send(());
     };
-    let server = axum::serve(listener, app).with_graceful_shutdown(stop);
+    let server = axum::serve(prompt(listener), app).with_graceful_shutdown(stop);
     let mut server = tokio::spawn(server.into_future());
     let end = async {
         let _ = drain_begins.await;
@@ -113,7 +121,7 @@ async fn serve(
 }
 
 /// Resolves at SIGTERM or Ctrl-C. A second one ends the process at once, as usual.
-fn stop_signal() -> Result<oneshot::Receiver<()>, Problem> {
+pub fn stop_signal() -> Result<oneshot::Receiver<()>, Problem> {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).map_err(|error| Problem(format!("signals: {error}")));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
@@ -135,18 +143,17 @@ fn stop_signal() -> Result<oneshot::Receiver<()>, Problem> {
 
 /// What the cloud triggers by itself: the sweep on a schedule, and the aggregation by its stream. Where a deployment's
 /// own functions do the same, doing it twice changes nothing.
-struct Background {
+pub struct Background {
     stop: CancellationToken,
     running: Vec<JoinHandle<()>>,
 }
 
 impl Background {
-    fn start(backend: &Backend, place: &Place) -> Self {
+    pub fn start(platform: &Platform, engines: Option<&Engines>, place: &Place) -> Self {
         let stop = CancellationToken::new();
-        let platform = &backend.platform;
         let failures = place.data_dir.join("failed-events.jsonl");
         let mut pump = Pump::new(platform.kinesis(), platform.config().stream.as_str(), failures);
-        if let Some(engines) = &backend.engines {
+        if let Some(engines) = engines {
             pump = pump.acknowledging(engines.kinesis());
         }
         let aggregator = platform.aggregator();
@@ -159,7 +166,7 @@ impl Background {
         Self { stop, running }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.stop.cancel();
         for task in self.running {
             let _ = task.await;

@@ -17,10 +17,11 @@ use std::{
 };
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use bytes::Bytes;
 use lmo_shared::clock::Clock;
 
 use self::{dynamo::Dynamo, secrets::Secrets, wire::Transport};
-pub use self::{error::EngineError, kinesis::Kinesis, pump::Pump};
+pub use self::{error::EngineError, kinesis::Kinesis, pump::Pump, wire::Reply};
 
 /// The three engines over one data directory.
 #[derive(Debug)]
@@ -55,6 +56,11 @@ impl Engines {
     #[must_use]
     pub fn http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(self.transport.clone())
+    }
+
+    /// Answers one request of AWS's JSON protocols; `target` is its `x-amz-target`, as in `DynamoDB_20120810.GetItem`.
+    pub async fn answer(&self, target: &str, content_type: &str, body: Bytes) -> Reply {
+        self.transport.answer(target, content_type, body).await
     }
 
     /// The stream engine, for the pump to acknowledge what it has delivered.

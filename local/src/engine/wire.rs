@@ -23,25 +23,29 @@ pub(super) const JSON_1_1: &str = "application/x-amz-json-1.1";
 
 /// An engine's answer as it goes back to the SDK.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub struct Reply {
+    /// The HTTP status.
     pub status: u16,
+    /// The kind of JSON that the service speaks.
     pub content_type: &'static str,
+    /// The answer, or an error with its `__type`.
     pub body: Bytes,
 }
 
 impl Reply {
     /// A success.
-    pub fn ok(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+    pub(super) fn ok(content_type: &'static str, body: impl Into<Bytes>) -> Self {
         Self { status: 200, content_type, body: body.into() }
     }
 
     /// A failure that the SDK maps to its typed error by `kind`.
-    pub fn error(content_type: &'static str, status: u16, kind: &str, message: &str) -> Self {
+    pub(super) fn error(content_type: &'static str, status: u16, kind: &str, message: &str) -> Self {
         let body = json!({ "__type": kind, "message": message }).to_string();
         Self { status, content_type, body: body.into() }
     }
 
     /// Whether the engine did what was asked.
+    #[must_use]
     pub fn is_success(&self) -> bool {
         self.status == 200
     }
@@ -56,7 +60,7 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    async fn answer(&self, target: &str, content_type: &str, body: Bytes) -> Reply {
+    pub async fn answer(&self, target: &str, content_type: &str, body: Bytes) -> Reply {
         match target.split_once('.') {
             Some(("DynamoDB_20120810", operation)) => self.dynamo.call(operation, body).await,
             Some(("Kinesis_20131202", operation)) => self.kinesis.call(operation, content_type, body).await,
