@@ -1,5 +1,6 @@
 //! The processes of a comparison, each on its core: the stand-in, and the gateway between it and the load.
 
+mod engines;
 mod gateway;
 
 use std::io::{self, BufRead as _, BufReader};
@@ -9,6 +10,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+pub use engines::EnginesProcess;
 pub use gateway::{DOWN, DOWN_UPSTREAM, Gateway, SMALL};
 
 /// Where the gateway runs.

@@ -1,9 +1,9 @@
 //! What a month's traffic takes of each service, in the units that the service bills.
 
 use super::{
-    bill::HOURS,
+    bill::{HOURS, SECRETS},
     decimal::Decimal,
-    deployment::{Deployment, Stream},
+    deployment::{Deployment, Front, Stream},
     measured::{Measured, Request},
 };
 
@@ -21,9 +21,12 @@ const BATCH: Decimal = Decimal::whole(10_000);
 const COUNTING_MB: u64 = 512;
 /// An event of CloudWatch Logs has so many bytes beside its text (PutLogEvents).
 const LOG_EVENT: Decimal = Decimal::whole(26);
-/// Lambda's own two lines about an invocation, `platform.start` and `platform.report` with a trace, and the access log's
-/// line: by their formats, not measured.
-const PLATFORM_LOG: Decimal = Decimal::whole(650);
+/// Lambda's own two lines about an invocation, `platform.start` and `platform.report` with a trace, and the line of the
+/// HTTP API's access log: by their formats, not measured.
+const PLATFORM_LOG: Decimal = Decimal::whole(600);
+const ACCESS_LOG: Decimal = Decimal::whole(300);
+/// A process reads a secret again after so many seconds (`shared/src/llm/upstreams.rs`).
+const SECRET_FRESH: Decimal = Decimal::whole(300);
 /// An answer's head, TLS and framing aside.
 const HEAD: Decimal = Decimal::whole(500);
 /// An m7g.large has 2 vCPUs; half of their time is kept free.
@@ -53,6 +56,7 @@ pub struct Amounts {
     pub log_gb: Decimal,
     pub traces: Decimal,
     pub schedules: Decimal,
+    pub secret_calls: Decimal,
     pub answer_gb: Decimal,
     pub provider_gb: Decimal,
 }
@@ -69,28 +73,26 @@ impl Amounts {
         let counting = counting(request, measured, deployment);
         let meter = meter_units(measured, deployment, at_once);
         let shards = shards(request, deployment);
-        let log = Decimal::ratio(deployment.log_percent.into(), 100)
-            * (request.log_bytes + request.log_lines * LOG_EVENT)
-            + PLATFORM_LOG;
         Self {
             requests,
             billed_ms,
             gb_seconds: requests * billed_ms.over(SECOND_MS) * gb,
             provisioned_gb_seconds: Decimal::whole(at_once.ceil()) * gb * seconds,
             instances: instances(request, deployment, at_once),
-            streamed_gb: requests * in_gb(request.answer_bytes.less(Decimal::whole(6 << 20))),
+            streamed_gb: in_gb(requests * request.answer_bytes.less(Decimal::whole(6 << 20))),
             counting_runs: counting.runs,
             counting_gb_seconds: counting.gb_seconds,
             write_units: requests * (request.write_units + meter) + counting.write_units,
             read_units: requests * request.read_units + counting.read_units,
-            kept_gb: in_gb(request.kept_bytes + ITEM_OVERHEAD) * requests * MONTHS_KEPT,
+            kept_gb: in_gb(requests * (request.kept_bytes + ITEM_OVERHEAD) * MONTHS_KEPT),
             shards,
             put_units: requests * request.records * rounded_up(average(request), 25 * 1024),
             stream_in_gb: in_gb(requests * request.records * rounded_up(average(request), 1024) * Decimal::whole(1024)),
             stream_out_gb: in_gb(requests * request.record_bytes),
-            log_gb: in_gb(requests * log),
+            log_gb: in_gb(requests * log_bytes(request, deployment)),
             traces: traced(deployment, rate) * seconds,
             schedules: counting.schedules,
+            secret_calls: Decimal::whole(at_once.ceil()) * SECRETS * seconds.over(SECRET_FRESH),
             answer_gb: in_gb(requests * (request.answer_bytes + HEAD)),
             provider_gb: in_gb(requests * request.provider_bytes),
         }
@@ -137,7 +139,7 @@ fn shards(request: &Request, deployment: &Deployment) -> Decimal {
     let records = Decimal::whole(deployment.rate) * request.records;
     let needed = |headroom| (records * Decimal::whole(headroom)).over(Decimal::whole(1000)).ceil().max(1);
     Decimal::whole(match deployment.stream {
-        Stream::OnDemand => needed(2).max(4),
+        Stream::OnDemand | Stream::Advantage => needed(2).max(4),
         Stream::Shards => needed(2),
     })
 }
@@ -174,11 +176,12 @@ fn counting(request: &Request, measured: &Measured, deployment: &Deployment) -> 
         + read(Decimal::whole(12), counted.total_bytes)
         + read(Decimal::whole(15), counted.total_bytes);
     let writes = (buckets + Decimal::whole(3)) * rounded_up(counted.total_bytes, 1024);
-    let calls = buckets * Decimal::whole(2) + Decimal::whole(6);
+    let calls = counted.table_calls + buckets.less(one) * Decimal::whole(2);
     let touch_ms = counted.cpu_ms * slower(COUNTING_MB) + calls * deployment.round_trip_ms;
 
     let busy_shards = shards(request, deployment).min(tenants);
-    let runs = (windows * busy_shards).min(requests_of(request, deployment)).max(requests_of(request, deployment).over(BATCH));
+    let events = Decimal::whole(deployment.rate) * request.records * seconds;
+    let runs = (windows * busy_shards).min(events).max(events.over(BATCH));
     // Every minute a sweep, every hour a comparison of the books.
     let sweeps = HOURS * Decimal::whole(60);
     let schedules = sweeps + HOURS;
@@ -194,9 +197,12 @@ fn counting(request: &Request, measured: &Measured, deployment: &Deployment) -> 
     }
 }
 
-/// Usage events of a month.
-fn requests_of(request: &Request, deployment: &Deployment) -> Decimal {
-    Decimal::whole(deployment.rate) * request.records * HOURS * Decimal::whole(3600)
+fn log_bytes(request: &Request, deployment: &Deployment) -> Decimal {
+    let written = |yes: bool, bytes: Decimal| if yes { bytes } else { Decimal::ZERO };
+    let own = request.log_bytes + request.log_lines * LOG_EVENT;
+    written(deployment.request_log, own)
+        + written(deployment.platform_log, PLATFORM_LOG)
+        + written(deployment.front == Front::HttpApi, ACCESS_LOG)
 }
 
 /// X-Ray's own rule: the first request of each second, and a part of the others.

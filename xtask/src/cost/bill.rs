@@ -17,9 +17,11 @@ const MILLION: Decimal = Decimal::whole(1_000_000);
 /// A provisioned table is to be used to 70 %, the rest is for the moments in between.
 const TARGET_UTILISATION: Decimal = Decimal::ratio(7, 10);
 /// Providers' keys, and what `infra/terraform` creates to watch with.
-const SECRETS: Decimal = Decimal::whole(2);
+pub const SECRETS: Decimal = Decimal::whole(2);
 const METRICS: Decimal = Decimal::whole(60);
 const ALARMS: Decimal = Decimal::whole(25);
+/// On-demand Advantage is paid for 25 MB/s in and out at least, here 25 MiB for 2,628,000 seconds.
+const ADVANTAGE_GB: Decimal = Decimal::ratio(25 * 2_628_000, 1024);
 const FIREWALL_RULES: Decimal = Decimal::whole(2);
 
 /// Who the money goes to.
@@ -184,6 +186,10 @@ fn stream(amounts: &Amounts, prices: &Region, deployment: &Deployment) -> Vec<Li
             line("in", amounts.stream_in_gb * prices.kinesis.in_gb),
             line("out", amounts.stream_out_gb * prices.kinesis.out_gb),
         ],
+        Stream::Advantage => vec![
+            line("in", amounts.stream_in_gb.max(ADVANTAGE_GB) * prices.kinesis.advantage_in_gb),
+            line("out", amounts.stream_out_gb.max(ADVANTAGE_GB) * prices.kinesis.advantage_out_gb),
+        ],
         Stream::Shards => vec![
             line("shards", HOURS * amounts.shards * prices.kinesis.shard_hour),
             line("puts", millions(amounts.put_units) * prices.kinesis.put_unit_million),
@@ -203,6 +209,7 @@ fn watching(amounts: &Amounts, prices: &Region) -> Vec<Line> {
         monitoring("traces", millions(amounts.traces) * watch.trace_million),
         other("schedules", millions(amounts.schedules) * prices.others.schedule_million),
         other("secrets", SECRETS * prices.others.secret_month),
+        other("secrets read", millions(amounts.secret_calls) * prices.others.secret_call_million),
     ]
 }
 

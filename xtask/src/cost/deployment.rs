@@ -54,10 +54,13 @@ pub struct Deployment {
     /// Sub-meters of each tenant.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100))]
     pub meter_shards: u64,
-    /// How many of a hundred requests write their log line.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(0..=100))]
-    pub log_percent: u64,
-    /// How many of a hundred requests are traced.
+    /// Whether each request writes its log lines.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    pub request_log: bool,
+    /// Whether Lambda writes its own lines about each invocation.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    pub platform_log: bool,
+    /// How many of a hundred requests are traced, beside the first of each second; with 0 none at all.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=100))]
     pub trace_percent: u64,
     /// Whether clients come through CloudFront.
@@ -125,6 +128,8 @@ pub enum Table {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Stream {
     OnDemand,
+    /// On demand in an account that has chosen On-demand Advantage for all of its streams.
+    Advantage,
     /// As many shards as the records need at twice the rate.
     Shards,
 }

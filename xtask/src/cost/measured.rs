@@ -77,6 +77,8 @@ pub struct Meter {
 pub struct Aggregation {
     pub cpu_ms: Decimal,
     /// What an entry of the ledger, and a total, are in the table.
+    /// Calls for one bucket: it, its hour, day and month are read and put.
+    pub table_calls: Decimal,
     pub entry_bytes: Decimal,
     pub total_bytes: Decimal,
 }

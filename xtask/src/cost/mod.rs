@@ -19,7 +19,7 @@ use clap::Args;
 
 use self::{
     bill::Bill,
-    deployment::Deployment,
+    deployment::{Architecture, Compute, Deployment, Front},
     measured::{Measured, Request},
     prices::{Prices, Region},
 };
@@ -72,6 +72,17 @@ impl Inputs {
     }
 }
 
+/// What there are prices for, and what AWS can do.
+fn possible(request: &Request, deployment: &Deployment) -> Result<(), String> {
+    if deployment.compute != Compute::OnDemand && deployment.architecture == Architecture::X86 {
+        return Err("the prices of provisioned concurrency and of instances are those of arm64".to_owned());
+    }
+    if request.function == "stream" && deployment.front == Front::HttpApi {
+        return Err("an HTTP API does not stream: --front function-url".to_owned());
+    }
+    Ok(())
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -81,6 +92,7 @@ pub fn run(root: &Path, args: CostArgs) -> Result<(), String> {
     match args.rate {
         Some(rate) => {
             let deployment = Deployment { rate, ..args.deployment };
+            possible(inputs.request(&args.request)?, &deployment)?;
             let bill = inputs.bill(&args.region, &args.request, &deployment)?;
             print!("{}", tables::bill(&bill, &deployment));
             Ok(())

@@ -57,7 +57,7 @@ impl Steps {
 
 /// A service's prices: fields with a price, and where they come from.
 macro_rules! service {
-    ($(#[$doc:meta])* $name:ident { $($field:ident: $kind:ty,)* }) => {
+    ($(#[$doc:meta])* $name:ident, $called:literal { $($field:ident: $kind:ty,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -69,10 +69,15 @@ macro_rules! service {
         }
 
         impl $name {
-            /// A name in `unverified` that is no price of this service.
-            fn unknown(&self) -> Option<&str> {
+            fn origin(&self) -> Origin<'_> {
                 const PRICES: &[&str] = &[$(stringify!($field)),*];
-                self.unverified.iter().map(String::as_str).find(|name| !PRICES.contains(name))
+                Origin {
+                    service: $called,
+                    source: &self.source,
+                    as_of: &self.as_of,
+                    unverified: &self.unverified,
+                    unknown: self.unverified.iter().map(String::as_str).find(|name| !PRICES.contains(name)),
+                }
             }
         }
     };
@@ -80,7 +85,7 @@ macro_rules! service {
 
 service!(
     /// AWS Lambda, and the fee of its Managed Instances.
-    Lambda {
+    Lambda, "lambda" {
         request_million: Decimal,
         arm64_gb_second: Steps,
         x86_gb_second: Steps,
@@ -92,7 +97,7 @@ service!(
 );
 service!(
     /// Instances, and what a network of one's own takes.
-    Ec2 {
+    Ec2, "ec2" {
         m7g_large_hour: Decimal,
         nat_hour: Decimal,
         balancer_hour: Decimal,
@@ -100,7 +105,7 @@ service!(
 );
 service!(
     /// HTTP APIs and WebSocket APIs.
-    ApiGateway {
+    ApiGateway, "api_gateway" {
         http_million: Steps,
         websocket_message_million: Steps,
         websocket_minute_million: Decimal,
@@ -108,7 +113,7 @@ service!(
 );
 service!(
     /// A table of the standard class.
-    DynamoDb {
+    DynamoDb, "dynamodb" {
         write_million: Decimal,
         read_million: Decimal,
         write_capacity_hour: Decimal,
@@ -119,7 +124,7 @@ service!(
 );
 service!(
     /// Kinesis Data Streams.
-    Kinesis {
+    Kinesis, "kinesis" {
         stream_hour: Decimal,
         in_gb: Decimal,
         out_gb: Decimal,
@@ -131,7 +136,7 @@ service!(
 );
 service!(
     /// Logs, metrics, alarms, dashboards and X-Ray's traces.
-    CloudWatch {
+    CloudWatch, "cloudwatch" {
         log_gb: Steps,
         log_gb_month: Decimal,
         metric_month: Steps,
@@ -142,7 +147,7 @@ service!(
 );
 service!(
     /// CloudFront, AWS WAF, and bytes that leave AWS without CloudFront.
-    Edge {
+    Edge, "edge" {
         request_million: Decimal,
         out_gb: Steps,
         internet_out_gb: Steps,
@@ -152,48 +157,38 @@ service!(
     }
 );
 service!(
-    /// EventBridge Scheduler, SQS, Secrets Manager and KMS.
-    Others {
+    /// EventBridge Scheduler and Secrets Manager.
+    Others, "others" {
         schedule_million: Decimal,
-        queue_million: Decimal,
         secret_month: Decimal,
         secret_call_million: Decimal,
-        key_month: Decimal,
-        key_call_million: Decimal,
     }
 );
 
-impl Region {
-    /// Every price that no copy of AWS's page was found for, as `service.price`.
-    pub fn unverified(&self) -> Vec<String> {
-        let of = |service: &str, names: &[String]| -> Vec<String> {
-            names.iter().map(|name| format!("{service}.{name}")).collect()
-        };
-        [
-            of("lambda", &self.lambda.unverified),
-            of("ec2", &self.ec2.unverified),
-            of("api_gateway", &self.api_gateway.unverified),
-            of("dynamodb", &self.dynamodb.unverified),
-            of("kinesis", &self.kinesis.unverified),
-            of("cloudwatch", &self.cloudwatch.unverified),
-            of("edge", &self.edge.unverified),
-            of("others", &self.others.unverified),
-        ]
-        .concat()
-    }
+/// Where the prices of a service come from.
+pub struct Origin<'a> {
+    pub service: &'static str,
+    pub source: &'a str,
+    pub as_of: &'a str,
+    /// Prices that no copy of AWS's page was found for.
+    pub unverified: &'a [String],
+    /// A name among them that is no price of the service.
+    unknown: Option<&'a str>,
+}
 
-    fn unknown(&self) -> Option<&str> {
-        let services = [
-            self.lambda.unknown(),
-            self.ec2.unknown(),
-            self.api_gateway.unknown(),
-            self.dynamodb.unknown(),
-            self.kinesis.unknown(),
-            self.cloudwatch.unknown(),
-            self.edge.unknown(),
-            self.others.unknown(),
-        ];
-        services.into_iter().flatten().next()
+impl Region {
+    /// Where the prices come from, by service.
+    pub fn origins(&self) -> [Origin<'_>; 8] {
+        [
+            self.lambda.origin(),
+            self.ec2.origin(),
+            self.api_gateway.origin(),
+            self.dynamodb.origin(),
+            self.kinesis.origin(),
+            self.cloudwatch.origin(),
+            self.edge.origin(),
+            self.others.origin(),
+        ]
     }
 }
 
@@ -203,7 +198,8 @@ impl Region {
 /// Where it isn't one, or a name in `unverified` that is no price.
 pub fn parse(text: &str) -> Result<Prices, String> {
     let prices: Prices = toml::from_str(text).map_err(|error| error.to_string())?;
-    match prices.iter().find_map(|(name, region)| Some((name, region.unknown()?))) {
+    let unknown = |region: &Region| region.origins().into_iter().find_map(|origin| origin.unknown.map(str::to_owned));
+    match prices.iter().find_map(|(name, region)| Some((name, unknown(region)?))) {
         Some((region, price)) => Err(format!("{region}: `{price}` in `unverified` is no price of that service")),
         None => Ok(prices),
     }

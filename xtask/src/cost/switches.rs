@@ -23,7 +23,7 @@ impl Switch {
 }
 
 /// All switches, in the order of the table's rows.
-pub const SWITCHES: [Switch; 15] = [
+pub const SWITCHES: [Switch; 17] = [
     Switch { name: "functions of 256 MB, not 512", set: |d| d.memory_mb = 256 },
     Switch { name: "functions of 1,769 MB, one vCPU", set: |d| d.memory_mb = 1769 },
     Switch { name: "x86, not arm64", set: |d| d.architecture = Architecture::X86 },
@@ -33,9 +33,11 @@ pub const SWITCHES: [Switch; 15] = [
     Switch { name: "provisioned table at 70 %", set: |d| d.table = Table::Provisioned },
     Switch { name: "8 sub-meters", set: |d| d.meter_shards = 8 },
     Switch { name: "shards, not a stream on demand", set: |d| d.stream = Stream::Shards },
+    Switch { name: "Kinesis On-demand Advantage", set: |d| d.stream = Stream::Advantage },
     Switch { name: "batch window of 60 s, not 10", set: |d| d.batch_window = 60 },
     Switch { name: "batch window of 300 s", set: |d| d.batch_window = 300 },
-    Switch { name: "a tenth of the request logs", set: |d| d.log_percent = 10 },
+    Switch { name: "no log line of Lambda's own", set: |d| d.platform_log = false },
+    Switch { name: "no log line of the request", set: |d| d.request_log = false },
     Switch { name: "no traces", set: |d| d.trace_percent = 0 },
     Switch { name: "no CloudFront", set: |d| d.cloudfront = false },
     Switch { name: "AWS WAF", set: |d| d.firewall = true },

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use super::{
     Inputs,
     amounts::tenants,
-    bill::{Bill, Service, models},
+    bill::{Bill, HOURS, Service, models},
     decimal::Decimal,
     deployment::{Compute, Deployment, Front},
     switches::{SWITCHES, lambda_month, pays_from, utilisation},
@@ -152,13 +152,14 @@ fn compute(inputs: &Inputs, region: &str) -> Result<String, String> {
                 cells.push(lambda_month(&inputs.bill(region, "query", &deployment)?).to_places(0));
             }
             let rate = Decimal::whole(rate).to_places(0);
-            put(&mut text, &row(&format!("{rate} requests/s"), cells));
+            put(&mut text, &row(&format!("{rate}/s"), cells));
         }
     }
     Ok(text)
 }
 
 fn limits(inputs: &Inputs, region: &str) -> Result<String, String> {
+    let prices = inputs.region(region)?;
     let mut text = String::new();
     for seconds in MODEL_SECONDS {
         for concurrency in [64, 8] {
@@ -167,35 +168,59 @@ fn limits(inputs: &Inputs, region: &str) -> Result<String, String> {
                 deployment.concurrency_per_vcpu = concurrency;
             };
             let from = pays_from(inputs, region, "query", &usual(inputs, "query", 1, seconds)?, managed)?;
-            let from = from.map_or_else(|| "at no rate up to 20,000/s".to_owned(), |rate| format!("from {rate} requests/s on"));
-            put(
-                &mut text,
-                &format!("* Managed Instances with {concurrency} requests per vCPU, model {seconds} s: {from}."),
-            );
+            let from = from.map_or_else(|| "at no rate up to 20,000/s".to_owned(), |rate| format!("from {rate}/s on"));
+            let what = format!("Managed Instances, {concurrency} requests per vCPU, a model of {seconds} s");
+            put(&mut text, &format!("* {what}: {from}."));
         }
     }
     let [writes, reads] = utilisation(inputs, region)?.map(|part| (part * Decimal::whole(100)).to_places(0));
     put(
         &mut text,
-        &format!("* A provisioned table: if over {writes} % of its write and {reads} % of its read capacity are used on average."),
+        &format!("* A provisioned table: if on average over {writes} % of its write and {reads} % of its read capacity are used."),
     );
-    let kinesis = &inputs.region(region)?.kinesis;
-    let shards = kinesis.stream_hour.over(kinesis.shard_hour).to_places(1);
-    put(&mut text, &format!("* Shards: always if the rate is known. An hour of a stream on demand costs {shards} shards' hours before its first byte."));
+    let shards = prices.kinesis.stream_hour.over(prices.kinesis.shard_hour).to_places(1);
+    put(&mut text, &format!("* A stream on demand: never for the money; its hour costs {shards} shards' before the first byte."));
+    let stream = inputs.request("stream")?;
+    let messages = prices.api_gateway.websocket_message_million.cost_in(stream.pieces, Decimal::whole(1_000_000));
+    put(
+        &mut text,
+        &format!(
+            "* Streams over the WebSocket API: {} messages each are ${} a million, and each minute of a connection \
+             ${} a million. Streams by function URL have no such price.",
+            stream.pieces.to_places(0),
+            (messages * Decimal::whole(1_000_000)).to_places(0),
+            prices.api_gateway.websocket_minute_million,
+        ),
+    );
+    let pair = HOURS
+        * (Decimal::whole(2) * prices.ec2.m7g_large_hour + prices.ec2.balancer_hour + prices.ec2.nat_hour);
+    put(
+        &mut text,
+        &format!(
+            "* Two m7g.large that are always on, a load balancer and a NAT gateway: ${} a month without a database, as \
+             beside the column of Managed Instances above.",
+            pair.to_places(0)
+        ),
+    );
     Ok(text)
 }
 
 fn sources(inputs: &Inputs, region: &str) -> Result<String, String> {
     let mut text = String::new();
+    put(&mut text, "| prices | region | as of | recollected, not found |");
+    put(&mut text, "|---|---|---|---|");
     for region in [region, OTHER_REGION] {
-        let unverified = inputs.region(region)?.unverified();
-        put(&mut text, &format!("* {region}, not found in any copy of AWS's prices: {}.", unverified.join(", ")));
+        for origin in inputs.region(region)?.origins() {
+            let unverified = origin.unverified.join(", ");
+            let cells = [region, origin.as_of, unverified.as_str()].map(str::to_owned);
+            put(&mut text, &row(&format!("{} ({})", origin.service, origin.source), cells));
+        }
     }
     let run = &inputs.measured.run;
     put(
         &mut text,
         &format!(
-            "* Measured on {} at commit {}: {}, {}, {} requests of each kind.",
+            "\nMeasured on {} at commit {}: {}, {}, {} requests of each kind.",
             run.date, run.commit, run.machine, run.build, run.requests
         ),
     );
