@@ -3,9 +3,14 @@
 
 pub mod children;
 pub mod comparison;
+<<<<<<< HEAD
 pub mod cost;
+=======
+pub mod functions;
+>>>>>>> runtime
 pub mod lambda;
 pub mod load;
 pub mod process;
 pub mod standin;
 pub mod table;
+pub mod tls;

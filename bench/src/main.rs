@@ -7,16 +7,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use lmo_bench::children::{Gateway, StandinProcess, pin_self};
 use lmo_bench::comparison::{Comparison, Effort, Routing, compare, route};
+use lmo_bench::functions;
 use lmo_bench::standin::{Standin, StandinOptions};
 use lmo_bench::table;
 use serde::Serialize;
 
 /// Measure LMO next to its provider called directly.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
     /// The `lmo` binary; build it with --release.
     #[arg(long, required_unless_present = "standin")]
     lmo: Option<PathBuf>,
@@ -31,6 +35,22 @@ struct Arguments {
     standin: bool,
 }
 
+#[derive(Subcommand)]
+enum What {
+    /// Measure the functions' binaries on a Runtime API of our own: cold starts, and what Lambda's way adds.
+    Lambda {
+        /// Their folder, as Cargo or `cargo xtask package` makes it.
+        #[arg(long)]
+        functions: PathBuf,
+        /// The `lmo` binary; build it with --release.
+        #[arg(long)]
+        lmo: PathBuf,
+        /// Measure less often.
+        #[arg(long)]
+        quick: bool,
+    },
+}
+
 /// All figures.
 #[derive(Serialize)]
 struct Results {
@@ -41,9 +61,10 @@ struct Results {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let done = match arguments.lmo {
-        Some(lmo) if !arguments.standin => measure(&lmo, arguments.json, arguments.quick),
-        Some(_) | None => serve(),
+    let done = match (arguments.what, arguments.lmo) {
+        (Some(What::Lambda { functions, lmo, quick }), _) => lambda(&functions, &lmo, quick),
+        (None, Some(lmo)) if !arguments.standin => measure(&lmo, arguments.json, arguments.quick),
+        (None, _) => serve(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,6 +73,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn lambda(folder: &Path, lmo: &Path, quick: bool) -> Result<(), Box<dyn Error>> {
+    let effort = if quick { functions::Effort::QUICK } else { functions::Effort::FULL };
+    print!("{}", functions::markdown(&functions::measure(folder, lmo, effort)?));
+    Ok(())
 }
 
 fn serve() -> Result<(), Box<dyn Error>> {

@@ -140,6 +140,7 @@ fn platform(engines: &Engines, clock: Clock) -> Platform {
         table: "lmo".to_owned(),
         stream: "lmo-usage".to_owned(),
         request_deadline: Duration::from_mins(5),
+        origin_token: None,
         flush: Flush::BeforeReturning,
     };
     Platform::new(sdk, config, clock)

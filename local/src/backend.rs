@@ -4,7 +4,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig, stalled_stream_protection::
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use lmo_shared::{
     clock::Clock,
-    config::{Config, Flush, variable},
+    config::{Config, variable},
     platform::Platform,
 };
 
@@ -22,7 +22,7 @@ impl Backend {
     /// Opens the engines. Embedded ones get their table and stream if they have none yet.
     pub async fn open(place: &Place) -> Result<Self, Problem> {
         if place.aws || variable("AWS_ENDPOINT_URL").is_some() {
-            let config = Config::from_env(Flush::Behind)?;
+            let config = Config::of_laptop()?;
             let sdk = aws_config::defaults(BehaviorVersion::latest()).load().await;
             return Ok(Self { platform: Platform::new(sdk, config, Clock::System), engines: None });
         }
@@ -32,7 +32,7 @@ impl Backend {
 
     /// Opens the embedded engines, whatever the environment points at.
     pub async fn embedded(place: &Place) -> Result<(Platform, Engines), Problem> {
-        let config = Config::from_env(Flush::Behind)?;
+        let config = Config::of_laptop()?;
         let engines = Engines::open(&place.data_dir).await?;
         let platform = Platform::new(embedded(&engines), config, Clock::System);
         resources::create(&platform).await?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use aws_config::{BehaviorVersion, SdkConfig};
 use lmo_shared::{
     clock::{Clock, Granularity, Period, Timestamp},
-    config::{Config, Flush},
+    config::Config,
     http,
     id::TenantId,
     platform::Platform,
@@ -78,7 +78,7 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
 /// A platform that reaches nothing.
 fn stateless() -> Result<Platform, Problem> {
     let sdk = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
-    Ok(Platform::new(sdk, Config::from_env(Flush::Behind)?, Clock::System))
+    Ok(Platform::new(sdk, Config::of_laptop()?, Clock::System))
 }
 
 fn document(platform: &Platform) -> Result<ExitCode, Problem> {

@@ -88,7 +88,7 @@ async fn serve(
     stop: oneshot::Receiver<()>,
     patience: Duration,
 ) -> Result<(), Problem> {
-    let app = http::serve(routes(platform), platform.clock().clone());
+    let app = http::serve(routes(platform), platform.clock().clone(), platform.config().origin_token.clone());
     let (draining, drain_begins) = oneshot::channel();
     let stop = async {
         let _ = stop.await;

@@ -1,16 +1,23 @@
 //! Configuration from the environment. This file alone reads it; everything else is passed what it needs.
 
-use std::{env, time::Duration};
+use std::{env, fmt, time::Duration};
+
+use subtle::ConstantTimeEq;
+
+/// Where a function gets its events from.
+pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 /// What the functions are configured by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `LMO_TABLE`: the DynamoDB table; `lmo` if unset.
+    /// `LMO_TABLE`: the DynamoDB table; on a laptop `lmo` if unset.
     pub table: String,
-    /// `LMO_STREAM`: the Kinesis stream of usage events; `lmo-usage` if unset.
+    /// `LMO_STREAM`: the Kinesis stream of usage events; on a laptop `lmo-usage` if unset.
     pub stream: String,
     /// `LMO_REQUEST_DEADLINE_SECONDS`: the most time that a request may take, 1 to 900; 300 if unset.
     pub request_deadline: Duration,
+    /// `LMO_ORIGIN_TOKEN`: what requests must bring, so that nobody comes past what stands in front; nothing if unset.
+    pub origin_token: Option<OriginToken>,
     /// Whether an answer waits until everything about it is settled, as it must where the process is frozen behind it.
     pub flush: Flush,
 }
@@ -24,6 +31,24 @@ pub enum Flush {
     Behind,
 }
 
+/// A secret that whatever stands in front of the functions adds to each request. Its text is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OriginToken(String);
+
+impl OriginToken {
+    /// Whether these bytes are the token, in a time that tells nothing of it.
+    #[must_use]
+    pub fn is(&self, given: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(given).into()
+    }
+}
+
+impl fmt::Debug for OriginToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OriginToken(***)")
+    }
+}
+
 /// A variable that is missing or bad.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {problem}")]
@@ -33,25 +58,58 @@ pub struct BadVariable {
 }
 
 impl Config {
-    /// From the process's environment.
+    /// A laptop's, from the process's environment. Everything has a default.
     ///
     /// # Errors
     /// The first variable that is bad, by name.
-    pub fn from_env(flush: Flush) -> Result<Self, BadVariable> {
-        Self::from(&variable, flush)
+    pub fn of_laptop() -> Result<Self, BadVariable> {
+        Self::from(&variable, Flush::Behind)
+    }
+
+    /// A function's, from the process's environment. What a deployment chooses has no default.
+    ///
+    /// # Errors
+    /// The first variable that is missing or bad, by name.
+    pub fn of_function() -> Result<Self, BadVariable> {
+        if variable(RUNTIME_API).is_none() {
+            let problem =
+                "must be set, as Lambda and `cargo lambda watch` do; `cargo run` serves all functions".to_owned();
+            return Err(BadVariable { variable: RUNTIME_API, problem });
+        }
+        Self::from(&variable, Flush::BeforeReturning)
     }
 
     fn from(lookup: &dyn Fn(&str) -> Option<String>, flush: Flush) -> Result<Self, BadVariable> {
-        let name = |variable: &'static str, default: &str| match lookup(variable) {
-            Some(value) if value.is_empty() => Err(BadVariable { variable, problem: "must not be empty".to_owned() }),
-            value => Ok(value.unwrap_or_else(|| default.to_owned())),
+        let name = |variable, default: &str| match flush {
+            Flush::BeforeReturning => lookup(variable).ok_or_else(|| BadVariable::missing(variable)),
+            Flush::Behind => Ok(lookup(variable).unwrap_or_else(|| default.to_owned())),
         };
         Ok(Self {
             table: name("LMO_TABLE", "lmo")?,
             stream: name("LMO_STREAM", "lmo-usage")?,
             request_deadline: seconds(lookup, "LMO_REQUEST_DEADLINE_SECONDS", 1..=900, 300)?,
+            origin_token: origin_token(lookup, "LMO_ORIGIN_TOKEN")?,
             flush,
         })
+    }
+}
+
+impl BadVariable {
+    fn missing(variable: &'static str) -> Self {
+        Self { variable, problem: "must be set".to_owned() }
+    }
+}
+
+fn origin_token(
+    lookup: &dyn Fn(&str) -> Option<String>,
+    variable: &'static str,
+) -> Result<Option<OriginToken>, BadVariable> {
+    let good = |token: &String| token.len() >= 16 && token.bytes().all(|byte| byte.is_ascii_graphic());
+    match lookup(variable) {
+        Some(token) if !good(&token) => {
+            Err(BadVariable { variable, problem: "must be at least 16 printable ASCII characters".to_owned() })
+        }
+        token => Ok(token.map(OriginToken)),
     }
 }
 
@@ -89,8 +147,26 @@ mod tests {
     }
 
     #[test]
-    fn everything_has_a_default() {
+    fn everything_has_a_default_on_a_laptop() {
         let config = Config::from(&|_| None, Flush::Behind).unwrap();
         assert_eq!((config.table.as_str(), config.request_deadline.as_secs()), ("lmo", 300));
+    }
+
+    #[test]
+    fn a_function_says_which_name_it_misses() {
+        let lookup = |name: &str| (name == "LMO_TABLE").then(|| "lmo".to_owned());
+        let error = Config::from(&lookup, Flush::BeforeReturning).unwrap_err().to_string();
+        assert_eq!(error, "LMO_STREAM: must be set");
+    }
+
+    #[test]
+    fn a_short_origin_token_is_refused_and_a_long_one_not_shown() {
+        let token = |token: &'static str| move |name: &str| (name == "LMO_ORIGIN_TOKEN").then(|| token.to_owned());
+        let error = Config::from(&token("secret"), Flush::Behind).unwrap_err().to_string();
+        assert_eq!(error, "LMO_ORIGIN_TOKEN: must be at least 16 printable ASCII characters");
+        let config = Config::from(&token("0123456789abcdef"), Flush::Behind).unwrap();
+        assert!(!format!("{config:?}").contains("0123456789abcdef"));
+        let token = config.origin_token.unwrap();
+        assert!(token.is(b"0123456789abcdef") && !token.is(b"0123456789abcdeF") && !token.is(b""));
     }
 }

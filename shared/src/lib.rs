@@ -11,6 +11,7 @@ pub mod cache;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod function;
 pub mod guard;
 pub mod http;
 pub mod id;

@@ -3,7 +3,11 @@
 
 use std::sync::Arc;
 
-use aws_config::SdkConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
 
 use crate::{
     answer::{Answers, Parts, Tasks},
@@ -11,10 +15,12 @@ use crate::{
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
     config::Config,
+    function,
     llm::{Upstreams, catalogue::Catalogues},
     quota::Meters,
     session::Sessions,
     store::Table,
+    telemetry,
     tenant::Tenants,
     usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
 };
@@ -37,15 +43,31 @@ impl Platform {
         Self { sdk, config, clock, table, tasks: Tasks::default() }
     }
 
-    /// The platform of a Lambda function: configured by its environment, with the latest AWS behaviour.
+    /// The platform of a Lambda function: configured by its environment, with the latest AWS behaviour. What its
+    /// answers are working on is settled when Lambda ends the environment.
     ///
     /// # Errors
-    /// A variable that is missing or bad, by name.
-    pub async fn of_function() -> Result<Self, crate::config::BadVariable> {
-        crate::telemetry::start(crate::telemetry::Format::Json);
-        let config = Config::from_env(crate::config::Flush::BeforeReturning)?;
-        let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest()).load().await;
-        Ok(Self::new(sdk, config, Clock::System))
+    /// A variable that is missing or bad, by name; signals that can't be waited for.
+    pub async fn of_function() -> Result<Self, function::Error> {
+        telemetry::start(telemetry::Format::Json);
+        let config = Config::of_function()?;
+        // One for all clients: they share its connections, and the system's certificates are read once.
+        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
+        let sdk = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+        let platform = Self::new(sdk, config, Clock::System);
+        function::settle_at_the_end(platform.tasks.clone()).await?;
+        Ok(platform)
+    }
+
+    /// Opens a connection to the table, for a function whose start reads nothing of it.
+    pub async fn connect_table(&self) {
+        // Whatever is answered, the connection is open.
+        let _ = self.table.client().query().customize().mutate_request(function::ping).send().await;
+    }
+
+    /// Opens a connection to the stream of usage events.
+    pub async fn connect_stream(&self) {
+        let _ = self.kinesis().put_records().customize().mutate_request(function::ping).send().await;
     }
 
     /// The table.

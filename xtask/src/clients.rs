@@ -1,11 +1,11 @@
 //! The official clients against the built programs: Python in an environment for each folder of tests, and TypeScript.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::Path, process::Command};
 
-use crate::command::{run, version};
+use crate::{
+    command::{run, version},
+    python::environment,
+};
 
 /// Folders of `tests/`, each with clients that can't share an environment with the others'.
 const PYTHON: [&str; 3] = ["python", "llamaindex", "llama"];
@@ -31,25 +31,12 @@ pub fn prerequisites() -> Result<(), String> {
 /// The first command that failed.
 pub fn test(root: &Path, built: &Path) -> Result<(), String> {
     for folder in PYTHON {
-        let mut tests = Command::new(environment(root, folder)?);
+        let requirements = root.join("tests").join(folder).join("requirements.txt");
+        let mut tests = Command::new(environment(root, folder, &requirements, &[("CMAKE_ARGS", LLAMA_BUILD)])?);
         tests.current_dir(root.join("tests")).env("LMO_TARGET_DIR", built);
         run(tests.args(["-m", "pytest", "-q", folder]))?;
     }
     let folder = root.join("tests/typescript");
     run(Command::new("npm").current_dir(&folder).arg("ci"))?;
     run(Command::new("npm").current_dir(&folder).env("LMO_TARGET_DIR", built).arg("test"))
-}
-
-/// A virtual environment with the clients of a folder; returns its Python.
-fn environment(root: &Path, folder: &str) -> Result<PathBuf, String> {
-    let environment = root.join(".venv").join(folder);
-    let python = environment.join("bin/python");
-    if !python.exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-    }
-    let requirements = root.join("tests").join(folder).join("requirements.txt");
-    let mut install = Command::new(&python);
-    install.env("CMAKE_ARGS", LLAMA_BUILD);
-    run(install.args(["-m", "pip", "install", "-q", "--disable-pip-version-check", "-r"]).arg(requirements))?;
-    Ok(python)
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask`: what developers and CI run.
 
-#![expect(clippy::print_stderr, reason = "a program talks to the person who started it")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to the person who started it")]
 
 use std::{
     path::{Path, PathBuf},
@@ -14,6 +14,8 @@ use command::run;
 mod clients;
 mod command;
 mod cost;
+mod package;
+mod python;
 
 #[derive(Parser)]
 #[command(name = "xtask")]
@@ -30,6 +32,14 @@ enum Task {
     Clients,
     /// Check format, lints, licences and advisories.
     Check,
+    /// Build the functions for AWS Lambda, a zip each, and print their sizes.
+    Package {
+        /// For Graviton; needs `rustup target add aarch64-unknown-linux-gnu`.
+        #[arg(long)]
+        arm64: bool,
+        /// The functions, by name; all if none is named.
+        functions: Vec<String>,
+    },
     /// Measure a release build next to the provider's stand-in and print the tables of BENCHMARKS.md.
     Bench {
         /// Fewer and shorter rounds.
@@ -46,6 +56,7 @@ fn main() -> ExitCode {
         Task::Test => test(&root),
         Task::Clients => clients(&root),
         Task::Check => check(&root),
+        Task::Package { arm64, functions } => package::package(&root, arm64, &functions),
         Task::Bench { quick } => bench(&root, quick),
         Task::Cost(args) => cost::run(&root, *args),
     };

@@ -1,6 +1,5 @@
 //! The processes of a comparison, each on its core: the stand-in, and the gateway between it and the load.
 
-mod engines;
 mod gateway;
 
 use std::io::{self, BufRead as _, BufReader};
@@ -10,7 +9,6 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-pub use engines::EnginesProcess;
 pub use gateway::{DOWN, DOWN_UPSTREAM, Gateway, SMALL};
 
 /// Where the gateway runs.
@@ -19,11 +17,11 @@ pub const GATEWAY_CORE: usize = 0;
 pub const LOAD_CORE: usize = 1;
 
 /// How long a process may take until it is ready.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A process that is killed when dropped.
 #[derive(Debug)]
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -81,7 +79,7 @@ fn on_core(core: usize, program: &Path) -> Command {
 }
 
 /// Reads on after the last line that anyone wants, so that the process never blocks on a full pipe.
-fn lines(output: Option<ChildStdout>) -> Receiver<String> {
+pub(crate) fn lines(output: Option<ChildStdout>) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let lines = output.into_iter().flat_map(|output| BufReader::new(output).lines());
@@ -90,6 +88,6 @@ fn lines(output: Option<ChildStdout>) -> Receiver<String> {
     receiver
 }
 
-fn silent(who: &str) -> io::Error {
+pub(crate) fn silent(who: &str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("{who} did not say that it is ready"))
 }

@@ -39,7 +39,7 @@ pub struct Sweep {
 }
 
 /// Measures both, after requests have filled the ledger and the stream.
-pub(super) async fn measure(scene: &Scene<'_>) -> Outcome<(Aggregation, Sweep)> {
+pub(super) async fn measure(scene: &Scene) -> Outcome<(Aggregation, Sweep)> {
     let counted = repeated(scene, "counting", &batch(&items::latest_record(&scene.engines)?)).await?;
     let swept = repeated(scene, "sweeping", &event("scheduler-sweep.json")).await?;
     let aggregation = Aggregation {
@@ -57,9 +57,9 @@ pub(super) async fn measure(scene: &Scene<'_>) -> Outcome<(Aggregation, Sweep)> 
 }
 
 /// What the function takes for the same event, again and again: counting again writes the same totals again.
-async fn repeated(scene: &Scene<'_>, caller: &str, event: &Value) -> Outcome<Tally> {
+async fn repeated(scene: &Scene, caller: &str, event: &Value) -> Outcome<Tally> {
     let engines = &scene.engines;
-    let mut function = engines.launch(&scene.programs.function("aggregate"), caller).start()?;
+    let mut function = engines.launch(scene.binaries.path("aggregate")?, caller).start()?;
     for _ in 0..WARM_UP {
         done(&function.invoke(event).await?, &function)?;
     }

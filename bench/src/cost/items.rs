@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 
 use super::requests::as_text;
 use super::tally::float;
-use super::{Outcome, Scene};
-use crate::children::EnginesProcess;
-use crate::lambda::HttpEvent;
+use super::{Outcome, Scene, wire};
+use crate::lambda::{Engines, HttpEvent};
 
 /// Requests that are held at once to see what a hold adds to the meter.
 const HELD: u32 = 4;
@@ -46,17 +45,17 @@ pub struct Meter {
 }
 
 /// The ledger's entries.
-pub fn ledger(engines: &EnginesProcess) -> Outcome<Size> {
+pub fn ledger(engines: &Engines) -> Outcome<Size> {
     items(engines, |pk, _| pk.contains("#LEDGER#"))
 }
 
 /// Totals of ten seconds, hours, days and months.
-pub fn totals(engines: &EnginesProcess) -> Outcome<Size> {
+pub fn totals(engines: &Engines) -> Outcome<Size> {
     items(engines, |pk, _| pk.ends_with("#TOTALS"))
 }
 
 /// Measures the meter with and without requests in flight.
-pub async fn meter(scene: &Scene<'_>) -> Outcome<Meter> {
+pub async fn meter(scene: &Scene) -> Outcome<Meter> {
     let engines = &scene.engines;
     let size = || items(engines, |_, sk| sk.starts_with("METER#")).map(|meters| meters.bytes);
     let bytes = size()?;
@@ -64,7 +63,7 @@ pub async fn meter(scene: &Scene<'_>) -> Outcome<Meter> {
     let event = event.body(&json!({"query": "[[delay=3s]]", "max_tokens": 20}));
     let mut functions = Vec::new();
     for _ in 0..HELD {
-        functions.push(engines.launch(&scene.programs.function("query"), "held").start()?);
+        functions.push(engines.launch(scene.binaries.path("query")?, "held").start()?);
     }
     let held: Vec<_> = functions.iter().map(|function| function.open(&event)).collect();
     let asked = scene.standin.stats().requests;
@@ -82,7 +81,7 @@ pub async fn meter(scene: &Scene<'_>) -> Outcome<Meter> {
 }
 
 /// Every record of the stream.
-pub fn records(engines: &EnginesProcess) -> Outcome<Size> {
+pub fn records(engines: &Engines) -> Outcome<Size> {
     let mut size = Size::default();
     for record in all_records(engines)? {
         let key = record["PartitionKey"].as_str().unwrap_or_default();
@@ -95,7 +94,7 @@ pub fn records(engines: &EnginesProcess) -> Outcome<Size> {
 }
 
 /// The latest record.
-pub fn latest_record(engines: &EnginesProcess) -> Outcome<Value> {
+pub fn latest_record(engines: &Engines) -> Outcome<Value> {
     let latest = all_records(engines)?.into_iter().max_by(|one, other| {
         let at = |record: &Value| record["ApproximateArrivalTimestamp"].as_f64().unwrap_or_default();
         at(one).total_cmp(&at(other))
@@ -103,9 +102,9 @@ pub fn latest_record(engines: &EnginesProcess) -> Outcome<Value> {
     latest.ok_or_else(|| "the stream has no record".into())
 }
 
-fn all_records(engines: &EnginesProcess) -> Outcome<Vec<Value>> {
-    let call = |operation: &str, body: Value| engines.operation(&format!("Kinesis_20131202.{operation}"), &body);
-    let stream = engines.stream();
+fn all_records(engines: &Engines) -> Outcome<Vec<Value>> {
+    let call = |operation: &str, body: Value| wire::operation(engines, &format!("Kinesis_20131202.{operation}"), &body);
+    let stream = wire::variable(engines, "LMO_STREAM");
     let mut records = Vec::new();
     let shards = call("ListShards", json!({"StreamName": stream}))?;
     for shard in shards["Shards"].as_array().into_iter().flatten() {
@@ -124,15 +123,15 @@ fn all_records(engines: &EnginesProcess) -> Outcome<Vec<Value>> {
     Ok(records)
 }
 
-fn items(engines: &EnginesProcess, wanted: impl Fn(&str, &str) -> bool) -> Outcome<Size> {
+fn items(engines: &Engines, wanted: impl Fn(&str, &str) -> bool) -> Outcome<Size> {
     let mut size = Size::default();
-    let mut from = Value::Null;
+    let (table, mut from) = (wire::variable(engines, "LMO_TABLE"), Value::Null);
     loop {
-        let mut scan = json!({"TableName": engines.table()});
+        let mut scan = json!({"TableName": table});
         if !from.is_null() {
             scan["ExclusiveStartKey"] = from;
         }
-        let page = engines.operation("DynamoDB_20120810.Scan", &scan)?;
+        let page = wire::operation(engines, "DynamoDB_20120810.Scan", &scan)?;
         for item in page["Items"].as_array().into_iter().flatten() {
             let key = |name: &str| item[name]["S"].as_str().unwrap_or_default();
             if wanted(key("pk"), key("sk")) {

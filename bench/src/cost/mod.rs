@@ -6,6 +6,7 @@ mod items;
 mod report;
 mod requests;
 mod tally;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::children::EnginesProcess;
+use crate::lambda::{Binaries, Engines};
 use crate::standin::{Standin, StandinOptions};
 
 pub use background::{Aggregation, Sweep};
@@ -59,20 +60,14 @@ pub struct Run {
 pub struct Programs {
     /// The `lmo` binary.
     pub lmo: PathBuf,
-    /// The folder of the functions' binaries.
+    /// The folder of the functions' binaries or packages.
     pub functions: PathBuf,
 }
 
-impl Programs {
-    fn function(&self, name: &str) -> PathBuf {
-        self.functions.join(format!("lmo-{name}"))
-    }
-}
-
 /// What the measurements share.
-struct Scene<'a> {
-    programs: &'a Programs,
-    engines: EnginesProcess,
+struct Scene {
+    binaries: Binaries,
+    engines: Engines,
     standin: Standin,
     /// Requests of each kind.
     count: u32,
@@ -86,8 +81,8 @@ pub async fn measure(programs: &Programs, run: Run) -> Outcome<Measured> {
     let count = run.requests;
     let options = StandinOptions { remember: usize::try_from(count)? * 2, ..StandinOptions::default() };
     let standin = Standin::start(options)?;
-    let engines = EnginesProcess::start(&programs.lmo, &catalogue(&standin.base_url()))?;
-    let scene = Scene { programs, engines, standin, count };
+    let engines = Engines::start(&programs.lmo, &catalogue(&standin.base_url()))?;
+    let scene = Scene { binaries: Binaries::of(&programs.functions)?, engines, standin, count };
     let requests = requests::measure(&scene).await?;
     let meter = items::meter(&scene).await?;
     let (aggregation, sweep) = background::measure(&scene).await?;

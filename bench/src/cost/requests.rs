@@ -103,7 +103,7 @@ fn embeddings(number: u32) -> Value {
 }
 
 /// Measures all kinds.
-pub(super) async fn measure(scene: &Scene<'_>) -> Outcome<BTreeMap<&'static str, Request>> {
+pub(super) async fn measure(scene: &Scene) -> Outcome<BTreeMap<&'static str, Request>> {
     let mut measured = BTreeMap::new();
     for kind in &KINDS {
         measured.insert(kind.name, one_kind(scene, kind).await?);
@@ -111,9 +111,9 @@ pub(super) async fn measure(scene: &Scene<'_>) -> Outcome<BTreeMap<&'static str,
     Ok(measured)
 }
 
-async fn one_kind(scene: &Scene<'_>, kind: &Kind) -> Outcome<Request> {
+async fn one_kind(scene: &Scene, kind: &Kind) -> Outcome<Request> {
     let engines = &scene.engines;
-    let mut function = engines.launch(&scene.programs.function(kind.function), kind.name).start()?;
+    let mut function = engines.launch(scene.binaries.path(kind.function)?, kind.name).start()?;
     let file = if kind.function == "stream" { "function-url-stream.json" } else { "apigw-query.json" };
     let event = HttpEvent::file(file).at("POST", kind.path).key(engines.key());
     for number in 0..WARM_UP {

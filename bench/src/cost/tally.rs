@@ -3,8 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use crate::children::EnginesProcess;
-use crate::lambda::Function;
+use super::wire;
+use crate::lambda::{Engines, Function};
 
 /// Sums since the start of a function.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,9 +19,9 @@ pub struct Tally {
 
 impl Tally {
     /// Reads them, of the calls made under the name `caller`.
-    pub fn of(engines: &EnginesProcess, function: &Function, caller: &str) -> io::Result<Self> {
+    pub fn of(engines: &Engines, function: &Function, caller: &str) -> io::Result<Self> {
         let mut tally = Self { cpu: function.cpu_time()?, ..Self::default() };
-        for row in engines.calls()?.as_array().into_iter().flatten() {
+        for row in wire::calls(engines)?.as_array().into_iter().flatten() {
             if row["caller"] == caller && row["service"] == "dynamodb" {
                 let number = |name: &str| row[name].as_f64().unwrap_or_default();
                 tally.table_calls += number("calls");

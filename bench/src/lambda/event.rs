@@ -56,6 +56,19 @@ impl HttpEvent {
         self
     }
 
+    /// Without a body.
+    #[must_use]
+    pub fn without_body(mut self) -> Self {
+        if let Some(event) = self.0.as_object_mut() {
+            event.shift_remove("body");
+        }
+        if let Some(headers) = self.0["headers"].as_object_mut() {
+            headers.shift_remove("content-length");
+            headers.shift_remove("content-type");
+        }
+        self
+    }
+
     /// With this method and path.
     #[must_use]
     pub fn at(mut self, method: &str, path: &str) -> Self {

@@ -6,6 +6,8 @@
 //! environment: its process, and a [`Host`] of its own.
 
 mod answer;
+mod binaries;
+mod engines;
 mod event;
 mod function;
 mod host;
@@ -16,6 +18,8 @@ mod service;
 mod tests;
 
 pub use answer::{Answer, FunctionError};
+pub use binaries::Binaries;
+pub use engines::Engines;
 pub use event::{HttpEvent, event};
 pub use function::{Ended, Function, Launch};
 pub use host::{Fault, Host, InitError, Invoke};

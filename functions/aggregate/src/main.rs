@@ -1,13 +1,23 @@
 //! The `aggregate` function on AWS Lambda.
 
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use std::process::ExitCode;
+
+use lambda_runtime::{LambdaEvent, service_fn};
 use lmo_aggregate::Trigger;
-use lmo_shared::platform::Platform;
+use lmo_shared::{function, platform::Platform};
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
+    function::run(serve()).await
+}
+
+async fn serve() -> Result<(), function::Error> {
     let platform = Platform::of_function().await?;
-    let (aggregator, sweeper) = (platform.aggregator(), platform.sweeper());
-    let handle = |event: LambdaEvent<Trigger>| lmo_aggregate::handle(&aggregator, &sweeper, event.payload);
-    lambda_runtime::run(service_fn(handle)).await
+    function::ready(platform.connect_table()).await;
+    let handle = move |event: LambdaEvent<Trigger>| {
+        let (aggregator, sweeper) = (platform.aggregator(), platform.sweeper());
+        // In a box: unboxed, the runtime's layers around it are too deep for the compiler.
+        Box::pin(async move { lmo_aggregate::handle(&aggregator, &sweeper, event.payload).await })
+    };
+    lambda_runtime::run_concurrent(service_fn(handle)).await
 }

@@ -1,11 +1,23 @@
 //! The `query` function on AWS Lambda.
 
-use lmo_shared::{http, platform::Platform};
+use std::process::ExitCode;
+
+use lmo_shared::{function, http, platform::Platform};
 
 #[tokio::main]
-async fn main() -> Result<(), lambda_http::Error> {
+async fn main() -> ExitCode {
+    function::run(serve()).await
+}
+
+async fn serve() -> Result<(), function::Error> {
     let platform = Platform::of_function().await?;
     let answers = platform.answers(platform.catalogues());
-    let routes = lmo_query::router(platform.authenticator(), answers, platform.clock().clone());
-    lambda_http::run(http::serve(routes, platform.clock().clone())).await
+    function::ready(async {
+        tokio::join!(answers.get_ready(), platform.connect_stream());
+    })
+    .await;
+    let clock = platform.clock().clone();
+    let routes = lmo_query::router(platform.authenticator(), answers, clock.clone());
+    let service = http::serve(routes, clock, platform.config().origin_token.clone());
+    lambda_http::run_concurrent(http::whole(service)).await
 }

@@ -1,14 +1,22 @@
 //! The `tenant` function on AWS Lambda.
 
-use lmo_shared::{http, platform::Platform};
+use std::process::ExitCode;
+
+use lmo_shared::{function, http, platform::Platform};
 
 #[tokio::main]
-async fn main() -> Result<(), lambda_http::Error> {
+async fn main() -> ExitCode {
+    function::run(serve()).await
+}
+
+async fn serve() -> Result<(), function::Error> {
     let platform = Platform::of_function().await?;
     let catalogues = platform.catalogues();
+    function::ready(platform.connect_table()).await;
     let reports = platform.reports(catalogues.clone());
     let clock = platform.clock().clone();
     let (tenants, sessions) = (platform.tenants(), platform.sessions());
     let routes = lmo_tenant::router(platform.authenticator(), tenants, catalogues, reports, sessions, clock.clone());
-    lambda_http::run(http::serve(routes, clock)).await
+    let service = http::serve(routes, clock, platform.config().origin_token.clone());
+    lambda_http::run_concurrent(http::whole(service)).await
 }

@@ -44,7 +44,11 @@ pub async fn run(place: &Place, args: &EnginesArgs) -> Result<ExitCode, Problem>
     let background = args.aggregate.then(|| Background::start(&platform, Some(&engines), place));
     let engines = Arc::new(engines);
     let shared = Shared { engines: Arc::clone(&engines), calls: Arc::default() };
-    let routes = Router::new().route("/", post(answer)).route("/_calls", get(report)).with_state(shared);
+    let routes = Router::new()
+        .route("/", post(answer))
+        .route("/ping", get(async || "healthy"))
+        .route("/_calls", get(report))
+        .with_state(shared);
     print(address, platform.config(), &key);
     let server = axum::serve(prompt(listener), routes.layer(DefaultBodyLimit::disable()));
     let served = server.with_graceful_shutdown(async { drop(stopped.await) }).await;

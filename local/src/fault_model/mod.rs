@@ -84,6 +84,7 @@ impl Ground {
                 table: TABLE.to_owned(),
                 stream: "usage".to_owned(),
                 request_deadline: Duration::from_mins(5),
+                origin_token: None,
                 flush: Flush::Behind,
             };
             resources::create(&Platform::new(sdk, config, Clock::System)).await.unwrap();

@@ -71,6 +71,7 @@ impl Scene {
             table: "lmo".to_owned(),
             stream: "lmo-usage".to_owned(),
             request_deadline: std::time::Duration::from_mins(5),
+            origin_token: None,
             flush: Flush::BeforeReturning,
         };
         let platform = Platform::new(sdk(&network), config, Clock::manual(now));

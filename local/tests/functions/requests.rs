@@ -26,7 +26,7 @@ fn parts(name: &str) -> (String, String, Value) {
 /// The status and the error's code that a function answers with.
 async fn answer(name: &str, router: fn(&Ground) -> OpenApiRouter) -> (u16, Value) {
     let ground = Ground::at(Timestamp::parse("2026-11-22T10:00:12Z").unwrap()).await;
-    let service = http::serve(router(&ground), ground.platform.clock().clone());
+    let service = http::serve(router(&ground), ground.platform.clock().clone(), None);
     let request = request(name).map(|body| Body::from(body.to_vec()));
     let response = service.oneshot(request).await.unwrap();
     let status = response.status().as_u16();

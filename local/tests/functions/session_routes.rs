@@ -55,7 +55,7 @@ impl Scene {
         let authenticator = platform.authenticator();
         let routes =
             lmo_tenant::router(authenticator, platform.tenants(), catalogues, reports, sessions, clock.clone());
-        let service = http::serve(routes, clock);
+        let service = http::serve(routes, clock, None);
         Self { ground, service, tenant: id, key: new.text }
     }
 

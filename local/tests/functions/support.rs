@@ -52,6 +52,7 @@ impl Ground {
             table: "lmo".to_owned(),
             stream: "lmo-usage".to_owned(),
             request_deadline: Duration::from_mins(5),
+            origin_token: None,
             flush: Flush::BeforeReturning,
         };
         let platform = Platform::new(sdk, config, Clock::manual(now));

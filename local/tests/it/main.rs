@@ -23,6 +23,7 @@ mod limits;
 mod matrix;
 mod models;
 mod openapi;
+mod origin;
 mod pass_through;
 mod request_errors;
 mod retries;

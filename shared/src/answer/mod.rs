@@ -12,7 +12,10 @@ use crate::{
     config::Flush,
     error::{Error, Result},
     id::RequestId,
-    llm::{Chunk, Native, Prompt, Upstreams, Usage, catalogue::Catalogues},
+    llm::{
+        Chunk, Native, Prompt, Upstreams, Usage,
+        catalogue::{Catalogues, DEFAULT_ALIAS},
+    },
     money::NanoUsd,
     quota::{Meters, Rate},
     session::Sessions,
@@ -179,6 +182,17 @@ impl Answers {
                 drain(&mut steps, flush).await;
                 Err(error)
             }
+        }
+    }
+
+    /// Reads what the first request will need: the catalogue, and the keys of the model that answers who names none.
+    /// What can't be read now is read, and its failure told, when it is needed.
+    pub async fn get_ready(&self) {
+        let Ok(catalogue) = self.0.catalogues.current().await else { return };
+        if let Ok((_, model)) = catalogue.model(DEFAULT_ALIAS)
+            && let Some(provider) = catalogue.providers.get(&model.provider)
+        {
+            let _ = self.0.upstreams.upstream(provider).await;
         }
     }
 

@@ -3,16 +3,23 @@
 //! A handler fails with a [`Failure`], which is nothing but an [`Error`]; [`serve`] renders it in the shape that the
 //! path's family has (RFC 9457 on `/api`, Anthropic's on `/v1/messages`, `OpenAI`'s on the rest of `/v1`), logs it once, and adds what every response carries.
 
+use std::sync::Arc;
+
 use axum::{
-    Extension, Router,
+    BoxError, Extension, Router,
+    body::HttpBody,
     extract::Request,
+    http::HeaderValue,
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use tower::{Service, ServiceExt};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{clock::Clock, error::Error};
+use crate::{clock::Clock, config::OriginToken, error::Error};
 
 mod ask;
 mod body;
@@ -39,13 +46,33 @@ pub use request_id::RequestLabel;
 /// What a handler returns.
 pub type Handled<T> = Result<T, Failure>;
 
-/// A function's routes as a service: with `/healthz`, `/openapi.json`, errors rendered, request ids and CORS.
-pub fn serve(routes: OpenApiRouter, clock: Clock) -> Router {
+/// The header field in which whatever stands in front of the functions shows that it does.
+const ORIGIN_TOKEN: &str = "x-lmo-origin";
+/// Health checks come from everywhere.
+const HEALTH: &str = "/healthz";
+
+/// A function's routes as a service: with `/healthz`, `/openapi.json`, errors rendered, request ids and CORS. With an
+/// origin token, requests that don't bring it in `X-LMO-Origin` are refused, but for `/healthz`.
+pub fn serve(routes: OpenApiRouter, clock: Clock, origin: Option<OriginToken>) -> Router {
     let (served, paths) = routes.merge(document::routes()).split_for_parts();
     let document = document::Text::of(&document::document(paths));
-    let finish = move |request, next| finish(clock.clone(), request, next);
+    let surroundings = Arc::new(Surroundings { clock, origin });
+    let finish = move |request, next| finish(Arc::clone(&surroundings), request, next);
     let served = served.fallback(no_route).method_not_allowed_fallback(wrong_method);
     served.layer(Extension(document)).layer(middleware::from_fn(finish))
+}
+
+/// A service whose responses have whole bodies, for a gateway that takes none in pieces.
+pub fn whole<B>(
+    service: Router,
+) -> impl Service<::http::Request<B>, Response = Response<Full<Bytes>>, Error = BoxError, Future: Send> + Clone + Send
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    ServiceExt::<::http::Request<B>>::and_then(service, |response: Response| async {
+        let (parts, body) = response.into_parts();
+        Ok::<_, BoxError>(Response::from_parts(parts, Full::new(body.collect().await?.to_bytes())))
+    })
 }
 
 /// The `OpenAPI` document of routes, without serving them.
@@ -62,16 +89,38 @@ async fn wrong_method(request: Request) -> Failure {
     Failure(Error::MethodNotAllowed(request.method().to_string()))
 }
 
+/// What a function knows before it sees a request.
+struct Surroundings {
+    clock: Clock,
+    origin: Option<OriginToken>,
+}
+
+impl Surroundings {
+    /// Refuses what came past whoever stands in front.
+    fn admit(&self, request: &Request) -> Result<(), Failure> {
+        let Some(token) = &self.origin else { return Ok(()) };
+        let given = request.headers().get(ORIGIN_TOKEN).map_or(&[][..], HeaderValue::as_bytes);
+        if token.is(given) || request.uri().path() == HEALTH {
+            return Ok(());
+        }
+        Err(Error::Forbidden("this address is not for callers; use the service's own".to_owned()).into())
+    }
+}
+
 /// What happens around every request.
-async fn finish(clock: Clock, mut request: Request, next: Next) -> Response {
-    let label = RequestLabel::of(&request, &clock);
+async fn finish(surroundings: Arc<Surroundings>, mut request: Request, next: Next) -> Response {
+    let label = RequestLabel::of(&request, &surroundings.clock);
     let origin = cors::origin(&request);
     let mut response = if let Some(answer) = cors::preflight(&request) {
         answer.into_response()
     } else {
         let path = request.uri().path().to_owned();
         request.extensions_mut().insert(label.clone());
-        error::render(next.run(request).await, &path, &label, clock.now())
+        let answered = match surroundings.admit(&request) {
+            Ok(()) => next.run(request).await,
+            Err(refused) => refused.into_response(),
+        };
+        error::render(answered, &path, &label, surroundings.clock.now())
     };
     cors::allow(&mut response, origin);
     label.put_on(&mut response);
