@@ -3,11 +3,8 @@
 
 pub mod children;
 pub mod comparison;
-<<<<<<< HEAD
 pub mod cost;
-=======
 pub mod functions;
->>>>>>> runtime
 pub mod lambda;
 pub mod load;
 pub mod process;

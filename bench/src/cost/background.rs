@@ -15,27 +15,27 @@ const WARM_UP: u32 = 5;
 #[derive(Debug, Clone, Serialize)]
 pub struct Aggregation {
     #[serde(serialize_with = "as_text")]
-    pub cpu_ms: f64,
+    pub(super) cpu_ms: f64,
     /// Calls for one bucket: it, its hour, day and month are read and put.
     #[serde(serialize_with = "as_text")]
-    pub table_calls: f64,
+    pub(super) table_calls: f64,
     /// An entry of the ledger as an item.
     #[serde(serialize_with = "as_text")]
-    pub entry_bytes: f64,
+    pub(super) entry_bytes: f64,
     /// A total as an item.
     #[serde(serialize_with = "as_text")]
-    pub total_bytes: f64,
+    pub(super) total_bytes: f64,
 }
 
 /// Sweeping one tenant that is active.
 #[derive(Debug, Clone, Serialize)]
 pub struct Sweep {
     #[serde(serialize_with = "as_text")]
-    pub cpu_ms: f64,
+    pub(super) cpu_ms: f64,
     #[serde(serialize_with = "as_text")]
-    pub table_calls: f64,
+    pub(super) table_calls: f64,
     #[serde(serialize_with = "as_text")]
-    pub read_units: f64,
+    pub(super) read_units: f64,
 }
 
 /// Measures both, after requests have filled the ledger and the stream.

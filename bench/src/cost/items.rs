@@ -38,10 +38,10 @@ impl Size {
 pub struct Meter {
     /// Without a request in flight.
     #[serde(serialize_with = "as_text")]
-    pub bytes: f64,
+    pub(super) bytes: f64,
     /// What each request in flight adds.
     #[serde(serialize_with = "as_text")]
-    pub hold_bytes: f64,
+    pub(super) hold_bytes: f64,
 }
 
 /// The ledger's entries.

@@ -21,35 +21,35 @@ const QUESTION_WORDS: usize = 200;
 #[derive(Debug, Clone, Serialize)]
 pub struct Request {
     /// The function that answers it.
-    pub function: &'static str,
+    pub(super) function: &'static str,
     #[serde(serialize_with = "as_text")]
-    pub cpu_ms: f64,
+    pub(super) cpu_ms: f64,
     #[serde(serialize_with = "as_text")]
-    pub own_ms: f64,
+    pub(super) own_ms: f64,
     #[serde(serialize_with = "as_text")]
-    pub model_calls: f64,
+    pub(super) model_calls: f64,
     #[serde(serialize_with = "as_text")]
-    pub table_calls: f64,
+    pub(super) table_calls: f64,
     #[serde(serialize_with = "as_text")]
-    pub write_units: f64,
+    pub(super) write_units: f64,
     #[serde(serialize_with = "as_text")]
-    pub read_units: f64,
+    pub(super) read_units: f64,
     #[serde(serialize_with = "as_text")]
-    pub kept_bytes: f64,
+    pub(super) kept_bytes: f64,
     #[serde(serialize_with = "as_text")]
-    pub records: f64,
+    pub(super) records: f64,
     #[serde(serialize_with = "as_text")]
-    pub record_bytes: f64,
+    pub(super) record_bytes: f64,
     #[serde(serialize_with = "as_text")]
-    pub log_lines: f64,
+    pub(super) log_lines: f64,
     #[serde(serialize_with = "as_text")]
-    pub log_bytes: f64,
+    pub(super) log_bytes: f64,
     #[serde(serialize_with = "as_text")]
-    pub answer_bytes: f64,
+    pub(super) answer_bytes: f64,
     #[serde(serialize_with = "as_text")]
-    pub pieces: f64,
+    pub(super) pieces: f64,
     #[serde(serialize_with = "as_text")]
-    pub provider_bytes: f64,
+    pub(super) provider_bytes: f64,
 }
 
 /// Prices and what they are multiplied by are exact: files have decimals in quotes.
