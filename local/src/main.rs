@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lmo_local::{engine, problem, resources};
+use lmo_shared::telemetry;
 
 mod args;
 mod backend;
@@ -13,6 +14,7 @@ mod banner;
 mod commands;
 mod discovery;
 mod engines;
+mod prometheus;
 mod serve;
 
 /// A fifth of the time under load went into the system's allocator.
@@ -22,12 +24,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = args::Args::parse();
-    lmo_shared::telemetry::start(lmo_shared::telemetry::Format::Text);
-    let done = match args.command {
-        None => serve::run(&args.place, &args.serve).await,
-        Some(args::Command::Engines(engines)) => engines::run(&args.place, &engines).await,
-        Some(command) => commands::run(&args.place, command).await,
-    };
+    let done = run(args).await;
     match done {
         Ok(code) => code,
         Err(problem) => {
@@ -35,4 +32,15 @@ async fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+async fn run(args: args::Args) -> Result<ExitCode, problem::Problem> {
+    telemetry::start(telemetry::Format::Text)?;
+    let done = match args.command {
+        None => serve::run(&args.place, &args.serve).await,
+        Some(args::Command::Engines(engines)) => engines::run(&args.place, &engines).await,
+        Some(command) => commands::run(&args.place, command).await,
+    };
+    telemetry::close().await;
+    done
 }

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
-use axum::serve::{Listener, ListenerExt};
+use axum::{
+    Router,
+    serve::{Listener, ListenerExt},
+};
 use lmo_shared::{
     http,
     llm::catalogue::DEFAULT_ALIAS,
@@ -19,6 +22,7 @@ use crate::{
     banner, discovery,
     engine::{Engines, Pump},
     problem::Problem,
+    prometheus,
 };
 
 /// How long what is cut off then may take to settle and say so.
@@ -42,8 +46,9 @@ pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
         key = Some(banner::demo_key(platform).await?);
     }
     let background = Background::start(platform, backend.engines.as_ref(), place);
+    let metrics = prometheus::install()?;
     banner::print(address, key.as_deref(), &default);
-    serve(listener, platform, stopped, args.patience).await?;
+    serve(listener, platform, metrics, stopped, args.patience).await?;
     background.stop().await;
     backend.close().await;
     Ok(ExitCode::SUCCESS)
@@ -85,10 +90,12 @@ pub fn routes(platform: &Platform) -> OpenApiRouter {
 async fn serve(
     listener: TcpListener,
     platform: &Platform,
+    metrics: Router,
     stop: oneshot::Receiver<()>,
     patience: Duration,
 ) -> Result<(), Problem> {
-    let app = http::serve(routes(platform), platform.clock().clone(), platform.config().origin_token.clone());
+    let app =
+        http::serve(routes(platform), platform.clock().clone(), platform.config().origin_token.clone()).merge(metrics);
     let (draining, drain_begins) = oneshot::channel();
     let stop = async {
         let _ = stop.await;

@@ -2,6 +2,7 @@
 
 use std::{env, fmt, time::Duration};
 
+use reqwest::Url;
 use subtle::ConstantTimeEq;
 
 /// Where a function gets its events from.
@@ -46,6 +47,43 @@ impl OriginToken {
 impl fmt::Debug for OriginToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OriginToken(***)")
+    }
+}
+
+/// What is logged, and who is told what.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// `RUST_LOG`: what is logged.
+    pub filter: Option<String>,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector that spans are sent to, over OTLP/HTTP; none if unset.
+    pub collector: Option<Url>,
+    /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: the function's name.
+    pub function: Option<String>,
+    /// `AWS_LAMBDA_FUNCTION_VERSION`, which Lambda sets: its version.
+    pub version: Option<String>,
+}
+
+impl Watch {
+    /// From the process's environment.
+    ///
+    /// # Errors
+    /// A collector that is no http or https URL.
+    pub fn from_env() -> Result<Self, BadVariable> {
+        Self::from(&variable)
+    }
+
+    fn from(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadVariable> {
+        const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+        let url = |text: String| {
+            let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            url.ok_or_else(|| BadVariable::new(COLLECTOR, format!("must be an http or https URL, not `{text}`")))
+        };
+        Ok(Self {
+            filter: lookup("RUST_LOG"),
+            collector: lookup(COLLECTOR).map(url).transpose()?,
+            function: lookup("AWS_LAMBDA_FUNCTION_NAME"),
+            version: lookup("AWS_LAMBDA_FUNCTION_VERSION"),
+        })
     }
 }
 
@@ -94,7 +132,19 @@ impl Config {
     }
 }
 
+/// A variable that has no default.
+///
+/// # Errors
+/// It is missing or empty.
+pub fn required(name: &'static str) -> Result<String, BadVariable> {
+    variable(name).ok_or_else(|| BadVariable::missing(name))
+}
+
 impl BadVariable {
+    pub(crate) fn new(variable: &'static str, problem: impl Into<String>) -> Self {
+        Self { variable, problem: problem.into() }
+    }
+
     fn missing(variable: &'static str) -> Self {
         Self { variable, problem: "must be set".to_owned() }
     }
@@ -144,6 +194,14 @@ mod tests {
         let lookup = |name: &str| (name == "LMO_REQUEST_DEADLINE_SECONDS").then(|| "soon".to_owned());
         let error = Config::from(&lookup, Flush::Behind).unwrap_err().to_string();
         assert!(error.starts_with("LMO_REQUEST_DEADLINE_SECONDS: must be a number"), "{error}");
+    }
+
+    #[test]
+    fn a_collector_is_a_url() {
+        let of = |text: &'static str| Watch::from(&move |name| name.starts_with("OTEL").then(|| text.to_owned()));
+        assert!(of("http://127.0.0.1:4318").is_ok());
+        let error = of("localhost:4318").unwrap_err().to_string();
+        assert!(error.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT: must be an http"), "{error}");
     }
 
     #[test]

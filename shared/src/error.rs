@@ -1,16 +1,16 @@
 //! The one error of the library. It knows no HTTP: `http::problem` renders it for `/api`, `http::openai` for `/v1`,
 //! and streams as an `error` event.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{llm::ProviderError, quota::Refusal};
 
 /// What every fallible function of the library returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong, in the words that a caller may see. `Display` is safe to show to a tenant; sources
-/// are for the log.
-#[derive(Debug, thiserror::Error)]
+/// Everything that can go wrong, in the words that a caller may see. `Display` is safe to show to a tenant, `Debug` to
+/// put into a log: sources are for the log, and what callers and providers said is not.
+#[derive(thiserror::Error)]
 pub enum Error {
     /// No credential, or one that is malformed, unknown, revoked or expired.
     #[error("{0}")]
@@ -109,6 +109,34 @@ pub enum Error {
     Internal(#[source] Source),
 }
 
+/// The code, a provider's status, and the causes of what is not the caller's doing. Nothing that a caller or a provider
+/// wrote: it may be a prompt, an answer or a key.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())?;
+        match self {
+            Self::Provider(ProviderError::Rejected { status, .. } | ProviderError::Unavailable { status, .. }) => {
+                write!(f, ": status {status}")
+            }
+            Self::Unavailable(source) | Self::Internal(source) => causes(source.as_ref(), f),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn causes(source: &(dyn std::error::Error + 'static), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut next = Some(source);
+    while let Some(cause) = next {
+        // It quotes the value that is wrong, which may be content.
+        if cause.is::<serde_json::Error>() || cause.is::<serde_dynamo::Error>() {
+            return f.write_str(": an item can't be read or written");
+        }
+        write!(f, ": {cause}")?;
+        next = cause.source();
+    }
+    Ok(())
+}
+
 /// A cause that is logged and never shown.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -152,6 +180,17 @@ impl Error {
         }
     }
 
+    /// Whether it is the platform's or its provider's fault and not the caller's: somebody should look at it.
+    #[must_use]
+    pub fn is_fault(&self) -> bool {
+        match self {
+            Self::Internal(_) | Self::Unavailable(_) | Self::DeadlineExceeded(_) => true,
+            Self::Provider(ProviderError::Rejected { .. } | ProviderError::Unsupported { .. }) => false,
+            Self::Provider(error) => !matches!(error, ProviderError::RateLimited { .. }),
+            _ => false,
+        }
+    }
+
     /// Whether the same request may succeed if it is sent again.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -177,5 +216,43 @@ impl Error {
             | Self::UnsupportedMediaType(_)
             | Self::Internal(_) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_callers_and_providers_say_is_not_logged() {
+        const SAID: &str = "my secret prompt";
+        let rejected = ProviderError::Rejected {
+            status: 400,
+            message: SAID.to_owned(),
+            code: Some(SAID.to_owned()),
+            kind: Some(SAID.to_owned()),
+            param: Some(SAID.to_owned()),
+        };
+        let quoting = serde_json::from_str::<u64>(&format!("\"{SAID}\"")).unwrap_err();
+        assert!(quoting.to_string().contains(SAID));
+        let errors = [
+            Error::BadJson(SAID.to_owned()),
+            Error::invalid(SAID, SAID),
+            Error::NoRoute(SAID.to_owned()),
+            Error::ModelNotFound(SAID.to_owned()),
+            Error::from(rejected),
+            Error::from(ProviderError::Malformed(SAID.to_owned())),
+            Error::from(ProviderError::InStream { message: SAID.to_owned() }),
+            Error::internal(quoting),
+        ];
+        for error in errors {
+            assert!(!format!("{error:?}").contains(SAID), "{}", error.code());
+        }
+    }
+
+    #[test]
+    fn causes_are_logged() {
+        let source = std::io::Error::other("connection reset");
+        assert_eq!(format!("{:?}", Error::Unavailable(source.into())), "unavailable: connection reset");
     }
 }

@@ -5,12 +5,11 @@ use std::{fmt::Write as _, process::ExitCode, time::Duration};
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
-use lambda_extension::Extension;
 use lambda_runtime::Diagnostic;
 use lambda_runtime_api_client::{PooledClient, body::Body, build_request};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{answer::Tasks, config};
+use crate::{answer::Tasks, config, telemetry};
 
 /// What a function can fail with before it serves.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -64,26 +63,41 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 /// The signal can't be waited for.
 pub async fn settle_at_the_end(tasks: Tasks) -> std::io::Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
-    // Lambda tells the end only to functions that have an extension; this one wants no other events.
-    let extension = Extension::new().with_events(&[]).with_extension_name("lmo-settles-at-the-end").register().await;
+    match register().await {
+        // It asks for an event that never comes, as Lambda wants it of every extension before it goes on.
+        Ok(next) => drop(tokio::spawn(next)),
+        Err(error) => tracing::debug!(%error, "no extensions here"),
+    }
     tokio::spawn(async move {
-        let listening = async {
-            match extension {
-                Ok(extension) => drop(extension.run().await),
-                Err(error) => tracing::debug!(%error, "no extensions here"),
-            }
-            std::future::pending::<()>().await;
+        terminated.recv().await;
+        let settle = async {
+            tasks.finish(Duration::ZERO).await;
+            telemetry::flush().await;
         };
-        tokio::select! {
-            _ = terminated.recv() => {}
-            () = listening => {}
-        }
-        if tokio::time::timeout(LAST_WORDS, tasks.finish(Duration::ZERO)).await.is_err() {
+        if tokio::time::timeout(LAST_WORDS, settle).await.is_err() {
             tracing::error!("not everything was settled in time; the sweep will");
         }
         std::process::exit(0);
     });
     Ok(())
+}
+
+/// Registers an extension inside of the function: Lambda signals its end to no function without one (AWS Lambda
+/// developer guide, Extensions API). Returns the request for its next event.
+async fn register() -> Result<impl Future<Output = ()>, Error> {
+    let client = PooledClient::builder().build();
+    let request = build_request()
+        .method("POST")
+        .uri("/2020-01-01/extension/register")
+        .header("lambda-extension-name", "lmo-settles-at-the-end")
+        .body(Body::from(r#"{"events":[]}"#))?;
+    let registered = client.call(request).await?;
+    let id = registered.headers().get("lambda-extension-identifier").ok_or("extensions are not known")?.clone();
+    let request = build_request()
+        .uri("/2020-01-01/extension/event/next")
+        .header("lambda-extension-identifier", id)
+        .body(Body::empty())?;
+    Ok(async move { drop(client.call(request).await) })
 }
 
 /// Waits for connections to open, not for ever: what fails here fails again, and is told, where it is needed.

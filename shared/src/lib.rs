@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod auth;
+mod aws;
 mod batch;
 pub mod cache;
 pub mod clock;

@@ -3,15 +3,12 @@
 
 use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
+use aws_config::SdkConfig;
 
 use crate::{
     answer::{Answers, Parts, Tasks},
     auth::Authenticator,
+    aws,
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
     config::Config,
@@ -43,18 +40,15 @@ impl Platform {
         Self { sdk, config, clock, table, tasks: Tasks::default() }
     }
 
-    /// The platform of a Lambda function: configured by its environment, with the latest AWS behaviour. What its
+    /// The platform of a Lambda function: configured by its environment. What its
     /// answers are working on is settled when Lambda ends the environment.
     ///
     /// # Errors
     /// A variable that is missing or bad, by name; signals that can't be waited for.
     pub async fn of_function() -> Result<Self, function::Error> {
-        telemetry::start(telemetry::Format::Json);
+        telemetry::start(telemetry::Format::Json)?;
         let config = Config::of_function()?;
-        // One for all clients: they share its connections, and the system's certificates are read once.
-        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
-        let sdk = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
-        let platform = Self::new(sdk, config, Clock::System);
+        let platform = Self::new(aws::of_function()?, config, Clock::System);
         function::settle_at_the_end(platform.tasks.clone()).await?;
         Ok(platform)
     }

@@ -15,6 +15,15 @@ const PYTHON: [&str; 3] = ["python", "llamaindex", "llama"];
 const LLAMA_BUILD: &str = "-DGGML_NATIVE=OFF -DGGML_OPENMP=OFF -DGGML_LLAMAFILE=OFF -DLLAVA_BUILD=OFF \
     -DLLAMA_OPENSSL=OFF -DCMAKE_C_FLAGS_RELEASE=-O0 -DCMAKE_CXX_FLAGS_RELEASE=-O0";
 
+/// Runs the functions behind ministack's Lambda and Kinesis: the programs in the folder `built`, and the package of
+/// `aggregate`.
+///
+/// # Errors
+/// The first command that failed.
+pub fn ministack(root: &Path, built: &Path) -> Result<(), String> {
+    python_tests(root, built, "ministack")
+}
+
 /// Whether everything is there that can't be installed into the project's own folders.
 ///
 /// # Errors
@@ -31,12 +40,17 @@ pub fn prerequisites() -> Result<(), String> {
 /// The first command that failed.
 pub fn test(root: &Path, built: &Path) -> Result<(), String> {
     for folder in PYTHON {
-        let requirements = root.join("tests").join(folder).join("requirements.txt");
-        let mut tests = Command::new(environment(root, folder, &requirements, &[("CMAKE_ARGS", LLAMA_BUILD)])?);
-        tests.current_dir(root.join("tests")).env("LMO_TARGET_DIR", built);
-        run(tests.args(["-m", "pytest", "-q", folder]))?;
+        python_tests(root, built, folder)?;
     }
     let folder = root.join("tests/typescript");
     run(Command::new("npm").current_dir(&folder).arg("ci"))?;
     run(Command::new("npm").current_dir(&folder).env("LMO_TARGET_DIR", built).arg("test"))
+}
+
+/// Runs a folder of tests in an environment of its own.
+fn python_tests(root: &Path, built: &Path, folder: &str) -> Result<(), String> {
+    let requirements = root.join("tests").join(folder).join("requirements.txt");
+    let mut tests = Command::new(environment(root, folder, &requirements, &[("CMAKE_ARGS", LLAMA_BUILD)])?);
+    tests.current_dir(root.join("tests")).env("LMO_TARGET_DIR", built);
+    run(tests.args(["-m", "pytest", "-q", folder]))
 }

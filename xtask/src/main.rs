@@ -14,6 +14,7 @@ use command::run;
 mod clients;
 mod command;
 mod cost;
+mod infra;
 mod package;
 mod python;
 
@@ -30,8 +31,12 @@ enum Task {
     Test,
     /// Run the tests with the official clients alone.
     Clients,
+    /// Package `aggregate` and let a mapping of a stream invoke it, on ministack.
+    Ministack,
     /// Check format, lints, licences and advisories.
     Check,
+    /// Check the infrastructure without an account: Terraform, checkov, AWS SAM.
+    Infra,
     /// Build the functions for AWS Lambda, a zip each, and print their sizes.
     Package {
         /// For Graviton; needs `rustup target add aarch64-unknown-linux-gnu`.
@@ -55,7 +60,9 @@ fn main() -> ExitCode {
     let done = match Args::parse().task {
         Task::Test => test(&root),
         Task::Clients => clients(&root),
+        Task::Ministack => ministack(&root),
         Task::Check => check(&root),
+        Task::Infra => infra::check(&root),
         Task::Package { arm64, functions } => package::package(&root, arm64, &functions),
         Task::Bench { quick } => bench(&root, quick),
         Task::Cost(args) => cost::run(&root, *args),
@@ -79,6 +86,12 @@ fn clients(root: &Path) -> Result<(), String> {
     clients::prerequisites()?;
     run(cargo(root, &["build", "--workspace", "--bins"]))?;
     clients::test(root, &target(root).join("debug"))
+}
+
+fn ministack(root: &Path) -> Result<(), String> {
+    run(cargo(root, &["build", "--workspace", "--bins"]))?;
+    package::package(root, false, &["aggregate".to_owned()])?;
+    clients::ministack(root, &target(root).join("debug"))
 }
 
 fn check(root: &Path) -> Result<(), String> {

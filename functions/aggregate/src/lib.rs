@@ -1,6 +1,6 @@
 //! The `aggregate` function: counts the ledger again where usage events say so, and sweeps on a schedule.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use aws_lambda_events::{
     event::kinesis::{KinesisEvent, KinesisEventRecord},
@@ -8,26 +8,35 @@ use aws_lambda_events::{
 };
 use lmo_shared::{
     id::TenantId,
-    usage::{Aggregator, Expired, Sweeper, Swept, UsageEvent},
+    telemetry,
+    usage::{Aggregator, Books, Expired, Reconciled, Sweeper, Swept, UsageEvent},
 };
 
 mod trigger;
 
 pub use trigger::Trigger;
 
+/// How far totals may be behind the meter: longer than a batch is gathered and counted.
+const CATCH_UP: Duration = Duration::from_secs(20);
+
 /// Handles whatever triggers the function.
 ///
 /// # Errors
-/// A sweep that could not finish; the scheduler tries again. A batch never fails as a whole: see [`count`].
+/// A sweep or a reconciliation that could not finish; the scheduler tries again. A batch never fails as a whole: see
+/// [`count`].
 pub async fn handle(
     aggregator: &Aggregator,
     sweeper: &Sweeper,
+    books: &Books,
     trigger: Trigger,
 ) -> Result<serde_json::Value, lambda_runtime::Error> {
-    match trigger {
-        Trigger::Batch(event) => Ok(serde_json::to_value(count(aggregator, event).await)?),
-        Trigger::Sweep => Ok(serde_json::to_value(sweep(sweeper).await?)?),
-    }
+    let handled = match trigger {
+        Trigger::Batch(event) => serde_json::to_value(count(aggregator, event).await),
+        Trigger::Sweep => serde_json::to_value(sweep(sweeper).await?),
+        Trigger::Reconcile => serde_json::to_value(reconcile(books).await?),
+    };
+    telemetry::flush().await;
+    Ok(handled?)
 }
 
 /// Counts what a batch of usage events names, and reports the records that have to come again.
@@ -67,6 +76,12 @@ async fn sweep(sweeper: &Sweeper) -> Result<Swept, lmo_shared::error::Error> {
     let swept = sweeper.sweep(Expired::ByDeadline).await?;
     tracing::info!(?swept, "swept");
     Ok(swept)
+}
+
+async fn reconcile(books: &Books) -> Result<Reconciled, lmo_shared::error::Error> {
+    let found = books.reconcile(CATCH_UP).await?;
+    tracing::info!(?found, "reconciled");
+    Ok(found)
 }
 
 fn sequence_number(record: &KinesisEventRecord) -> &str {

@@ -15,9 +15,9 @@ async fn serve() -> Result<(), function::Error> {
     let platform = Platform::of_function().await?;
     function::ready(platform.connect_table()).await;
     let handle = move |event: LambdaEvent<Trigger>| {
-        let (aggregator, sweeper) = (platform.aggregator(), platform.sweeper());
+        let (aggregator, sweeper, books) = (platform.aggregator(), platform.sweeper(), platform.books());
         // In a box: unboxed, the runtime's layers around it are too deep for the compiler.
-        Box::pin(async move { lmo_aggregate::handle(&aggregator, &sweeper, event.payload).await })
+        Box::pin(async move { lmo_aggregate::handle(&aggregator, &sweeper, &books, event.payload).await })
     };
     lambda_runtime::run_concurrent(service_fn(handle)).await
 }

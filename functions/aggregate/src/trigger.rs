@@ -3,13 +3,15 @@
 use aws_lambda_events::event::kinesis::KinesisEvent;
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// A batch of a Kinesis event source mapping, or the schedule's `{"task": "sweep"}`.
+/// A batch of a Kinesis event source mapping, or a schedule's `{"task": "sweep"}` or `{"task": "reconcile"}`.
 #[derive(Debug, Clone)]
 pub enum Trigger {
     /// Usage events.
     Batch(KinesisEvent),
     /// Put right what crashes left.
     Sweep,
+    /// Compare meters and totals.
+    Reconcile,
 }
 
 impl<'de> Deserialize<'de> for Trigger {
@@ -17,6 +19,7 @@ impl<'de> Deserialize<'de> for Trigger {
         let event = serde_json::Value::deserialize(source)?;
         match event.get("task").and_then(serde_json::Value::as_str) {
             Some("sweep") => Ok(Self::Sweep),
+            Some("reconcile") => Ok(Self::Reconcile),
             Some(other) => Err(D::Error::custom(format!("there is no task `{other}`"))),
             None => serde_json::from_value(event).map(Self::Batch).map_err(D::Error::custom),
         }

@@ -1,13 +1,16 @@
 //! The `aggregate` function, fed with Lambda's own events.
 
+use std::time::Duration;
+
 use lmo_aggregate::{Trigger, count, handle};
 use lmo_shared::{
     clock::{Period, Timestamp},
     id::{KeyId, RequestId, TenantId},
     llm::Usage,
     money::{NanoUsd, Tokens},
+    quota::{Account, Grant, Hold, Limits},
     store::keys::Bucket,
-    usage::{Entry, Ledger, Outcome, expires_at},
+    usage::{Entry, Ledger, Outcome, Reconciled, expires_at},
 };
 use serde_json::{Value, json};
 
@@ -28,7 +31,7 @@ fn tenants() -> [TenantId; 2] {
 fn batch(name: &str) -> aws_lambda_events::event::kinesis::KinesisEvent {
     match serde_json::from_str(&event(name)).unwrap() {
         Trigger::Batch(batch) => batch,
-        Trigger::Sweep => panic!("{name} is a sweep"),
+        Trigger::Sweep | Trigger::Reconcile => panic!("{name} is no batch"),
     }
 }
 
@@ -86,7 +89,8 @@ async fn counted(ground: &Ground) -> [u64; 2] {
 
 async fn feed(ground: &Ground, name: &str) -> Value {
     let trigger = serde_json::from_str(&event(name)).unwrap();
-    handle(&ground.platform.aggregator(), &ground.platform.sweeper(), trigger).await.unwrap()
+    let platform = &ground.platform;
+    handle(&platform.aggregator(), &platform.sweeper(), &platform.books(), trigger).await.unwrap()
 }
 
 #[tokio::test]
@@ -138,6 +142,56 @@ async fn the_schedules_event_sweeps() {
     let ground = ground().await;
     let swept = feed(&ground, "scheduler-sweep.json").await;
     assert_eq!((&swept["tenants"], &swept["hours_closed"]), (&json!(0), &json!(0)));
+}
+
+/// A request that is held on a tenant's meter.
+async fn hold(ground: &Ground, tenant: TenantId, after: u64) -> (Account, Grant) {
+    let id = RequestId::new(Timestamp(ten_o_clock().0 + after));
+    let Entry { key, model, prices, .. } = entry(id);
+    let (limits, key_limits) = (Limits::default(), Limits::default());
+    let account = Account { tenant, limits, shards: 1, key, key_limits };
+    let deadline = Timestamp(ten_o_clock().0 + 600_000);
+    let hold = Hold { input: Tokens(10), output: Tokens(10), cost: NanoUsd(100), deadline, key, model, prices };
+    let grant = ground.platform.meters().hold(&account, id, hold).await.unwrap();
+    (account, grant)
+}
+
+async fn settle(ground: &Ground, (account, grant): (Account, Grant)) {
+    ground.platform.meters().settle(&account, &grant, Tokens(7), NanoUsd(70)).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_schedules_event_reconciles_books_that_agree() {
+    let ground = ground().await;
+    feed(&ground, BATCH).await;
+    for after in [1, 2, 10_001, 10_002] {
+        let held = hold(&ground, tenants()[0], after).await;
+        settle(&ground, held).await;
+    }
+    let found = feed(&ground, "scheduler-reconcile.json").await;
+    assert_eq!(found, json!({"compared": 1, "open": 0, "differ": 0, "failed": 0}));
+}
+
+#[tokio::test]
+async fn books_that_differ_are_found_and_open_ones_left() {
+    let ground = ground().await;
+    let [first, second] = tenants();
+    let held = hold(&ground, first, 1).await;
+    settle(&ground, held).await;
+    hold(&ground, second, 2).await;
+    let found = ground.platform.books().reconcile(Duration::ZERO).await.unwrap();
+    assert_eq!(found, Reconciled { compared: 2, open: 1, differ: 1, failed: 0 });
+}
+
+#[tokio::test]
+async fn a_tenant_whose_books_cannot_be_read_stops_no_other() {
+    let ground = ground().await;
+    let [first, second] = tenants();
+    hold(&ground, first, 1).await;
+    hold(&ground, second, 2).await;
+    *ground.cut.lock().unwrap() = Some(TENANTS[0].to_owned());
+    let found = ground.platform.books().reconcile(Duration::ZERO).await.unwrap();
+    assert_eq!(found, Reconciled { compared: 2, open: 1, differ: 0, failed: 1 });
 }
 
 #[test]

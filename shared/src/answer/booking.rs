@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use super::{Parts, route::Attempts};
 use crate::{
     error::Result,
@@ -9,6 +11,7 @@ use crate::{
     llm::{Usage, catalogue::Model},
     money::Tokens,
     quota::{Account, Grant, Hold, Need},
+    telemetry::{metrics, spans::step},
     usage::{self, Entry, Outcome, Recorded, UsageEvent},
 };
 
@@ -51,7 +54,7 @@ impl Booking<'_> {
             model: model.to_owned(),
             prices: prices.to_owned(),
         };
-        self.parts.meters.hold(self.account, self.id, hold).await
+        self.parts.meters.hold(self.account, self.id, hold).instrument(step!("admit")).await
     }
 
     /// Puts the request into the ledger. What is there already stays, and is what is charged.
@@ -76,8 +79,12 @@ impl Booking<'_> {
             total_ms: charge.total_ms,
             expires_at: usage::expires_at(self.id),
         };
-        match self.parts.ledger.record(self.account.tenant, self.id, entry.clone()).await? {
-            Recorded::New => Ok(entry),
+        let record = self.parts.ledger.record(self.account.tenant, self.id, entry.clone());
+        match record.instrument(step!("record")).await? {
+            Recorded::New => {
+                metrics::booked(&entry);
+                Ok(entry)
+            }
             Recorded::Before(entry) => Ok(*entry),
         }
     }
@@ -89,7 +96,8 @@ impl Booking<'_> {
             self.parts.meters.settle(self.account, grant, tokens, entry.nano_usd).await
         };
         let publish = self.parts.publisher.publish(UsageEvent::of(self.account.tenant, self.id));
-        let (settled, published) = tokio::join!(settle, publish);
+        let both = async { tokio::join!(settle, publish) };
+        let (settled, published) = both.instrument(step!("settle")).await;
         if let Err(error) = settled {
             tracing::warn!(request = %self.id, error = ?error, "a hold is left to the sweep");
         }

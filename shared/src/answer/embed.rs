@@ -17,6 +17,7 @@ use crate::{
     },
     money::NanoUsd,
     quota::{Account, Rate},
+    telemetry::{carry, learn},
     tenant::KeyScope,
 };
 
@@ -123,7 +124,13 @@ impl Answers {
         let asked = ask.model(&catalogue)?;
         catalogue.allowed(asked, caller.config().allowed_models.as_deref())?;
         inspect(caller.guard(), &mut ask)?;
-        embed(&self.0, catalogue, caller.account(), ask).await
+        let answer = embed(&self.0, catalogue, caller.account(), ask).await?;
+        learn(|known| {
+            known.entry = Some(answer.id);
+            known.model = Some(answer.model.clone());
+            (known.usage, known.cost) = (Some(answer.usage), Some(answer.cost));
+        });
+        Ok(answer)
     }
 }
 
@@ -141,6 +148,6 @@ pub(super) async fn embed(
     let id = RequestId::new(parts.clock.now());
     let (sender, answer) = oneshot::channel();
     let tracker = parts.tasks.tracker.clone();
-    tracker.spawn(run::run(Arc::clone(parts), account, id, plan, upstream, sender));
+    tracker.spawn(carry(run::run(Arc::clone(parts), account, id, plan, upstream, sender)));
     answer.await.unwrap_or_else(|_| Err(Error::internal("an embedding ended without its end")))
 }

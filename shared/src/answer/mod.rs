@@ -19,6 +19,7 @@ use crate::{
     money::NanoUsd,
     quota::{Meters, Rate},
     session::Sessions,
+    telemetry::carry,
     tenant::KeyScope,
     usage::{Ledger, Publisher},
 };
@@ -172,7 +173,7 @@ impl Answers {
         let flush = parts.flush;
         let (sender, mut steps) = mpsc::channel(run::AHEAD);
         let tracker = parts.tasks.tracker.clone();
-        tracker.spawn(run::run(run::Incoming { parts, caller: caller.clone(), catalogue, id, ask }, sender));
+        tracker.spawn(carry(run::run(run::Incoming { parts, caller: caller.clone(), catalogue, id, ask }, sender)));
         match steps.recv().await {
             Some(Ok(run::Step::Started(run::Started { rate, model, cache }))) => {
                 Ok(Answer { id, model, rate, cache, steps, flush, ahead: None, ended: false })

@@ -2,8 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use tracing::Span;
+
 use super::{Completion, booking::Charge, cached::Recorded, plan::Candidate, route::Attempts, tally::Tally};
-use crate::{llm::Usage, usage::Outcome};
+use crate::{error::Error, llm::Usage, telemetry::spans, usage::Outcome};
 
 /// How far an answer has come.
 pub(super) struct Progress<'a> {
@@ -16,6 +18,8 @@ pub(super) struct Progress<'a> {
     pub recorded: Option<Recorded>,
     /// What the session is to keep.
     pub said: Option<Completion>,
+    /// The call of the provider that answers.
+    pub call: Span,
 }
 
 impl<'a> Progress<'a> {
@@ -26,7 +30,16 @@ impl<'a> Progress<'a> {
             attempts: Mutex::default(),
             recorded: None,
             said: in_session.then(Completion::default),
+            call: Span::none(),
         }
+    }
+
+    /// The provider's call is over.
+    pub fn end_call(&mut self, failure: Option<&Error>) {
+        if let Some(error) = failure {
+            spans::failed(&self.call, error.code());
+        }
+        self.call = Span::none();
     }
 
     /// What is to be paid; it takes the attempts out.

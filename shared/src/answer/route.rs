@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt, stream, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until};
+use tracing::{Instrument, Span};
 
 use super::plan::{Candidate, Plan};
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
         retry::{Retry, with_retry},
     },
     money::NanoUsd,
+    telemetry::{metrics, spans},
     usage::FailedAttempt,
 };
 
@@ -40,6 +42,8 @@ pub(super) struct Begun<'a> {
     pub candidate: &'a Candidate,
     /// The answer from its first piece.
     pub events: Events,
+    /// The call, which goes on as long as the answer.
+    pub span: Span,
 }
 
 impl<'r, 'a> Route<'r, 'a> {
@@ -59,6 +63,18 @@ impl<'r, 'a> Route<'r, 'a> {
 
     fn attempts(&self) -> MutexGuard<'_, Attempts> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an attempt; returns how many there were.
+    fn count(&self) -> u32 {
+        let mut attempts = self.attempts();
+        attempts.made += 1;
+        attempts.made
+    }
+
+    fn span(&self, candidate: &Candidate) -> Span {
+        let provider = self.plan.provider(candidate).map_or("", |provider| provider.kind.well_known());
+        spans::of_call("chat", provider, &candidate.name, &candidate.model.upstream)
     }
 
     async fn round(&self) -> Result<Begun<'a>, ProviderError> {
@@ -98,16 +114,21 @@ impl<'r, 'a> Route<'r, 'a> {
     async fn attempt(&self, candidate: &'a Candidate, target: Target) -> Result<Begun<'a>, ProviderError> {
         let call = async {
             let mut note = Note { route: self, candidate, began: Instant::now(), over: false };
-            self.attempts().made += 1;
+            if self.count() > 1 {
+                metrics::retried(&candidate.name);
+            }
             let begun = self.first_piece(candidate, &target).await;
             note.over = true;
             if let Err(error) = &begun {
                 note.failed(error.code(), error.may_have_cost());
+                metrics::upstream_failed(&candidate.name, error);
+                spans::failed(&Span::current(), error.code());
             }
             begun
         };
-        let events = target.guarded(call).await?;
-        Ok(Begun { candidate, events })
+        let span = self.span(candidate);
+        let events = target.guarded(call.instrument(span.clone())).await?;
+        Ok(Begun { candidate, events, span })
     }
 
     async fn first_piece(&self, candidate: &Candidate, target: &Target) -> Result<Events, ProviderError> {

@@ -8,6 +8,7 @@ use tokio::{
     sync::mpsc::Sender,
     time::{Instant, sleep_until, timeout_at},
 };
+use tracing::{Instrument, Span};
 
 use super::{
     Ask, CacheStatus, Completion, Done, Event, Parts,
@@ -26,6 +27,7 @@ use crate::{
     id::RequestId,
     llm::{Chunk, Event as ProviderEvent, ProviderError, Reported, catalogue::Catalogue},
     quota::{Grant, Rate},
+    telemetry::{self, metrics, spans, spans::step},
     usage::{Entry, Outcome},
 };
 
@@ -76,6 +78,10 @@ pub(super) async fn run(incoming: Incoming, client: Sender<Sent>) {
     let deadline = Instant::now() + parts.deadline;
     match prepare(&parts, &caller, catalogue, id, ask).await {
         Ok((plan, conversation)) => {
+            telemetry::learn(|known| {
+                known.entry = Some(id);
+                known.model = plan.asked().ok().map(|asked| asked.name.clone());
+            });
             let request = Request { parts: &parts, caller: &caller, id, deadline, plan: &plan, client: &client };
             request.answer(conversation).await;
         }
@@ -126,6 +132,9 @@ async fn give_up(conversation: Option<Conversation>) {
 
 /// A client that is gone has nothing to be told.
 async fn tell(client: &Sender<Sent>, step: Sent) {
+    if let Err(error) = &step {
+        telemetry::failed(error);
+    }
     let _ = client.send(step).await;
 }
 
@@ -151,7 +160,9 @@ impl<'a> Request<'a> {
         let cached = Cached { parts, caller: self.caller, plan };
         // Admission and the look into the cache take one round trip, not two.
         let hold = async { booking.hold(plan.need, &plan.asked()?.name, &plan.catalogue.version).await };
-        let (grant, looked) = tokio::join!(hold, timeout_at(self.deadline, cached.look()));
+        let look = timeout_at(self.deadline, cached.look());
+        let look = look.instrument(if plan.cache.is_some() { step!("cache") } else { Span::current() });
+        let (grant, looked) = tokio::join!(hold, look);
         let looked = looked.unwrap_or_else(|_| Err(self.too_late()));
         let (grant, asked) = match grant.and_then(|grant| Ok((grant, plan.asked()?))) {
             Ok(admitted) => admitted,
@@ -167,10 +178,12 @@ impl<'a> Request<'a> {
             Err(Stop::Failed(error)) => (Err(error), Outcome::Failed),
             Err(Stop::ClientLeft) => (Ok(()), Outcome::Left),
         };
+        progress.end_call(ended.as_ref().err());
         let (reported, estimated) = progress.tally.usage(&plan.prompt);
         let charge = progress.charge(&plan.catalogue.version, reported.usage, estimated, outcome);
         match booking.record(charge).await {
             Ok(entry) => {
+                self.learn(&entry);
                 let (recorded, said) = match outcome {
                     Outcome::Answered => (progress.recorded.filter(|_| !estimated), progress.said),
                     Outcome::Failed | Outcome::Left | Outcome::Lost => (None, None),
@@ -241,8 +254,8 @@ impl<'a> Request<'a> {
     /// Asks the models in turn. The grant is the proof that it is paid for.
     async fn ask(&self, grant: &Grant, progress: &mut Progress<'a>) -> Result<(), Stop> {
         let route = Route::new(&self.parts.upstreams, self.plan, self.deadline, &progress.attempts);
-        let Begun { candidate, events } = route.begin().await.map_err(Error::from)?;
-        progress.candidate = candidate;
+        let Begun { candidate, events, span } = route.begin().await.map_err(Error::from)?;
+        (progress.candidate, progress.call) = (candidate, span);
         progress.recorded = Recorded::of(self.plan, &candidate.name);
         let cache = if self.plan.cache.is_some() { CacheStatus::Miss } else { CacheStatus::Bypass };
         self.start(grant, &candidate.name, cache, progress).await?;
@@ -257,6 +270,7 @@ impl<'a> Request<'a> {
         progress: &mut Progress<'a>,
     ) -> Result<(), Stop> {
         progress.tally.started = true;
+        telemetry::learn(|known| known.cache = Some(cache.as_str()));
         let started = Started { rate: grant.rate(), model: model.to_owned(), cache };
         self.client.send(Ok(Step::Started(started))).await.or_else(|_| self.left())
     }
@@ -287,6 +301,7 @@ impl<'a> Request<'a> {
                 }
                 ProviderEvent::Usage(mut reported) => {
                     guard.report(&mut reported);
+                    spans::counted(&progress.call, &reported.usage);
                     progress.tally.report(reported);
                 }
             }
@@ -303,6 +318,19 @@ impl<'a> Request<'a> {
             said.append(chunk.clone());
         }
         self.client.send(Ok(Step::Event(Event::Chunk(chunk)))).await.or_else(|_| self.left())
+    }
+
+    /// What the request's log line says of it.
+    fn learn(&self, entry: &Entry) {
+        telemetry::learn(|known| {
+            known.model = Some(entry.model.clone());
+            known.attempts = Some(entry.attempts);
+            (known.usage, known.cost) = (Some(entry.usage), Some(entry.nano_usd));
+            known.first_ms = entry.first_ms;
+        });
+        if let Some(ms) = entry.first_ms.filter(|_| self.plan.stream && !entry.is_cache_hit()) {
+            metrics::first_token(&entry.model, ms);
+        }
     }
 
     fn too_late(&self) -> Error {

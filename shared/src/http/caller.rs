@@ -9,6 +9,7 @@ use super::Failure;
 use crate::{
     auth::{Authenticator, Caller},
     error::Error,
+    telemetry::Exchange,
 };
 
 impl<S> FromRequestParts<S> for Caller
@@ -23,6 +24,9 @@ where
             Error::Unauthenticated("an API key is needed, as `Authorization: Bearer lmo_...` or `x-api-key: lmo_...`");
         let key = api_key(&parts.headers).ok_or(NONE)?;
         let caller = Authenticator::from_ref(state).caller(key).await?;
+        if let Some(exchange) = Exchange::current() {
+            exchange.sent_by(&caller);
+        }
         match parts.headers.get(header::ORIGIN) {
             Some(origin) if !origin.to_str().is_ok_and(|origin| caller.config().allows_origin(origin)) => {
                 Err(Failure(Error::OriginNotAllowed(String::from_utf8_lossy(origin.as_bytes()).into_owned())))

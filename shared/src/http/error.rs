@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{RequestLabel, rate_limit};
-use crate::{clock::Timestamp, error::Error, llm::ProviderError, quota::Refusal};
+use crate::{clock::Timestamp, error::Error, llm::ProviderError, quota::Refusal, telemetry};
 pub(super) use anthropic::is_path as is_anthropics;
 pub use anthropic::{AnthropicDetails, AnthropicError, AnthropicProblem, anthropic_body};
 
@@ -102,11 +102,12 @@ fn provider_status(error: &ProviderError) -> StatusCode {
     }
 }
 
-/// Gives a failed response its body, in the shape of its path's family, and logs it.
+/// Gives a failed response its body, in the shape of its path's family, and notes why it failed, for the request's log
+/// line.
 pub(super) fn render(response: Response, path: &str, label: &RequestLabel, now: Timestamp) -> Response {
     let Some(failure) = response.extensions().get::<std::sync::Arc<Failure>>().cloned() else { return response };
     let error = &failure.0;
-    log(error, path, label);
+    telemetry::failed(error);
     let mut rendered = match path {
         _ if is_anthropics(path) => anthropic::response(error, label),
         _ if path.starts_with("/v1/") => openai(error),
@@ -124,15 +125,6 @@ pub(super) fn render(response: Response, path: &str, label: &RequestLabel, now: 
         rendered.extensions_mut().insert(Refused);
     }
     rendered
-}
-
-fn log(error: &Error, path: &str, label: &RequestLabel) {
-    let (code, request) = (error.code(), label.as_str());
-    if status(error).is_server_error() {
-        tracing::error!(code, request, path, error = ?error, "request failed");
-    } else {
-        tracing::debug!(code, request, path, "request refused");
-    }
 }
 
 fn problem(error: &Error, label: &RequestLabel) -> Response {

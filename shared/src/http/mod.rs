@@ -7,19 +7,25 @@ use std::sync::Arc;
 
 use axum::{
     BoxError, Extension, Router,
-    body::HttpBody,
-    extract::Request,
-    http::HeaderValue,
+    body::{Body as ResponseBody, HttpBody},
+    extract::{MatchedPath, Request},
+    http::{HeaderValue, Method},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, Full};
 use tower::{Service, ServiceExt};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{clock::Clock, config::OriginToken, error::Error};
+use crate::{
+    clock::Clock,
+    config::OriginToken,
+    error::Error,
+    telemetry::{Exchange, trace::Trace},
+};
 
 mod ask;
 mod body;
@@ -42,6 +48,19 @@ pub use error::{
 pub use options::answer_fields;
 pub use rate_limit::fields as rate_limit_fields;
 pub use request_id::RequestLabel;
+
+/// Methods by their names (RFC 9110, RFC 5789); others are logged as `_OTHER`.
+const KNOWN: [Method; 9] = [
+    Method::CONNECT,
+    Method::DELETE,
+    Method::GET,
+    Method::HEAD,
+    Method::OPTIONS,
+    Method::PATCH,
+    Method::POST,
+    Method::PUT,
+    Method::TRACE,
+];
 
 /// What a handler returns.
 pub type Handled<T> = Result<T, Failure>;
@@ -108,8 +127,37 @@ impl Surroundings {
 }
 
 /// What happens around every request.
-async fn finish(surroundings: Arc<Surroundings>, mut request: Request, next: Next) -> Response {
+async fn finish(surroundings: Arc<Surroundings>, request: Request, next: Next) -> Response {
     let label = RequestLabel::of(&request, &surroundings.clock);
+    // What a caller wrote into the path stays out of the logs.
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    let method = if KNOWN.contains(request.method()) { request.method().as_str() } else { "_OTHER" };
+    let exchange = Exchange::begin(label.as_str(), method, route, Trace::of(request.headers()));
+    let response = exchange.scope(answer(&surroundings, label, request, next)).await;
+    exchange.status(response.status().as_u16());
+    until_end(response, exchange).await
+}
+
+/// Ends the exchange behind the last byte of the response.
+async fn until_end(response: Response, exchange: Exchange) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        // It is all there.
+        exchange.end().await;
+        return response;
+    }
+    response.map(|body| {
+        ResponseBody::from_stream(stream::unfold(Some((body.into_data_stream(), exchange)), |state| async {
+            let (mut pieces, exchange) = state?;
+            if let Some(piece) = exchange.scope(pieces.next()).await {
+                return Some((piece, Some((pieces, exchange))));
+            }
+            exchange.end().await;
+            None
+        }))
+    })
+}
+
+async fn answer(surroundings: &Surroundings, label: RequestLabel, mut request: Request, next: Next) -> Response {
     let origin = cors::origin(&request);
     let mut response = if let Some(answer) = cors::preflight(&request) {
         answer.into_response()

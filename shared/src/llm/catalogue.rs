@@ -59,6 +59,18 @@ pub enum ProviderKind {
 }
 
 impl ProviderKind {
+    /// Its name in OpenTelemetry's conventions for generative AI (`gen_ai.provider.name`).
+    #[must_use]
+    pub fn well_known(self) -> &'static str {
+        match self {
+            Self::OpenAi | Self::Responses => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gcp.gemini",
+            Self::Bedrock => "aws.bedrock",
+            Self::Echo => "lmo",
+        }
+    }
+
     /// What it speaks; `None` for one that is in the process itself.
     #[must_use]
     pub fn format(self) -> Option<WireFormat> {

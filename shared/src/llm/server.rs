@@ -17,6 +17,7 @@ use super::{
     format::{Decoder, WireFormat, WireRequest},
     provider::Endpoint,
 };
+use crate::telemetry::trace;
 
 mod embed;
 #[cfg(test)]
@@ -95,6 +96,8 @@ impl Server {
         headers.insert(ACCEPT, HeaderValue::from_str(accept).map_err(|_| ProviderError::Credentials)?);
         headers.extend(self.endpoint.headers.clone());
         self.authorize(&url, &mut headers, &body).await?;
+        // Behind the signature: whoever is in between may change them.
+        headers.extend(trace::outgoing());
         Ok(self.client.post(url).headers(headers).body(body))
     }
 

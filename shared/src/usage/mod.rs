@@ -21,7 +21,7 @@ mod sweep;
 mod totals;
 
 pub use aggregate::{Aggregator, Touched};
-pub use books::{Book, Books, Difference};
+pub use books::{Book, Books, Difference, Reconciled};
 pub use ledger::{Ledger, Recorded, expires_at};
 pub use publish::{Publisher, UsageEvent};
 pub use report::{GroupBy, Report, ReportRow, Reports};
@@ -103,6 +103,12 @@ impl Entry {
     /// `Internal` on overflow.
     pub fn tokens(&self) -> Result<Tokens> {
         self.usage.input_tokens.plus(self.usage.output_tokens)
+    }
+
+    /// Whether LMO's own cache answered.
+    #[must_use]
+    pub fn is_cache_hit(&self) -> bool {
+        self.usage.cache_hit_tokens > Tokens::ZERO
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
         Table,
         keys::{Bucket, MeterScope},
     },
+    telemetry::metrics,
 };
 
 /// How many months are swept at a start: a laptop may have been off for long.
@@ -102,6 +103,7 @@ impl Sweeper {
                 }
             }
         }
+        metrics::swept(&swept);
         Ok(swept)
     }
 

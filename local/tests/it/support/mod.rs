@@ -1,9 +1,11 @@
 //! What the tests share: a running `lmo`, a caller, and the stand-in behind it.
 
+mod collector;
 mod lmo;
 mod response;
 mod running;
 
+pub use collector::{Collector, attribute, hex};
 pub use lmo::{Lmo, Setup, models, with_embeddings};
 pub use response::{Response, events};
 pub use running::{Running, eventually};

@@ -8,6 +8,7 @@ use std::sync::{
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::{sync::oneshot, time::Instant};
+use tracing::{Instrument, Span};
 
 use super::{EmbedAnswer, plan::Plan};
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
     },
     money::Tokens,
     quota::{Account, Grant},
+    telemetry::{metrics, spans},
     usage::{Entry, Outcome},
 };
 
@@ -145,8 +147,13 @@ impl Request<'_> {
     async fn call(&self, inputs: &[EmbedInput], deadline: Instant, attempts: &AtomicU32) -> Result<Embedded> {
         let model = &self.plan.spec()?.upstream;
         let mut targets = self.upstream.targets.iter().cycle();
-        let attempt = |_| {
+        let provider = self.plan.provider()?.kind.well_known();
+        let attempt = |failed| {
             attempts.fetch_add(1, Ordering::Relaxed);
+            if failed > 0 {
+                metrics::retried(&self.plan.model);
+            }
+            let span = spans::of_call("embeddings", provider, &self.plan.model, model);
             let call = EmbedCall {
                 model,
                 inputs,
@@ -156,10 +163,16 @@ impl Request<'_> {
                 time_left: deadline.saturating_duration_since(Instant::now()),
             };
             let target = targets.next();
-            async move {
+            let embed = async move {
                 let target = target.ok_or(ProviderError::Connect)?;
-                target.guarded(target.provider.embed(call)).await
-            }
+                let embedded = target.guarded(target.provider.embed(call)).await;
+                if let Err(error) = &embedded {
+                    metrics::upstream_failed(&self.plan.model, error);
+                    spans::failed(&Span::current(), error.code());
+                }
+                embedded
+            };
+            embed.instrument(span)
         };
         Ok(with_retry(Retry::default(), deadline, attempt).await?.0)
     }

@@ -1,0 +1,128 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  secrets        = { openai = {} }
+  bedrock_models = ["arn:aws:bedrock:eu-central-1::foundation-model/amazon.titan-embed-text-v2:0"]
+  kms_key_arn    = "arn:aws:kms:eu-central-1:123456789012:key/1"
+}
+
+run "each_function_has_a_role_of_its_own" {
+  assert {
+    condition     = length(distinct(values(aws_iam_role.function)[*].name)) == length(aws_lambda_function.this)
+    error_message = "roles: ${join(", ", values(aws_iam_role.function)[*].name)}"
+  }
+
+  assert {
+    condition = alltrue([for role in values(aws_iam_role.function) : jsondecode(role.assume_role_policy).Statement == [
+      { Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "lambda.amazonaws.com" } }
+    ]])
+    error_message = "somebody else can take a function's role"
+  }
+}
+
+run "no_action_and_no_resource_is_a_wildcard" {
+  assert {
+    condition = alltrue(flatten([for policy in concat(values(aws_iam_role_policy.own), values(aws_iam_role_policy.lambda), [aws_iam_role_policy.scheduler]) : [
+      for statement in jsondecode(policy.policy).Statement : [for action in statement.Action : !strcontains(action, "*")]
+    ]]))
+    error_message = "an action has a wildcard"
+  }
+
+  # X-Ray knows no resources.
+  assert {
+    condition = alltrue(flatten([for policy in concat(values(aws_iam_role_policy.own), values(aws_iam_role_policy.lambda), [aws_iam_role_policy.scheduler]) : [
+      for statement in jsondecode(policy.policy).Statement : !contains(statement.Resource, "*") || statement.Action == ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+    ]]))
+    error_message = "a statement is about everything"
+  }
+}
+
+run "items_are_named_by_their_partition" {
+  assert {
+    condition = alltrue(flatten([for policy in values(aws_iam_role_policy.own) : [
+      for statement in jsondecode(policy.policy).Statement :
+      length(try(statement.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"], [])) == 1 && statement.Resource == [local.arns.table]
+      if startswith(statement.Action[0], "dynamodb:")
+    ]]))
+    error_message = "a statement is about items of any partition"
+  }
+
+  assert {
+    condition     = !anytrue(flatten([for permissions in values(output.permissions) : [for action in permissions : contains(["dynamodb:Scan", "dynamodb:PartiQLSelect", "dynamodb:DeleteTable"], action)]]))
+    error_message = "a role can scan or delete the table"
+  }
+}
+
+run "the_ledger_is_only_ever_added_to" {
+  assert {
+    condition = length(setsubtract(flatten([for policy in values(aws_iam_role_policy.own) : [
+      for statement in jsondecode(policy.policy).Statement : statement.Action if statement.Sid == "ItemsLedger"
+    ]]), ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"])) == 0
+    error_message = "a role can change or delete entries of the ledger"
+  }
+
+  assert {
+    condition     = [for name, row in local.functions : name if contains(keys(row.items), "totals") && contains(try(row.items.totals, []), "PutItem")] == ["aggregate"]
+    error_message = "somebody but aggregate writes totals"
+  }
+}
+
+run "a_function_that_asks_no_model_can_read_no_secret" {
+  assert {
+    condition = alltrue([for name in ["tenant", "aggregate"] : length(setintersection(output.permissions[name], [
+      "secretsmanager:GetSecretValue", "bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream", "kinesis:PutRecords", "execute-api:ManageConnections",
+    ])) == 0])
+    error_message = "tenant: ${join(", ", output.permissions.tenant)}; aggregate: ${join(", ", output.permissions.aggregate)}"
+  }
+
+  assert {
+    condition     = [for name, permissions in output.permissions : name if contains(permissions, "execute-api:ManageConnections")] == ["websocket"]
+    error_message = "somebody but websocket posts to connections"
+  }
+}
+
+run "secrets_models_and_connections_are_named" {
+  assert {
+    condition = { for statement in jsondecode(aws_iam_role_policy.own["websocket"].policy).Statement : statement.Sid => statement.Resource if !startswith(statement.Sid, "Items") } == {
+      Publish = ["arn:aws:kinesis:eu-central-1:123456789012:stream/lmo-usage"]
+      Secrets = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:lmo/openai-??????"]
+      Models  = ["arn:aws:bedrock:eu-central-1::foundation-model/amazon.titan-embed-text-v2:0"]
+      Sockets = ["arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/ws/*/@connections/*"]
+    }
+    error_message = aws_iam_role_policy.own["websocket"].policy
+  }
+}
+
+run "without_secrets_and_models_nobody_may_read_or_call_any" {
+  variables {
+    secrets        = {}
+    bedrock_models = []
+    kms_key_arn    = null
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.own["query"].policy, "secretsmanager") && !strcontains(aws_iam_role_policy.own["query"].policy, "bedrock")
+    error_message = aws_iam_role_policy.own["query"].policy
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.lambda["query"].policy, "kms:")
+    error_message = aws_iam_role_policy.lambda["query"].policy
+  }
+}
+
+run "the_scheduler_runs_what_has_a_schedule_and_nothing_else" {
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.scheduler.policy).Statement[0].Resource == ["arn:aws:lambda:eu-central-1:123456789012:function:lmo-aggregate:live"]
+    error_message = aws_iam_role_policy.scheduler.policy
+  }
+}
+
+run "only_this_api_may_call_a_function" {
+  assert {
+    condition     = alltrue([for permission in concat(values(aws_lambda_permission.http), [aws_lambda_permission.socket]) : permission.qualifier == "live" && startswith(permission.source_arn, "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/")])
+    error_message = "a permission is for more than this deployment's API"
+  }
+}

@@ -1,0 +1,33 @@
+//! The AWS SDK as a function wants it. `aws_config::load` would read profiles and ask STS, SSO and instance metadata
+//! for what Lambda has put into the environment: time in each cold start, and half a megabyte in each binary.
+
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, ecs::EcsCredentialsProvider,
+    environment::EnvironmentVariableCredentialsProvider, meta::credentials::CredentialsProviderChain,
+};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+
+use crate::config::{self, BadVariable};
+
+/// The region and the credentials that Lambda gives: in variables, or, where an environment outlives them, behind an
+/// address. `AWS_ENDPOINT_URL` is whatever speaks AWS's protocols elsewhere.
+///
+/// # Errors
+/// `AWS_REGION` is missing.
+pub fn of_function() -> Result<SdkConfig, BadVariable> {
+    let credentials = CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
+        .or_else("Container", EcsCredentialsProvider::builder().build());
+    // One for all clients: they share its connections, and the system's certificates are read once.
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
+    let mut sdk = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(config::required("AWS_REGION")?))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http);
+    sdk.set_endpoint_url(config::variable("AWS_ENDPOINT_URL"));
+    Ok(sdk.build())
+}
