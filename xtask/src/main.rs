@@ -97,7 +97,8 @@ fn ministack(root: &Path) -> Result<(), String> {
 fn check(root: &Path) -> Result<(), String> {
     run(cargo(root, &["fmt", "--all", "--check"]))?;
     run(cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
-    run(cargo(root, &["deny", "check", "licenses", "bans", "sources"]))
+    run(cargo(root, &["deny", "check", "licenses", "bans", "sources"]))?;
+    cost::check(root)
 }
 
 fn bench(root: &Path, quick: bool) -> Result<(), String> {

@@ -16,7 +16,7 @@ const ITEM_OVERHEAD: Decimal = Decimal::whole(100);
 /// Months that the ledger keeps an entry.
 const MONTHS_KEPT: Decimal = Decimal::whole(13);
 /// A batch has at most so many records.
-const BATCH: Decimal = Decimal::whole(10_000);
+const BATCH: Decimal = Decimal::whole(5_000);
 /// Memory of the `aggregate` function.
 const COUNTING_MB: u64 = 512;
 /// An event of CloudWatch Logs has so many bytes beside its text (PutLogEvents).
@@ -52,6 +52,8 @@ pub struct Amounts {
     pub shards: Decimal,
     pub put_units: Decimal,
     pub stream_in_gb: Decimal,
+    /// At any moment, older than a day.
+    pub stream_kept_gb: Decimal,
     pub stream_out_gb: Decimal,
     pub log_gb: Decimal,
     pub traces: Decimal,
@@ -73,6 +75,7 @@ impl Amounts {
         let counting = counting(request, measured, deployment);
         let meter = meter_units(measured, deployment, at_once);
         let shards = shards(request, deployment);
+        let put = requests * request.records * rounded_up(average(request), 1024) * Decimal::whole(1024);
         Self {
             requests,
             billed_ms,
@@ -87,7 +90,8 @@ impl Amounts {
             kept_gb: in_gb(requests * (request.kept_bytes + ITEM_OVERHEAD) * MONTHS_KEPT),
             shards,
             put_units: requests * request.records * rounded_up(average(request), 25 * 1024),
-            stream_in_gb: in_gb(requests * request.records * rounded_up(average(request), 1024) * Decimal::whole(1024)),
+            stream_in_gb: in_gb(put),
+            stream_kept_gb: in_gb(put) * Decimal::whole(deployment.stream_hours - 24).over(HOURS),
             stream_out_gb: in_gb(requests * request.record_bytes),
             log_gb: in_gb(requests * log_bytes(request, deployment)),
             traces: traced(deployment, rate) * seconds,

@@ -19,7 +19,7 @@ const TARGET_UTILISATION: Decimal = Decimal::ratio(7, 10);
 /// Providers' keys, and what `infra/terraform` creates to watch with.
 pub const SECRETS: Decimal = Decimal::whole(2);
 const METRICS: Decimal = Decimal::whole(60);
-const ALARMS: Decimal = Decimal::whole(25);
+const ALARMS: Decimal = Decimal::whole(17);
 /// On-demand Advantage is paid for 25 MB/s in and out at least, here 25 MiB for 2,628,000 seconds.
 const ADVANTAGE_GB: Decimal = Decimal::ratio(25 * 2_628_000, 1024);
 const FIREWALL_RULES: Decimal = Decimal::whole(2);
@@ -180,11 +180,13 @@ fn capacity(units: Decimal) -> Decimal {
 
 fn stream(amounts: &Amounts, prices: &Region, deployment: &Deployment) -> Vec<Line> {
     let line = |what, usd| Line { service: Service::Kinesis, what, usd };
+    let kept = deployment.stream_hours > 24;
     match deployment.stream {
         Stream::OnDemand => vec![
             line("stream", HOURS * prices.kinesis.stream_hour),
             line("in", amounts.stream_in_gb * prices.kinesis.in_gb),
             line("out", amounts.stream_out_gb * prices.kinesis.out_gb),
+            line("kept", amounts.stream_kept_gb * prices.kinesis.kept_gb_month),
         ],
         Stream::Advantage => vec![
             line("in", amounts.stream_in_gb.max(ADVANTAGE_GB) * prices.kinesis.advantage_in_gb),
@@ -193,6 +195,7 @@ fn stream(amounts: &Amounts, prices: &Region, deployment: &Deployment) -> Vec<Li
         Stream::Shards => vec![
             line("shards", HOURS * amounts.shards * prices.kinesis.shard_hour),
             line("puts", millions(amounts.put_units) * prices.kinesis.put_unit_million),
+            line("kept", if kept { HOURS * amounts.shards * prices.kinesis.kept_shard_hour } else { Decimal::ZERO }),
         ],
     }
 }

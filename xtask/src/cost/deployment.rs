@@ -48,6 +48,9 @@ pub struct Deployment {
     /// How the stream is paid.
     #[arg(long, value_enum, default_value_t = Stream::OnDemand)]
     pub stream: Stream,
+    /// Hours that the stream keeps its records.
+    #[arg(long, default_value_t = 168, value_parser = clap::value_parser!(u64).range(24..=168))]
+    pub stream_hours: u64,
     /// Seconds that the event source mapping waits to fill a batch.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
     pub batch_window: u64,

@@ -34,10 +34,10 @@ pub struct CostArgs {
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     rate: Option<u64>,
     /// Where it runs.
-    #[arg(long, default_value = "us-east-1")]
+    #[arg(long, default_value = tables::REGION, requires = "rate")]
     region: String,
     /// Which requests: a name in docs/measured.toml.
-    #[arg(long, default_value = "query")]
+    #[arg(long, default_value = "query", requires = "rate")]
     request: String,
     #[command(flatten)]
     deployment: Deployment,
@@ -97,6 +97,18 @@ pub fn run(root: &Path, args: CostArgs) -> Result<(), String> {
             print!("{}", tables::bill(&bill, &deployment));
             Ok(())
         }
-        None => document::update(&root.join("docs/cost.md"), &tables::all(&inputs, &args.region)?, args.check),
+        None => write(root, &inputs, args.check),
     }
+}
+
+/// Whether docs/cost.md is what its inputs say.
+///
+/// # Errors
+/// It isn't, or can't be read.
+pub fn check(root: &Path) -> Result<(), String> {
+    write(root, &Inputs::read(root)?, true)
+}
+
+fn write(root: &Path, inputs: &Inputs, check: bool) -> Result<(), String> {
+    document::update(&root.join("docs/cost.md"), &tables::all(inputs)?, check)
 }

@@ -132,6 +132,8 @@ service!(
         advantage_out_gb: Decimal,
         shard_hour: Decimal,
         put_unit_million: Decimal,
+        kept_gb_month: Decimal,
+        kept_shard_hour: Decimal,
     }
 );
 service!(

@@ -23,7 +23,7 @@ impl Switch {
 }
 
 /// All switches, in the order of the table's rows.
-pub const SWITCHES: [Switch; 17] = [
+pub const SWITCHES: [Switch; 18] = [
     Switch { name: "functions of 256 MB, not 512", set: |d| d.memory_mb = 256 },
     Switch { name: "functions of 1,769 MB, one vCPU", set: |d| d.memory_mb = 1769 },
     Switch { name: "x86, not arm64", set: |d| d.architecture = Architecture::X86 },
@@ -33,6 +33,7 @@ pub const SWITCHES: [Switch; 17] = [
     Switch { name: "provisioned table at 70 %", set: |d| d.table = Table::Provisioned },
     Switch { name: "8 sub-meters", set: |d| d.meter_shards = 8 },
     Switch { name: "shards, not a stream on demand", set: |d| d.stream = Stream::Shards },
+    Switch { name: "shards that keep a day, not a week", set: |d| (d.stream, d.stream_hours) = (Stream::Shards, 24) },
     Switch { name: "Kinesis On-demand Advantage", set: |d| d.stream = Stream::Advantage },
     Switch { name: "batch window of 60 s, not 10", set: |d| d.batch_window = 60 },
     Switch { name: "batch window of 300 s", set: |d| d.batch_window = 300 },

@@ -13,13 +13,16 @@ use super::{
 
 const RATES: [u64; 3] = [1, 100, 10_000];
 const MODEL_SECONDS: [u64; 2] = [1, 5];
+/// Where the document's bills are from.
+pub const REGION: &str = "us-east-1";
 const OTHER_REGION: &str = "eu-central-1";
 
 /// Every part of the document, by its name.
 ///
 /// # Errors
 /// A region or request that the inputs don't have.
-pub fn all(inputs: &Inputs, region: &str) -> Result<BTreeMap<&'static str, String>, String> {
+pub fn all(inputs: &Inputs) -> Result<BTreeMap<&'static str, String>, String> {
+    let region = REGION;
     Ok(BTreeMap::from([
         ("answer", answer(inputs, region)?),
         ("other-region", answer(inputs, OTHER_REGION)?),
