@@ -93,7 +93,9 @@ impl Copy {
         let mut command = Command::new(program);
         command.current_dir(self.root.join("infra/terraform").join(folder)).env("AWS_REGION", "eu-central-1");
         if let Some(offline) = &self.offline {
-            command.env("TF_CLI_CONFIG_FILE", offline).envs([("AWS_ACCESS_KEY_ID", "-"), ("AWS_SECRET_ACCESS_KEY", "-")]);
+            command
+                .env("TF_CLI_CONFIG_FILE", offline)
+                .envs([("AWS_ACCESS_KEY_ID", "-"), ("AWS_SECRET_ACCESS_KEY", "-")]);
         }
         command
     }

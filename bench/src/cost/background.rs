@@ -48,11 +48,8 @@ pub(super) async fn measure(scene: &Scene) -> Outcome<(Aggregation, Sweep)> {
         entry_bytes: items::ledger(&scene.engines)?.average(),
         total_bytes: items::totals(&scene.engines)?.average(),
     };
-    let sweep = Sweep {
-        cpu_ms: swept.cpu.as_secs_f64() * 1e3,
-        table_calls: swept.table_calls,
-        read_units: swept.read_units,
-    };
+    let sweep =
+        Sweep { cpu_ms: swept.cpu.as_secs_f64() * 1e3, table_calls: swept.table_calls, read_units: swept.read_units };
     Ok((aggregation, sweep))
 }
 

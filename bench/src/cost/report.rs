@@ -32,7 +32,8 @@ mod tests {
 
     #[test]
     fn tables_are_sections_and_strings_are_quoted() {
-        let tables = json!({"run": {"machine": "2 \"cores\"", "requests": 5}, "requests": {"query": {"cpu_ms": "0.5"}}});
+        let tables =
+            json!({"run": {"machine": "2 \"cores\"", "requests": 5}, "requests": {"query": {"cpu_ms": "0.5"}}});
         let expected = "[run]\nmachine = \"2 \\\"cores\\\"\"\nrequests = 5\n\n[requests.query]\ncpu_ms = \"0.5\"\n";
         assert_eq!(toml(tables.as_object().unwrap()), expected);
     }

@@ -85,8 +85,7 @@ fn answer(inputs: &Inputs, region: &str) -> Result<String, String> {
 }
 
 fn services(inputs: &Inputs, region: &str, request: &str, model_seconds: u64) -> Result<String, String> {
-    let bills = RATES
-        .map(|rate| inputs.bill(region, request, &usual(inputs, request, rate, model_seconds)?));
+    let bills = RATES.map(|rate| inputs.bill(region, request, &usual(inputs, request, rate, model_seconds)?));
     let [one, hundred, many] = bills;
     let bills = [one?, hundred?, many?];
     let mut text = String::new();
@@ -179,10 +178,15 @@ fn limits(inputs: &Inputs, region: &str) -> Result<String, String> {
     let [writes, reads] = utilisation(inputs, region)?.map(|part| (part * Decimal::whole(100)).to_places(0));
     put(
         &mut text,
-        &format!("* A provisioned table: if on average over {writes} % of its write and {reads} % of its read capacity are used."),
+        &format!(
+            "* A provisioned table: if on average over {writes} % of its write and {reads} % of its read capacity are used."
+        ),
     );
     let shards = prices.kinesis.stream_hour.over(prices.kinesis.shard_hour).to_places(1);
-    put(&mut text, &format!("* A stream on demand: never for the money; its hour costs {shards} shards' before the first byte."));
+    put(
+        &mut text,
+        &format!("* A stream on demand: never for the money; its hour costs {shards} shards' before the first byte."),
+    );
     let stream = inputs.request("stream")?;
     let messages = prices.api_gateway.websocket_message_million.cost_in(stream.pieces, Decimal::whole(1_000_000));
     put(
@@ -195,8 +199,7 @@ fn limits(inputs: &Inputs, region: &str) -> Result<String, String> {
             prices.api_gateway.websocket_minute_million,
         ),
     );
-    let pair = HOURS
-        * (Decimal::whole(2) * prices.ec2.m7g_large_hour + prices.ec2.balancer_hour + prices.ec2.nat_hour);
+    let pair = HOURS * (Decimal::whole(2) * prices.ec2.m7g_large_hour + prices.ec2.balancer_hour + prices.ec2.nat_hour);
     put(
         &mut text,
         &format!(

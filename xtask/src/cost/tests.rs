@@ -200,7 +200,8 @@ fn what_has_no_price_is_refused() {
 #[test]
 fn the_largest_rate_overflows_nothing() {
     for compute in [Compute::OnDemand, Compute::Provisioned, Compute::Managed] {
-        let deployment = Deployment { compute, model_seconds: of("900"), memory_mb: 10_240, ..Deployment::at(1_000_000) };
+        let deployment =
+            Deployment { compute, model_seconds: of("900"), memory_mb: 10_240, ..Deployment::at(1_000_000) };
         assert!(bill(&deployment).month() > Decimal::ZERO);
     }
 }
