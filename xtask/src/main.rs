@@ -65,7 +65,7 @@ fn main() -> ExitCode {
         Task::Infra => infra::check(&root),
         Task::Package { arm64, functions } => package::package(&root, arm64, &functions),
         Task::Bench { quick } => bench(&root, quick),
-        Task::Cost(args) => cost::run(&root, *args),
+        Task::Cost(args) => cost::run(&root, &args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

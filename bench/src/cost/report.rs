@@ -13,10 +13,10 @@ pub fn toml(tables: &Map<String, Value>) -> String {
 fn section(text: &mut String, path: &str, table: &Map<String, Value>) {
     let (tables, values): (Vec<_>, Vec<_>) = table.iter().partition(|(_, value)| value.is_object());
     if !values.is_empty() {
-        *text += &format!("\n[{path}]\n");
+        text.extend(["\n[", path, "]\n"]);
     }
     for (name, value) in values {
-        *text += &format!("{name} = {value}\n");
+        text.extend([name, " = ", &value.to_string(), "\n"]);
     }
     for (name, value) in tables {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };

@@ -41,7 +41,7 @@ impl Tally {
     pub fn each(&self, before: &Self, count: u32) -> Self {
         let count = f64::from(count);
         Self {
-            cpu: (self.cpu - before.cpu).div_f64(count),
+            cpu: self.cpu.saturating_sub(before.cpu).div_f64(count),
             table_calls: (self.table_calls - before.table_calls) / count,
             write_units: (self.write_units - before.write_units) / count,
             read_units: (self.read_units - before.read_units) / count,
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn decimals_have_no_zeros_at_their_end() {
-        assert_eq!([3.0, 3.25, 0.1234567, -0.0, 120.0].map(decimal), ["3", "3.25", "0.1235", "0", "120"]);
+        assert_eq!([3.0, 3.25, 0.123_456, -0.0, 120.0].map(decimal), ["3", "3.25", "0.1235", "0", "120"]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ const MONTHS_KEPT: Decimal = Decimal::whole(13);
 const BATCH: Decimal = Decimal::whole(5_000);
 /// Memory of the `aggregate` function.
 const COUNTING_MB: u64 = 512;
-/// An event of CloudWatch Logs has so many bytes beside its text (PutLogEvents).
+/// An event of CloudWatch Logs has so many bytes beside its text (`PutLogEvents`).
 const LOG_EVENT: Decimal = Decimal::whole(26);
 /// Lambda's own two lines about an invocation, `platform.start` and `platform.report` with a trace, and the line of the
 /// HTTP API's access log: by their formats, not measured.

@@ -6,6 +6,7 @@ use super::decimal::Decimal;
 
 /// Traffic and set-up. The defaults are those of `infra/terraform`.
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 #[group(id = "deployment", requires = "rate")]
 pub struct Deployment {
     /// Requests per second, all month long.
@@ -66,7 +67,7 @@ pub struct Deployment {
     /// How many of a hundred requests are traced, beside the first of each second; with 0 none at all.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=100))]
     pub trace_percent: u64,
-    /// Whether clients come through CloudFront.
+    /// Whether clients come through `CloudFront`.
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     pub cloudfront: bool,
     /// Whether AWS WAF looks at each request.

@@ -32,7 +32,7 @@ fn fill(text: &str, parts: &BTreeMap<&str, String>) -> Result<String, String> {
         let (_, after) = body.split_once(END).ok_or_else(|| format!("the part `{name}` has no end"))?;
         let part = parts.get(name).ok_or_else(|| format!("nobody computes the part `{name}`"))?;
         missing.retain(|part| *part != name);
-        filled += &format!("{before}{BEGIN}{name}{CLOSE}\n{}\n{END}", part.trim_end());
+        filled.extend([before, BEGIN, name, CLOSE, "\n", part.trim_end(), "\n", END]);
         rest = after;
     }
     filled += rest;

@@ -87,11 +87,11 @@ fn possible(request: &Request, deployment: &Deployment) -> Result<(), String> {
 ///
 /// # Errors
 /// A file that can't be read, a region or a kind of request that isn't in it, or a document that is not up to date.
-pub fn run(root: &Path, args: CostArgs) -> Result<(), String> {
+pub fn run(root: &Path, args: &CostArgs) -> Result<(), String> {
     let inputs = Inputs::read(root)?;
     match args.rate {
         Some(rate) => {
-            let deployment = Deployment { rate, ..args.deployment };
+            let deployment = Deployment { rate, ..args.deployment.clone() };
             possible(inputs.request(&args.request)?, &deployment)?;
             let bill = inputs.bill(&args.region, &args.request, &deployment)?;
             print!("{}", tables::bill(&bill, &deployment));

@@ -148,7 +148,7 @@ service!(
     }
 );
 service!(
-    /// CloudFront, AWS WAF, and bytes that leave AWS without CloudFront.
+    /// `CloudFront`, AWS WAF, and bytes that leave AWS without `CloudFront`.
     Edge, "edge" {
         request_million: Decimal,
         out_gb: Steps,
@@ -159,7 +159,7 @@ service!(
     }
 );
 service!(
-    /// EventBridge Scheduler and Secrets Manager.
+    /// `EventBridge` Scheduler and Secrets Manager.
     Others, "others" {
         schedule_million: Decimal,
         secret_month: Decimal,
