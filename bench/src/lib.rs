@@ -3,6 +3,7 @@
 
 pub mod children;
 pub mod comparison;
+pub mod cost;
 pub mod functions;
 pub mod lambda;
 pub mod load;

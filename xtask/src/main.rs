@@ -14,6 +14,7 @@ use command::run;
 mod clients;
 mod command;
 mod contract;
+mod cost;
 mod infra;
 mod package;
 mod python;
@@ -53,6 +54,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Write the tables of docs/cost.md, or compute a bill of your own.
+    Cost(Box<cost::CostArgs>),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Task::Package { arm64, functions } => package::package(&root, arm64, &functions),
         Task::Contract => infra::contract(&root),
         Task::Bench { quick } => bench(&root, quick),
+        Task::Cost(args) => cost::run(&root, &args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -97,7 +101,8 @@ fn ministack(root: &Path) -> Result<(), String> {
 fn check(root: &Path) -> Result<(), String> {
     run(cargo(root, &["fmt", "--all", "--check"]))?;
     run(cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
-    run(cargo(root, &["deny", "check", "licenses", "bans", "sources"]))
+    run(cargo(root, &["deny", "check", "licenses", "bans", "sources"]))?;
+    cost::check(root)
 }
 
 fn bench(root: &Path, quick: bool) -> Result<(), String> {
