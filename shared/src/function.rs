@@ -11,6 +11,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{answer::Tasks, config, telemetry};
 
+mod streaming;
+
+pub use streaming::stream;
+
 /// What a function can fail with before it serves.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 

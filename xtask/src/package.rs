@@ -21,6 +21,8 @@ pub fn package(root: &Path, arm64: bool, only: &[String]) -> Result<(), String> 
     let tools = environment(root, "package", &root.join("xtask/package.txt"), &[])?;
     let mut build = Command::new("cargo");
     build.current_dir(root).env("PATH", with_tools(&tools)?);
+    // Nothing unwinds: panics abort, and the tables are a twelfth of a binary.
+    build.env("RUSTFLAGS", "-C force-unwind-tables=no");
     build.args(["lambda", "build", "--release", "--locked", "--output-format", "zip"]);
     build.arg(if arm64 { "--arm64" } else { "--x86-64" });
     for name in chosen {

@@ -19,5 +19,5 @@ async fn serve() -> Result<(), function::Error> {
     let clock = platform.clock().clone();
     let routes = lmo_stream::router(platform.authenticator(), answers, clock.clone());
     let service = http::serve(routes, clock, platform.config().origin_token.clone());
-    lambda_http::run_with_streaming_response_concurrent(service).await
+    function::stream(service).await
 }

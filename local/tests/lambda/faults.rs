@@ -15,14 +15,16 @@ async fn a_poll_that_fails_ends_the_process_for_lambda_to_start_another() {
 }
 
 #[tokio::test]
-async fn a_stream_whose_reader_is_gone_is_in_the_books_at_last() {
+async fn a_stream_whose_reader_is_gone_is_settled_and_the_next_is_answered() {
     let ground = Ground::new();
     let function = ground.function("stream");
     function.host().fail(Fault::ResponseCut(400));
     let answer = function.open(streamed(&ground, "[[chunk_delay=20ms]] [[tokens=1000]]")).answer().await;
     assert_eq!(answer.ended, None);
-    drop(function.ended().await.unwrap());
-    assert_eq!(ground.assert_books_agree_at_last().len(), 1);
+    let next = function.open(streamed(&ground, "[[tokens=5]]")).answer().await;
+    assert_eq!(next.status, 200);
+    function.stop().await.unwrap();
+    assert_eq!(ground.assert_books_agree().await.len(), 1);
 }
 
 #[tokio::test]
