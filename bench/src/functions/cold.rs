@@ -4,8 +4,10 @@ use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use super::{request, sweep};
-use crate::lambda::{Answer, Binaries, Engines, Function, Invoke};
+use crate::lambda::{Answer, Binaries, Engines, Function, Invoke, event};
 use crate::process::Memory;
 use crate::tls::TlsFront;
 
@@ -38,9 +40,10 @@ pub(super) async fn measure(
     tls: &TlsFront,
     times: usize,
 ) -> io::Result<Vec<Cold>> {
-    let functions: [(&str, Invoke); 4] = [
+    let functions: [(&str, Invoke); 5] = [
         ("query", request("apigw-query.json", engines).into()),
         ("stream", request("function-url-stream.json", engines).into()),
+        ("websocket", (&connect(engines)).into()),
         ("tenant", request("apigw-tenant-usage.json", engines).into()),
         ("aggregate", sweep()),
     ];
@@ -51,6 +54,8 @@ pub(super) async fn measure(
         for ((function, invoke), cold) in functions.iter().zip(&mut cold) {
             let launch = engines.launch(binaries.path(function)?, function);
             let launch = launch.env("AWS_ENDPOINT_URL", tls.url()).env("SSL_CERT_FILE", tls.bundle());
+            // Nothing is posted there before an answer.
+            let launch = launch.env("LMO_WEBSOCKET_ENDPOINT", "https://127.0.0.1:9/live");
             cold.starts.push(start(launch.start()?, function, invoke.clone()).await?);
         }
     }
@@ -63,6 +68,14 @@ async fn start(mut function: Function, name: &str, invoke: Invoke) -> io::Result
     let answered = first_byte(&answer).filter(|_| succeeded(&answer)).ok_or_else(failed)?;
     let ready = function.host().first_poll().await?.duration_since(function.started());
     Ok(Start { ready, answered: answered.duration_since(function.started()), memory: function.memory()? })
+}
+
+/// A WebSocket that the demo tenant opens.
+fn connect(engines: &Engines) -> Value {
+    let mut connect = event("apigw-websocket-connect.json");
+    connect["headers"] = json!({"Authorization": format!("Bearer {}", engines.key())});
+    connect["multiValueHeaders"] = json!({});
+    connect
 }
 
 fn succeeded(answer: &Answer) -> bool {

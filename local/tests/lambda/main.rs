@@ -7,6 +7,8 @@ mod batches;
 mod events;
 mod faults;
 mod journey;
+mod metrics;
+mod sockets;
 mod start;
 mod stop;
 mod streams;

@@ -7,7 +7,7 @@ use crate::support::{Ground, Value, query};
 const FUNCTIONS: [&str; 4] = ["query", "stream", "tenant", "aggregate"];
 
 /// Fails unless the function ends at once, with one line that has both words, told to Lambda as well.
-async fn assert_fails(launch: &Launch, variable: &str, problem: &str) {
+pub async fn assert_fails(launch: &Launch, variable: &str, problem: &str) {
     let function = launch.start().unwrap();
     let error = function.host().init_error().await.unwrap();
     assert_eq!(error.kind, "Runtime.InitError");

@@ -81,7 +81,8 @@ fn post(id: &str, response: http::Response<axum::body::Body>) -> Result<http::Re
     let (parts, body) = response.into_parts();
     let mut headers = parts.headers;
     headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/octet-stream"));
-    let cookies = headers.get_all(SET_COOKIE).iter().map(|cookie| String::from_utf8_lossy(cookie.as_bytes()).into_owned());
+    let cookies =
+        headers.get_all(SET_COOKIE).iter().map(|cookie| String::from_utf8_lossy(cookie.as_bytes()).into_owned());
     let cookies = cookies.collect();
     headers.remove(SET_COOKIE);
     let mut head = serde_json::to_vec(&MetadataPrelude { status_code: parts.status, headers, cookies })?;
