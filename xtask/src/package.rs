@@ -1,12 +1,18 @@
 //! The functions as AWS Lambda wants them: one zip each, with a `bootstrap` built for Amazon Linux.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::{self, Write},
     path::{Path, PathBuf},
     process::Command,
 };
 
+use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
+
 use crate::{command::run, python::environment};
+
+/// Zopfli, five times over: a twentieth smaller than zlib's best, in seconds.
+const LEVEL: i64 = 14;
 
 /// Builds the zips of these functions, of all if none is named, and prints their sizes.
 ///
@@ -23,7 +29,7 @@ pub fn package(root: &Path, arm64: bool, only: &[String]) -> Result<(), String> 
     build.current_dir(root).env("PATH", with_tools(&tools)?);
     // Nothing unwinds: panics abort, and the tables are a twelfth of a binary.
     build.env("RUSTFLAGS", "-C force-unwind-tables=no");
-    build.args(["lambda", "build", "--release", "--locked", "--output-format", "zip"]);
+    build.args(["lambda", "build", "--release", "--locked", "--output-format", "binary"]);
     build.arg(if arm64 { "--arm64" } else { "--x86-64" });
     for name in chosen {
         build.args(["--package", &format!("lmo-{name}")]);
@@ -31,10 +37,35 @@ pub fn package(root: &Path, arm64: bool, only: &[String]) -> Result<(), String> 
     run(&mut build)?;
     for name in chosen {
         let zip = zip(root, name);
-        let size = fs::metadata(&zip).map_err(|error| format!("{}: {error}", zip.display()))?.len();
+        let size = compress(&zip).map_err(|error| format!("{}: {error}", zip.display()))?;
         println!("{:>6.2} MB  {}", megabytes(size), zip.strip_prefix(root).unwrap_or(&zip).display());
     }
-    Ok(())
+    write_document(root)
+}
+
+/// Puts the whole API's description beside the packages, because each function has only its own. The tests hold the
+/// snapshot against the code.
+fn write_document(root: &Path) -> Result<(), String> {
+    let snapshot = root.join("local/tests/it/snapshots/it__openapi__openapi.snap");
+    let text = fs::read_to_string(&snapshot).map_err(|error| format!("{}: {error}", snapshot.display()))?;
+    let document = text.splitn(3, "---\n").nth(2).ok_or_else(|| format!("{}: no document", snapshot.display()))?;
+    let path = crate::target(root).join("lambda/openapi.json");
+    fs::write(&path, document).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Makes the zip of the `bootstrap` beside it; returns its bytes. It has no times, so that the same program is the same
+/// package, and Terraform leaves what did not change.
+fn compress(zip: &Path) -> io::Result<u64> {
+    let program = fs::read(zip.with_file_name("bootstrap"))?;
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(LEVEL))
+        .last_modified_time(DateTime::default())
+        .unix_permissions(0o755);
+    let mut archive = ZipWriter::new(File::create(zip)?);
+    archive.start_file("bootstrap", options)?;
+    archive.write_all(&program)?;
+    archive.finish()?.metadata().map(|file| file.len())
 }
 
 /// The functions, by the names of their folders.

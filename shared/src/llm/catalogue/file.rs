@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use reqwest::Url;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -180,10 +181,14 @@ impl Source<'_> {
 
     fn base_url(&self, name: &str, url: Option<&Spanned<String>>) -> Result<String, Broken> {
         let url = url.ok_or_else(|| self.missing(name, "base_url"))?;
-        if url.get_ref().starts_with("http://") || url.get_ref().starts_with("https://") {
-            return Ok(url.get_ref().trim_end_matches('/').to_owned());
-        }
-        let problem = "must begin with http:// or https://".to_owned();
+        let text = url.get_ref();
+        let problem = match Url::parse(text) {
+            _ if !text.starts_with("http://") && !text.starts_with("https://") => {
+                "must begin with http:// or https://".to_owned()
+            }
+            Ok(_) => return Ok(text.trim_end_matches('/').to_owned()),
+            Err(error) => format!("is no address: {error}"),
+        };
         Err(self.broken(url, format!("providers.{name}.base_url"), problem))
     }
 

@@ -41,6 +41,10 @@ fn what_is_wrong_is_named_with_line_and_key() {
     assert!(broken("input = 0.15", "input = -1").starts_with("line 8, key `models.a/small.price.input`"));
     assert!(broken("= \"a/small\"", "= \"a/large\"").starts_with("line 11, key `aliases.default`"));
     assert!(broken("kind = \"openai\"", "kind = \"smoke\"").starts_with("line 2, key `providers.a.kind`"));
+    for address in ["http://", "https://bücher.example", "http://a b"] {
+        let problem = broken("http://127.0.0.1:1/v1", address);
+        assert!(problem.contains("`providers.a.base_url`: is no address"), "{problem}");
+    }
     assert!(broken("[aliases]", "[aliases").starts_with("line 10"));
     assert!(broken("context_window", "contxt_window").contains("contxt_window"));
 }
