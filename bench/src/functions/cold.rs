@@ -82,8 +82,8 @@ fn succeeded(answer: &Answer) -> bool {
     answer.error.is_none() && answer.http().is_none_or(|http| http.status == 200)
 }
 
-/// When there was something for the caller: prelude and delimiter are not for it.
+/// When there was something for the caller: the prelude, which has a piece of its own, is not for it.
 fn first_byte(answer: &Answer) -> Option<Instant> {
-    let chunks = answer.chunks.iter().skip(if answer.streamed { 2 } else { 0 });
+    let chunks = answer.chunks.iter().skip(usize::from(answer.streamed));
     chunks.map(|chunk| chunk.at).next()
 }

@@ -10,6 +10,7 @@ use futures_util::{StreamExt, stream};
 use http::{
     HeaderMap, HeaderValue,
     header::{CONTENT_TYPE, SET_COOKIE},
+    request::Builder,
 };
 use http_body::Frame;
 use http_body_util::{BodyStream, StreamBody};
@@ -27,6 +28,8 @@ use super::Error;
 const DELIMITER: [u8; 8] = [0; 8];
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
+/// What tells invocations of one request id apart; Lambda wants it back.
+const INVOCATION: &str = "lambda-runtime-invocation-id";
 
 /// Answers the events of a function URL with a service, each piece of a response as it comes. With
 /// `AWS_LAMBDA_MAX_CONCURRENCY`, as many events at once.
@@ -47,7 +50,7 @@ pub async fn stream(service: Router) -> Result<(), Error> {
 }
 
 async fn answer(service: Router, lambda: &PooledClient, invocation: LambdaInvocation) -> Result<(), Error> {
-    let id = &invocation.context.request_id;
+    let to = |what| post(&invocation, what);
     let posted = match serde_json::from_slice::<LambdaRequest>(&invocation.body) {
         Ok(event) => {
             let mut request = http::Request::from(event);
@@ -55,14 +58,11 @@ async fn answer(service: Router, lambda: &PooledClient, invocation: LambdaInvoca
                 request.headers_mut().insert("x-amzn-trace-id", trace);
             }
             let Ok(response) = service.oneshot(request).await;
-            lambda.call(post(id, response)?).await
+            lambda.call(streamed(to("response"), response)?).await
         }
         Err(error) => {
             let error = Diagnostic { error_type: "Runtime.UnknownEvent".to_owned(), error_message: error.to_string() };
-            let request = build_request()
-                .method("POST")
-                .uri(format!("/2018-06-01/runtime/invocation/{id}/error"))
-                .header(ERROR_TYPE, &error.error_type);
+            let request = to("error").header(ERROR_TYPE, &error.error_type);
             lambda.call(request.body(Body::from(serde_json::to_vec(&error)?))?).await
         }
     };
@@ -75,9 +75,19 @@ async fn answer(service: Router, lambda: &PooledClient, invocation: LambdaInvoca
     Ok(())
 }
 
+/// What is told of an invocation.
+fn post(invocation: &LambdaInvocation, what: &str) -> Builder {
+    let id = &invocation.context.request_id;
+    let request = build_request().method("POST").uri(format!("/2018-06-01/runtime/invocation/{id}/{what}"));
+    match invocation.parts.headers.get(INVOCATION) {
+        Some(invocation) => request.header(INVOCATION, invocation),
+        None => request,
+    }
+}
+
 /// A response as Lambda wants it streamed: its head as JSON, the delimiter, then its body. An error in the body is told
 /// in trailers.
-fn post(id: &str, response: http::Response<axum::body::Body>) -> Result<http::Request<Body>, Error> {
+fn streamed(request: Builder, response: http::Response<axum::body::Body>) -> Result<http::Request<Body>, Error> {
     let (parts, body) = response.into_parts();
     let mut headers = parts.headers;
     headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/octet-stream"));
@@ -89,9 +99,7 @@ fn post(id: &str, response: http::Response<axum::body::Body>) -> Result<http::Re
     head.extend(DELIMITER);
     let head = stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from(head)))]);
     let pieces = BodyStream::new(body).map(|piece| Ok(piece.unwrap_or_else(|error| Frame::trailers(trailers(&error)))));
-    let request = build_request()
-        .method("POST")
-        .uri(format!("/2018-06-01/runtime/invocation/{id}/response"))
+    let request = request
         .header(CONTENT_TYPE, "application/vnd.awslambda.http-integration-response")
         .header("lambda-runtime-function-response-mode", "streaming")
         .header("trailer", ERROR_TYPE)
