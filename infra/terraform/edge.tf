@@ -4,19 +4,28 @@
 # client would have to send the SHA-256 of its body in x-amz-content-sha256, and the clients of OpenAI and Anthropic don't.
 # So CloudFront shows a token that the functions want to see, which covers API Gateway as well.
 
-resource "terraform_data" "origin_token" {
+resource "terraform_data" "origin_token_version" {
+  input = var.origin_token_version
+}
+
+# Kept where no plan shows it.
+resource "aws_ssm_parameter" "origin_token" {
+  #checkov:skip=CKV_AWS_337:With var.kms_key_arn; without it AWS's own key encrypts it.
   count = var.origin_token == null ? 1 : 0
 
-  input            = uuid() # 122 random bits, drawn once
-  triggers_replace = var.origin_token_version
+  name   = "/${var.name}/origin-token"
+  type   = "SecureString"
+  key_id = var.kms_key_arn
+  value  = uuid() # 122 random bits, drawn once
 
   lifecycle {
-    ignore_changes = [input]
+    ignore_changes       = [value]
+    replace_triggered_by = [terraform_data.origin_token_version]
   }
 }
 
 locals {
-  origin_token = sensitive(var.origin_token != null ? var.origin_token : one(terraform_data.origin_token[*].output))
+  origin_token = sensitive(var.origin_token != null ? var.origin_token : one(aws_ssm_parameter.origin_token[*].value))
 
   address = try(var.domain.name, aws_cloudfront_distribution.this.domain_name)
 
@@ -320,7 +329,7 @@ resource "aws_wafv2_web_acl_logging_configuration" "edge" {
   }
 
   dynamic "redacted_fields" {
-    for_each = ["authorization", "x-api-key", "cookie"]
+    for_each = ["authorization", "x-api-key", "cookie", "sec-websocket-protocol"]
     content {
       single_header {
         name = redacted_fields.value

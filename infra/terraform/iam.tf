@@ -56,9 +56,13 @@ locals {
   own = {
     for name, row in local.functions : name => merge(
       { for partition, actions in row.items : "Items${title(partition)}" => {
-        actions    = [for action in actions : "dynamodb:${action}"]
-        resources  = [local.arns.table]
-        conditions = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = [local.partitions[partition]] } }
+        actions   = [for action in actions : "dynamodb:${action}"]
+        resources = [local.arns.table]
+        # The second because "for all" is true of none.
+        conditions = {
+          "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = [local.partitions[partition]] }
+          Null                      = { "dynamodb:LeadingKeys" = ["false"] }
+        }
       } },
       { for call in row.calls : title(call) => merge(local.calls[call], { conditions = {} }) if length(local.calls[call].resources) > 0 },
     )

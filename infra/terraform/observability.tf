@@ -28,6 +28,13 @@ locals {
     { for name, row in local.functions : "${name}-5xx" => {
       says = "${local.named[name]} answers with server errors", metric = "AWS/Lambda Url5xxCount", of = { FunctionName = local.named[name] }, above = var.alarms.server_errors
     } if row.streams },
+    { for name, row in local.functions : "${name}-p99" => {
+      says      = "${local.named[name]} is slow", metric = "AWS/Lambda UrlRequestLatency", of = { FunctionName = local.named[name] }
+      statistic = "p99", above = var.alarms.stream_p99_ms
+    } if row.streams },
+    { for name, row in local.functions : "${name}-dropped" => {
+      says = "Messages of WebSockets were dropped", metric = "AWS/Lambda AsyncEventsDropped", of = { FunctionName = local.named[name] }, above = 0
+    } if row.sockets },
     { for name, row in local.functions : "${name}-age" => {
       says      = "Usage events wait too long to be counted", metric = "AWS/Lambda IteratorAge", of = { FunctionName = local.named[name] }
       statistic = "Maximum", above = var.alarms.iterator_age_seconds * 1000

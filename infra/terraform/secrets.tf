@@ -18,6 +18,7 @@ resource "aws_secretsmanager_secret_rotation" "provider" {
 
   secret_id           = aws_secretsmanager_secret.provider[each.key].id
   rotation_lambda_arn = each.value.function_arn
+  rotate_immediately  = false # it is empty until somebody fills it
 
   rotation_rules {
     automatically_after_days = each.value.days

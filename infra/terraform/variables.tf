@@ -377,9 +377,10 @@ variable "alarm_topic_arn" {
 }
 
 variable "alarms" {
-  description = "When alarms ring: p99 of the HTTP API in ms, the age of the oldest usage event in seconds, and server errors in five minutes."
+  description = "When alarms ring: p99 of the HTTP API and of streams, to their last byte, in ms, the age of the oldest usage event in seconds, and server errors in five minutes."
   type = object({
     latency_p99_ms       = optional(number, 25000)
+    stream_p99_ms        = optional(number, 120000)
     iterator_age_seconds = optional(number, 300)
     server_errors        = optional(number, 5)
   })

@@ -143,3 +143,13 @@ fn anything_else_says_how_it_is_used() {
         assert!(!done && problem.contains("infra/rollout save NAME"), "{arguments:?}: {problem}");
     }
 }
+
+#[test]
+fn what_is_no_number_is_neither_shared_nor_watched() {
+    let account = Account::new("number", "*) echo None;;");
+    for arguments in [["staged", "0}, \"domain\": \"x\""].as_slice(), &["watch", "lmo", "x[$(touch injected)]"]] {
+        let (done, out, error) = printed(&account.rollout(arguments, "query 7\n"));
+        assert!(!done && out.is_empty() && error.contains("no number"), "{arguments:?}: {out}{error}");
+    }
+    assert_eq!(account.calls(), "");
+}

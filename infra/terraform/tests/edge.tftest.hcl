@@ -82,7 +82,7 @@ run "the_firewall_counts_by_address_and_is_where_cloudfront_looks_for_it" {
   }
 
   assert {
-    condition     = length(aws_wafv2_web_acl_logging_configuration.edge[0].redacted_fields) == 4
+    condition     = length(aws_wafv2_web_acl_logging_configuration.edge[0].redacted_fields) == 5
     error_message = "keys or questions are in the firewall's logs"
   }
 }
