@@ -41,8 +41,9 @@ def test_a_batch_of_the_stream_is_counted_by_the_packaged_function(cloud):
         BatchSize=100,
         FunctionResponseTypes=["ReportBatchItemFailures"],
     )
+    # Where ministack ends a function late, it hands it the same event again: another request. All that the meter admitted
+    # must be counted, and nothing else.
     end = time.monotonic() + 120
-    while counted(cloud, key) != 2:
+    while counted(cloud, key) < 2 or not cloud.lmo("books", check=False)["agree"]:
         assert time.monotonic() < end, "the batch was not counted"
         time.sleep(0.5)
-    assert cloud.lmo("books")["agree"]
