@@ -48,7 +48,7 @@ enum Task {
     },
     /// Compare the functions with the infrastructure: variables, routes, and actions of AWS.
     Contract,
-    /// Measure a release build next to the provider's stand-in and print the tables of BENCHMARKS.md.
+    /// Measure an optimised build next to the provider's stand-in and print the tables of BENCHMARKS.md.
     Bench {
         /// Fewer and shorter rounds.
         #[arg(long)]
@@ -107,15 +107,16 @@ fn check(root: &Path) -> Result<(), String> {
 
 fn bench(root: &Path, quick: bool) -> Result<(), String> {
     // One selection for both, or Cargo builds the dependencies twice.
-    run(cargo(root, &["build", "--release", "--workspace", "--bins", "--benches"]))?;
-    let built = target(root).join("release");
+    run(cargo(root, &["build", "--profile", "laptop", "--workspace", "--bins", "--benches"]))?;
+    let built = target(root).join("laptop");
     let mut load = Command::new(built.join("lmo-bench"));
     load.current_dir(root).arg("--lmo").arg(built.join("lmo"));
     if quick {
         load.arg("--quick");
     }
     run(&mut load)?;
-    let mut benches = vec!["bench", "--workspace", "--bench", "translate", "--bench", "aggregate"];
+    let mut benches =
+        vec!["bench", "--profile", "laptop", "--workspace", "--bench", "translate", "--bench", "aggregate"];
     if quick {
         benches.extend(["--", "--quick"]);
     }
