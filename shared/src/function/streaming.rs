@@ -52,7 +52,10 @@ pub async fn stream(service: Router) -> Result<(), Error> {
 async fn answer(service: Router, lambda: &PooledClient, invocation: LambdaInvocation) -> Result<(), Error> {
     let to = |what| post(&invocation, what);
     let posted = match serde_json::from_slice::<LambdaRequest>(&invocation.body) {
-        Ok(event) => {
+        Ok(mut event) => {
+            if let LambdaRequest::ApiGatewayV2(event) = &mut event {
+                event.raw_query_string = event.raw_query_string.as_deref().map(escaped);
+            }
             let mut request = http::Request::from(event);
             if let Some(trace) = invocation.context.xray_trace_id.as_deref().and_then(|id| id.parse().ok()) {
                 request.headers_mut().insert("x-amzn-trace-id", trace);
@@ -73,6 +76,18 @@ async fn answer(service: Router, lambda: &PooledClient, invocation: LambdaInvoca
         Err(error) => tracing::warn!(%error, "a response was not posted"),
     }
     Ok(())
+}
+
+/// A query without what no address may have: the conversion panics at it.
+fn escaped(query: &str) -> String {
+    let mut text = String::with_capacity(query.len());
+    for byte in query.bytes() {
+        match byte {
+            b'!' | b'$'..=b';' | b'=' | b'?'..=b'~' => text.push(char::from(byte)),
+            _ => text.extend(["%", &format!("{byte:02X}")]),
+        }
+    }
+    text
 }
 
 /// What is told of an invocation.
