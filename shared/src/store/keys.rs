@@ -17,6 +17,9 @@
 //! | | `TURN#<req>#<nnnnnnnn>#<pp>` | a part of a turn, by the request that began the conversation, number and part |
 //! | `CONN#<connection>` | `CONNECTION` | an open WebSocket connection: who opened it |
 //! | | `MESSAGE#<message>` | a message that came over it |
+//! | `EMAIL#<hash>` | `FAILURES`, `FROM#<hash>` | failed attempts on an account, from anywhere and from a known address |
+//! | | `MAILS` | mails that were sent to the address |
+//! | `ADDRESS#<hash>` | `FAILURES`, `MAILS` | failed attempts, and mails that were asked for, from an internet address |
 //! | `CATALOGUE` | `V#<effective>` | a version of the model catalogue, by the time it takes effect |
 //! | `ACTIVE#<month>` | `<tnt>` | a tenant that has a meter in the month |
 
@@ -70,6 +73,14 @@ pub(super) fn active(month: Period) -> String {
 
 pub(super) fn connection(id: &str) -> String {
     format!("CONN#{id}")
+}
+
+pub(super) fn email(hash: &str) -> String {
+    format!("EMAIL#{hash}")
+}
+
+pub(super) fn address(hash: &str) -> String {
+    format!("ADDRESS#{hash}")
 }
 
 /// The tenant itself.
@@ -220,6 +231,17 @@ pub const CONNECTION: &str = "CONNECTION";
 #[must_use]
 pub fn message(id: &str) -> String {
     format!("MESSAGE#{id}")
+}
+
+/// How many attempts failed.
+pub const FAILURES: &str = "FAILURES";
+/// How many mails were sent.
+pub const MAILS: &str = "MAILS";
+
+/// How many attempts failed from an internet address from which an account was used before, by its hash.
+#[must_use]
+pub fn known_address(hash: &str) -> String {
+    format!("FROM#{hash}")
 }
 
 /// A version of the catalogue. Padded, so that text order is time order.

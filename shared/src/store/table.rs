@@ -19,6 +19,7 @@ use crate::{
     clock::Period,
     error::{Error, Result},
     id::{SessionId, TenantId},
+    mail::EmailAddress,
 };
 
 /// An item as the SDK has it.
@@ -60,6 +61,18 @@ impl Table {
     #[must_use]
     pub fn connection(&self, id: &str) -> Partition {
         self.partition(keys::connection(id))
+    }
+
+    /// One e-mail address.
+    #[must_use]
+    pub fn email(&self, address: &EmailAddress) -> Partition {
+        self.partition(keys::email(&address.hash()))
+    }
+
+    /// One internet address, by a hash of it.
+    #[must_use]
+    pub fn address(&self, hash: &str) -> Partition {
+        self.partition(keys::address(hash))
     }
 
     /// The SDK's client, for transactions over several partitions of one tenant and for creating the table.
