@@ -12,6 +12,7 @@ struct State {
 }
 
 /// The function's routes.
+#[must_use]
 pub fn router(platform: &Platform, authenticator: Authenticator) -> OpenApiRouter {
     OpenApiRouter::new().with_state(State { authenticator, clock: platform.clock().clone() })
 }
