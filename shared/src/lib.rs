@@ -18,6 +18,7 @@ pub mod http;
 pub mod id;
 pub mod llm;
 pub mod money;
+pub mod outbound;
 pub mod platform;
 pub mod quota;
 pub mod session;
