@@ -18,30 +18,27 @@ pub(super) fn allows(reach: Reach, address: IpAddr) -> bool {
 
 /// All but IANA's IPv4 Special-Purpose Address Registry (RFC 6890), multicast (RFC 5771) and what is reserved.
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    !matches!(
-        address.octets(),
-        // This network, private, loopback.
-        [0 | 10 | 127, ..]
-            // Carriers' NAT, which some clouds have their metadata in.
-            | [100, 64..=127, ..]
-            // Link-local, which is where instance metadata is (169.254.169.254).
-            | [169, 254, ..]
-            | [172, 16..=31, ..]
-            // Protocol assignments, documentation, relays of 6to4, private.
-            | [192, 0, 0 | 2, _]
-            | [192, 88, 99, _]
-            | [192, 168, ..]
-            // Benchmarks, documentation.
-            | [198, 18..=19, ..]
-            | [198, 51, 100, _]
-            | [203, 0, 113, _]
-            // Multicast, reserved, broadcast.
-            | [224..=255, ..]
-    )
+    let [a, b, c, _] = address.octets();
+    match a {
+        // This network, private, loopback; multicast, reserved, broadcast.
+        0 | 10 | 127 | 224..=255 => false,
+        // Carriers' NAT, which some clouds have their metadata in.
+        100 => !(64..=127).contains(&b),
+        // Link-local, which is where instance metadata is (169.254.169.254).
+        169 => b != 254,
+        // Private.
+        172 => !(16..=31).contains(&b),
+        // Protocol assignments, documentation, relays of 6to4, private.
+        192 => !matches!((b, c), (0, 0 | 2) | (88, 99) | (168, _)),
+        // Benchmarks, documentation.
+        198 => !matches!((b, c), (18 | 19, _) | (51, 100)),
+        203 => (b, c) != (0, 113),
+        _ => true,
+    }
 }
 
-/// Global unicast (2000::/3, RFC 4291) but for what of it is special, so no loopback, no unique local address (instance
-/// metadata is at fd00:ec2::254), no link-local one, no multicast, and none that has an IPv4 address in it: mapped
+/// Global unicast (`2000::/3`, RFC 4291) but for what of it is special, so no loopback, no unique local address (instance
+/// metadata is at `fd00:ec2::254`), no link-local one, no multicast, and none that has an IPv4 address in it: mapped
 /// (`::ffff:0:0/96`), NAT64 (`64:ff9b::/96`, `64:ff9b:1::/48`), 6to4 (`2002::/16`), Teredo (`2001::/32`).
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
