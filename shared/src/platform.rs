@@ -7,6 +7,7 @@ use aws_config::SdkConfig;
 
 use crate::{
     answer::{Answers, Parts, Tasks},
+    audit::Audit,
     auth::{Authenticator, Connections, Throttle, password::Passwords},
     aws::{self, CachedCredentials, Signer},
     cache::{AnswerCache, Flights, Neighbours},
@@ -16,6 +17,7 @@ use crate::{
     function,
     llm::{Upstreams, catalogue::Catalogues},
     mail::{EmailAddress, Mailer, Ses},
+    outbound::Outbound,
     quota::Meters,
     session::Sessions,
     store::Table,
@@ -137,6 +139,12 @@ impl Platform {
         Tenants::new(self.table.clone())
     }
 
+    /// Audit logs.
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        Audit::new(self.table.clone())
+    }
+
     /// Who is calling.
     #[must_use]
     pub fn authenticator(&self) -> Authenticator {
@@ -154,6 +162,12 @@ impl Platform {
     pub fn signer(&self, service: &'static str) -> Option<Signer> {
         let credentials = CachedCredentials::new(self.sdk.credentials_provider()?, self.clock.clone());
         Some(Signer { service, credentials, region: self.sdk.region()?.to_string(), clock: self.clock.clone() })
+    }
+
+    /// The client to addresses that tenants choose.
+    #[must_use]
+    pub fn outbound(&self) -> Outbound {
+        Outbound::new(self.config.reach)
     }
 
     /// The model catalogue.
