@@ -33,6 +33,8 @@ pub async fn create_tenant(
         secret_hash: new.secret_hash,
         scopes: KeyScope::all(),
         limits: Limits::default(),
+        allowed_models: None,
+        allowed_tools: None,
         created_at: now,
         expires_at: None,
         revoked_at: None,

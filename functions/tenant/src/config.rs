@@ -7,7 +7,7 @@ use lmo_shared::{
     auth::{Authenticator, Caller},
     error::Error,
     http::{Body, Errors, Handled},
-    llm::catalogue::Catalogues,
+    llm::catalogue::{Catalogues, Regions},
     tenant::{KeyScope, TenantConfig, Tenants},
 };
 
@@ -59,6 +59,13 @@ async fn check_models(config: &TenantConfig, catalogues: &Catalogues) -> Result<
     for (param, name) in default.chain(allowed).chain(fallbacks).chain(embedder) {
         if catalogue.model(name).is_err() {
             return Err(Error::invalid(param, format!("model `{name}` does not exist")));
+        }
+    }
+    for (index, region) in config.regions.iter().flatten().enumerate() {
+        let alone = Regions(Some(std::slice::from_ref(region)));
+        if !catalogue.providers.values().any(|provider| provider.is_in(alone)) {
+            let param = format!("regions[{index}]");
+            return Err(Error::invalid(param, format!("no provider of the catalogue is in region `{region}`")));
         }
     }
     Ok(())

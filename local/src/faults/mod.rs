@@ -122,6 +122,8 @@ async fn tenant(platform: &Platform, limits: Limits, meter_shards: u8) -> Result
         secret_hash: new.secret_hash,
         scopes: KeyScope::all(),
         limits: Limits::default(),
+        allowed_models: None,
+        allowed_tools: None,
         created_at,
         expires_at: None,
         revoked_at: None,

@@ -12,7 +12,7 @@ use lmo_shared::{
     llm::{Message, Role},
     quota::Limits,
     session::{Asked, Opening, Said},
-    tenant::{ApiKey, KeyScope, Tenant},
+    tenant::{ApiKey, KeyScope, Retention, Tenant},
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -44,6 +44,8 @@ impl Scene {
             secret_hash: new.secret_hash,
             scopes: BTreeSet::from([scope]),
             limits: Limits::default(),
+            allowed_models: None,
+            allowed_tools: None,
             created_at: now,
             expires_at: None,
             revoked_at: None,
@@ -64,7 +66,7 @@ impl Scene {
         for turn in 0..turns {
             let now = self.ground.platform.clock().now();
             let (until, ttl) = (now.after(Duration::from_mins(1)), Duration::from_hours(1));
-            let opening = Opening { request: RequestId::new(now), until, ttl };
+            let opening = Opening { request: RequestId::new(now), until, ttl, retention: Retention::default() };
             let id = SessionId::parse("user:7").unwrap();
             let begun = self.ground.platform.sessions().begin(self.tenant, &id, opening).await.unwrap();
             let asked = Asked::new(&[Message::text(Role::User, format!("question {turn}"))]).unwrap();

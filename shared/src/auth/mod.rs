@@ -5,14 +5,17 @@ use std::sync::Arc;
 use crate::{
     error::{Error, Result},
     guard::Guard,
+    llm::catalogue::Regions,
     quota::Account,
     tenant::{ApiKey, KeyScope, Tenant, TenantConfig},
 };
 
+mod access;
 mod api_key;
 mod authenticator;
 mod connections;
 
+pub use access::Access;
 pub use api_key::{NewKey, PresentedKey};
 pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
@@ -55,6 +58,18 @@ impl Caller {
         &self.0.key
     }
 
+    /// What it may ask.
+    #[must_use]
+    pub fn access(&self) -> Access<'_> {
+        let Known { config, key, .. } = &*self.0;
+        Access {
+            tenant_models: config.allowed_models.as_deref(),
+            key_models: key.allowed_models.as_deref(),
+            tools: key.allowed_tools.as_deref(),
+            regions: Regions(config.regions.as_deref()),
+        }
+    }
+
     /// Fails unless pages of `origin` may call.
     ///
     /// # Errors
@@ -80,6 +95,14 @@ impl Caller {
             key: key.id,
             key_limits: key.limits,
         }
+    }
+
+    /// Fails unless it may have texts turned into vectors.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub fn may_embed(&self) -> Result<()> {
+        self.require(KeyScope::Query).or_else(|_| self.require(KeyScope::Embed))
     }
 
     /// Fails unless its key has the scope.

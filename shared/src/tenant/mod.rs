@@ -81,6 +81,16 @@ pub struct TenantConfig {
     /// What is forbidden, hidden and limited in requests and answers.
     #[serde(default, skip_serializing_if = "Guardrails::is_default")]
     pub guardrails: Guardrails,
+    /// For how many days anything of requests and answers may be kept, 0 to 3,650: answers in the cache, vectors of
+    /// questions, conversations. 0: nothing but counts is ever stored. Absent: as long as `cache` and
+    /// `session_ttl_seconds` say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 3_650)]
+    pub retention_days: Option<u32>,
+    /// Where models may be asked: only endpoints in these regions of the catalogue, of which `eu` has `eu-central-1` too;
+    /// absent: everywhere. An endpoint of which no region is known is in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regions: Option<Vec<String>>,
 }
 
 impl TenantConfig {
@@ -92,6 +102,19 @@ impl TenantConfig {
         const LONGEST_SYSTEM_PROMPT: usize = 100_000;
         const MOST_LISTED: usize = 1_000;
         const SESSION_TTL: RangeInclusive<u64> = 60..=400 * 24 * 3_600;
+        const MOST_DAYS: u32 = 3_650;
+        const LONGEST_REGION: usize = 64;
+        if self.retention_days.is_some_and(|days| days > MOST_DAYS) {
+            return Err(Error::invalid("retention_days", "retention_days must be from 0 to 3,650"));
+        }
+        let bad = |region: &String| region.is_empty() || region.len() > LONGEST_REGION;
+        let regions = self.regions.as_deref().unwrap_or_default();
+        if regions.len() > MOST_LISTED {
+            return Err(Error::invalid("regions", "regions must list at most 1,000 regions"));
+        }
+        if let Some(index) = regions.iter().position(bad) {
+            return Err(Error::invalid(format!("regions[{index}]"), "a region has 1 to 64 bytes"));
+        }
         if self.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature)) {
             return Err(Error::invalid("temperature", "temperature must be from 0 to 2"));
         }
@@ -130,13 +153,50 @@ impl TenantConfig {
     #[must_use]
     pub fn session_ttl(&self) -> Duration {
         const DEFAULT: Duration = Duration::from_hours(30 * 24);
-        self.session_ttl_seconds.map_or(DEFAULT, Duration::from_secs)
+        self.retention().clip(self.session_ttl_seconds.map_or(DEFAULT, Duration::from_secs))
+    }
+
+    /// How long anything of requests and answers may be kept.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        Retention(self.retention_days.map(|days| Duration::from_hours(24 * u64::from(days))))
     }
 
     /// Whether pages of `origin` may call.
     #[must_use]
     pub fn allows_origin(&self, origin: &str) -> bool {
         self.allowed_origins.iter().any(|allowed| allowed == "*" || allowed == origin)
+    }
+}
+
+/// How long anything of requests and answers may be kept. It holds for what is kept already, too: whoever reads looks at
+/// when it was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention(pub Option<Duration>);
+
+impl Retention {
+    /// Whether nothing may be kept at all.
+    #[must_use]
+    pub fn is_nothing(self) -> bool {
+        self.0 == Some(Duration::ZERO)
+    }
+
+    /// The shorter of both times.
+    #[must_use]
+    pub fn clip(self, time: Duration) -> Duration {
+        self.0.map_or(time, |most| most.min(time))
+    }
+
+    /// Whatever was said before this must not be read any more.
+    #[must_use]
+    pub fn since(self, now: Timestamp) -> Timestamp {
+        self.0.map_or(Timestamp(0), |most| now.before(most))
+    }
+
+    /// When what was said at `at` must be gone: at `end`, or earlier.
+    #[must_use]
+    pub fn ends(self, at: Timestamp, end: Timestamp) -> Timestamp {
+        self.0.map_or(end, |most| at.after(most).min(end))
     }
 }
 
@@ -154,9 +214,12 @@ fn is_origin(text: &str) -> bool {
 /// What an API key may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub enum KeyScope {
-    /// Ask models.
+    /// Ask models, and have texts turned into vectors.
     #[serde(rename = "query")]
     Query,
+    /// Have texts turned into vectors, and nothing else.
+    #[serde(rename = "embed")]
+    Embed,
     /// Read the tenant's usage.
     #[serde(rename = "usage:read")]
     UsageRead,
@@ -171,6 +234,7 @@ impl KeyScope {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Query => "query",
+            Self::Embed => "embed",
             Self::UsageRead => "usage:read",
             Self::TenantAdmin => "tenant:admin",
         }
@@ -179,7 +243,7 @@ impl KeyScope {
     /// All of them.
     #[must_use]
     pub fn all() -> BTreeSet<Self> {
-        BTreeSet::from([Self::Query, Self::UsageRead, Self::TenantAdmin])
+        BTreeSet::from([Self::Query, Self::Embed, Self::UsageRead, Self::TenantAdmin])
     }
 }
 
@@ -197,6 +261,12 @@ pub struct ApiKey {
     /// Limits of its own, beside the tenant's.
     #[serde(default)]
     pub limits: Limits,
+    /// The only models that it may ask, by name or alias, beside the tenant's list; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_models: Option<Vec<String>>,
+    /// The only tools that its requests may bring: names, or beginnings of names with a `*` behind them; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_tools: Option<Vec<String>>,
     /// When it was created.
     pub created_at: Timestamp,
     /// From when it is refused.

@@ -122,6 +122,8 @@ pub async fn key(
         secret_hash: new.secret_hash.clone(),
         scopes,
         limits: Limits::default(),
+        allowed_models: None,
+        allowed_tools: None,
         created_at,
         expires_at,
         revoked_at: None,
