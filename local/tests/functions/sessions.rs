@@ -53,7 +53,12 @@ impl Scene {
 
     async fn begin(&self) -> Result<Turn> {
         let now = self.now();
-        let opening = Opening { request: RequestId::new(now), until: now.after(DEADLINE), ttl: TTL, retention: Retention::default() };
+        let opening = Opening {
+            request: RequestId::new(now),
+            until: now.after(DEADLINE),
+            ttl: TTL,
+            retention: Retention::default(),
+        };
         self.sessions.begin(self.tenant, &self.id, opening).await
     }
 

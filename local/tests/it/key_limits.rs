@@ -81,7 +81,8 @@ async fn a_key_brings_its_own_tools_and_no_others() {
     legacy["functions"] = json!([{"name": "delete_file"}]);
     ask(legacy).await.assert_error(403, "tool_not_allowed");
     let tool = json!({"name": "delete_file", "input_schema": {"type": "object"}});
-    let body = json!({"model": "default", "max_tokens": 5, "tools": [tool], "messages": [{"role": "user", "content": "hi"}]});
+    let body =
+        json!({"model": "default", "max_tokens": 5, "tools": [tool], "messages": [{"role": "user", "content": "hi"}]});
     let refused = run.lmo.send("POST", "/v1/messages", &key, Some(&body)).await;
     assert_eq!((refused.status, &refused.json()["error"]["code"]), (403, &json!("tool_not_allowed")));
     let tool = json!({"type": "function", "name": "delete_file", "parameters": {"type": "object"}});

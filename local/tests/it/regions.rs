@@ -21,7 +21,9 @@ fn run() -> Running {
          [providers.elsewhere]\nkind = \"openai\"\nbase_url = \"{base}\"\n"
     );
     let model = |provider: &str| {
-        format!("[models.\"{provider}/m\"]\nprovider = \"{provider}\"\ncontext_window = 128000\nprice = {{ input = 1, output = 2 }}\n")
+        format!(
+            "[models.\"{provider}/m\"]\nprovider = \"{provider}\"\ncontext_window = 128000\nprice = {{ input = 1, output = 2 }}\n"
+        )
     };
     let Running { lmo, setup, standin } = run;
     lmo.stop();
@@ -48,17 +50,23 @@ async fn only_what_is_in_the_tenants_regions_is_asked_and_listed() {
     assert_eq!(allow(&run, json!({"regions": ["eu"]})).await.status, 200);
     let expected = ["both/m", "default", "fast", "standin/plain", "standin/small", "standin/tiny"];
     assert_eq!(names(&run).await, expected);
-    for (path, body) in [(QUERY, json!({"query": "hi", "model": "elsewhere/m"})), (CHAT, {
-        let mut body = chat("hi", 5);
-        body["model"] = "elsewhere/m".into();
-        body
-    })] {
+    for (path, body) in [
+        (QUERY, json!({"query": "hi", "model": "elsewhere/m"})),
+        (CHAT, {
+            let mut body = chat("hi", 5);
+            body["model"] = "elsewhere/m".into();
+            body
+        }),
+    ] {
         let refused = run.lmo.post(path, &body).await;
         assert_shape(path, &refused, 403, "region_not_allowed");
         assert_eq!(param(&refused), "model");
     }
     // Texts are turned into vectors in the process itself, of which nobody has said where it is.
-    run.lmo.post("/v1/embeddings", &json!({"model": "embed", "input": "hi"})).await.assert_error(403, "region_not_allowed");
+    run.lmo
+        .post("/v1/embeddings", &json!({"model": "embed", "input": "hi"}))
+        .await
+        .assert_error(403, "region_not_allowed");
     assert_eq!(run.lmo.post(QUERY, &json!({"query": "hi", "max_tokens": 5})).await.status, 200);
 }
 
@@ -95,7 +103,9 @@ async fn fallbacks_stay_in_the_regions_too() {
 #[tokio::test]
 async fn a_region_that_nobody_is_in_is_refused_when_it_is_set() {
     let run = run();
-    for (regions, named) in [(json!(["eu", "moon"]), "regions[1]"), (json!([""]), "regions[0]"), (json!("eu"), "regions")] {
+    for (regions, named) in
+        [(json!(["eu", "moon"]), "regions[1]"), (json!([""]), "regions[0]"), (json!("eu"), "regions")]
+    {
         let refused = allow(&run, json!({"regions": regions})).await;
         assert_shape(CONFIG, &refused, 400, "invalid_request");
         assert_eq!(param(&refused), named, "{}", refused.body);

@@ -61,7 +61,10 @@ async fn journey(lmo: &Lmo) {
         for (method, operation) in item.as_object().unwrap() {
             let tag = operation["tags"][0].as_str().unwrap();
             let route = format!("{} {path}", method.to_uppercase());
-            assert!(!["query", "openai", "anthropic"].contains(&tag) || asked.contains(&*route), "{route} is not asked");
+            assert!(
+                !["query", "openai", "anthropic"].contains(&tag) || asked.contains(&*route),
+                "{route} is not asked"
+            );
         }
     }
 }

@@ -8,8 +8,9 @@
 use serde_json::Value;
 
 use super::{
-    Compiled, lists_tool,
+    Compiled,
     filter::{Denied, Then},
+    lists_tool,
 };
 use crate::{
     error::{Error, Result},

@@ -86,7 +86,8 @@ pub fn status(error: &Error) -> StatusCode {
         | Error::OriginNotAllowed(_)
         | Error::ModelNotAllowed(_)
         | Error::RegionNotAllowed(_)
-        | Error::ToolNotAllowed { .. } => StatusCode::FORBIDDEN,
+        | Error::ToolNotAllowed { .. }
+        | Error::TenantSuspended => StatusCode::FORBIDDEN,
         Error::ModelNotFound(_) | Error::NotFound { .. } | Error::NoRoute(_) | Error::NotCached => {
             StatusCode::NOT_FOUND
         }
@@ -102,6 +103,9 @@ pub fn status(error: &Error) -> StatusCode {
         Error::Refused(Refusal::Rate { .. }) => StatusCode::TOO_MANY_REQUESTS,
         Error::Blocked { .. } | Error::Refused(Refusal::NeverFits { .. }) => StatusCode::BAD_REQUEST,
         Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Error::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Provider(error) => provider_status(error),
         Error::DeadlineExceeded(_) => StatusCode::GATEWAY_TIMEOUT,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -232,6 +236,7 @@ pub fn retry_after(error: &Error, now: Timestamp) -> Option<u64> {
     let asked = match error {
         Error::Refused(refusal) => refusal.retry_after(now),
         Error::Provider(error) => error.retry_after(),
+        Error::TooManyAttempts { retry_after } => Some(*retry_after),
         _ => None,
     };
     let seconds = |after: Duration| (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1);

@@ -100,7 +100,10 @@ fn a_transcript_is_cut_at_its_beginning_and_between_characters() {
 #[test]
 fn a_summary_covers_all_that_was_dropped_and_fits_into_its_room() {
     let dropped = [turn(3, "three"), turn(4, "four")];
-    assert_eq!(Summary::new(" They met. ", None, &dropped), Some(Summary { text: "They met.".to_owned(), turns: 5, since: Timestamp(1) }));
+    assert_eq!(
+        Summary::new(" They met. ", None, &dropped),
+        Some(Summary { text: "They met.".to_owned(), turns: 5, since: Timestamp(1) })
+    );
     let long = Summary::new(&"日".repeat(10_000), None, &dropped).unwrap();
     let model = crate::llm::catalogue::Model::example();
     let whole = Prompt::new(assemble(Vec::new(), Some(&long), Vec::new()));
