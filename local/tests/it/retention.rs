@@ -94,7 +94,9 @@ async fn told(setup: &Setup) -> BTreeSet<String> {
         let item = item.unwrap();
         items += 1;
         let mut found = Vec::new();
-        item.values().for_each(|value| texts(value, &mut found));
+        for value in item.values() {
+            texts(value, &mut found);
+        }
         let partition = item["pk"].as_s().unwrap();
         let derived = ["#CACHE#", "#NEAR#", "#SESSION#"].iter().any(|kind| partition.contains(kind));
         if derived || found.iter().any(|text| WORDS.iter().any(|word| text.contains(word))) {
