@@ -18,13 +18,20 @@ mod access;
 mod api_key;
 mod authenticator;
 mod connections;
+pub mod password;
 mod permission;
+mod recovery;
+mod throttle;
+mod totp;
 
 pub use access::Access;
 pub use api_key::{NewKey, PresentedKey};
 pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
 pub use permission::{Permission, Role};
+pub use recovery::{RecoveryCode, RecoveryHash};
+pub use throttle::{Attempt, Throttle};
+pub use totp::{TotpCode, TotpSecret, TotpStep};
 
 /// Who a caller is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
