@@ -18,5 +18,5 @@ async fn serve() -> Result<(), function::Error> {
     let (tenants, sessions) = (platform.tenants(), platform.sessions());
     let routes = lmo_tenant::router(platform.authenticator(), tenants, catalogues, reports, sessions, clock.clone());
     let service = http::serve(routes, clock, platform.config().origin_token.clone());
-    lambda_http::run_concurrent(http::whole(service)).await
+    function::serve(service, platform.tasks()).await
 }
