@@ -4,7 +4,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    serve::{Listener, ListenerExt},
+    serve::{ListenerExt, TapIo},
 };
 use lmo_shared::{
     http,
@@ -12,7 +12,11 @@ use lmo_shared::{
     platform::Platform,
     usage::{Expired, Sweeper},
 };
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -66,7 +70,7 @@ pub async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), Problem> {
 }
 
 /// Connections that send at once: without it the kernel holds small chunks back for up to 40 ms.
-pub fn prompt(listener: TcpListener) -> impl Listener<Addr = SocketAddr> {
+pub fn prompt(listener: TcpListener) -> TapIo<TcpListener, fn(&mut TcpStream)> {
     listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY");
@@ -79,13 +83,11 @@ pub fn routes(platform: &Platform) -> OpenApiRouter {
     let (authenticator, clock) = (platform.authenticator(), platform.clock().clone());
     let catalogues = platform.catalogues();
     let answers = platform.answers(Arc::clone(&catalogues));
-    let reports = platform.reports(Arc::clone(&catalogues));
-    let (tenants, sessions) = (platform.tenants(), platform.sessions());
     lmo_query::router(authenticator.clone(), answers.clone(), clock.clone())
-        .merge(lmo_auth::router(authenticator.clone(), clock.clone()))
+        .merge(lmo_auth::router(platform, authenticator.clone()))
         .merge(lmo_stream::router(authenticator.clone(), answers.clone(), clock.clone()))
-        .merge(lmo_websocket::router(authenticator.clone(), answers, clock.clone(), platform.tasks().clone()))
-        .merge(lmo_tenant::router(authenticator, tenants, catalogues, reports, sessions, clock))
+        .merge(lmo_websocket::router(authenticator.clone(), answers, clock, platform.tasks().clone()))
+        .merge(lmo_tenant::router(platform, authenticator, catalogues))
 }
 
 /// Serves; after `stop` it accepts nothing more, lets what is under way finish, and settles everything.
@@ -106,6 +108,7 @@ async fn serve(
         tasks.close();
         let _ = draining.send(());
     };
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(prompt(listener), app).with_graceful_shutdown(stop);
     let mut server = tokio::spawn(async move {
         server.await?;
