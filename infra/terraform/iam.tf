@@ -1,10 +1,14 @@
-# What each function may do. Items are named by the partition that they are in, so a role can neither scan the table nor
-# change what it only reads: no role at all can change or delete an entry of the ledger.
+# What each function may do. Items are named by the partition that they are in, so a role can't change what it only reads:
+# no role can change an entry of the ledger. Nobody outside can call `aggregate`, so it is the one that removes tenants,
+# for which it reads all of the table and deletes what is theirs.
 
 locals {
   # As in shared/src/store/keys.rs.
   partitions = {
     tenant     = "TENANT#tnt_??????????????????????????"
+    everything = "TENANT#tnt_*"
+    audit      = "TENANT#tnt_*#AUDIT"
+    webhooks   = "TENANT#tnt_*#WEBHOOKS"
     ledger     = "TENANT#tnt_*#LEDGER#*"
     totals     = "TENANT#tnt_*#TOTALS"
     cache      = "TENANT#tnt_*#CACHE#*"
@@ -13,6 +17,12 @@ locals {
     catalogue  = "CATALOGUE"
     active     = "ACTIVE#*"
     connection = "CONN#*"
+    user       = "USER#usr_*"
+    email      = "EMAIL#*"
+    address    = "ADDRESS#*"
+    tenants    = "TENANTS"
+    due        = "DUE"
+    purge      = "PURGE"
   }
 
   # A transaction is allowed to whoever may do all of its parts.
@@ -29,23 +39,60 @@ locals {
     connection = ["DeleteItem", "GetItem", "PutItem"]
   }
   managing = {
-    tenant    = ["BatchGetItem", "PutItem", "Query", "UpdateItem"]
+    tenant    = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    ledger    = ["Query"]
     totals    = ["Query"]
+    audit     = ["GetItem", "PutItem", "Query"]
+    webhooks  = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
     session   = ["BatchWriteItem", "DeleteItem", "GetItem", "Query", "UpdateItem"]
     catalogue = ["GetItem", "Query"]
+    tenants   = ["PutItem", "Query"]
+    user      = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    email     = ["GetItem", "UpdateItem"]
+    address   = ["UpdateItem"]
+    due       = ["DeleteItem", "PutItem", "Query", "UpdateItem"]
+  }
+  identifying = {
+    tenant  = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    audit   = ["PutItem"]
+    tenants = ["PutItem"]
+    user    = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    email   = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    address = ["GetItem", "PutItem", "UpdateItem"]
   }
   counting = {
-    tenant = ["Query", "UpdateItem"]
-    ledger = ["GetItem", "PutItem", "Query"]
-    totals = ["GetItem", "PutItem", "Query"]
-    active = ["PutItem", "Query"]
+    tenant   = ["GetItem", "Query", "UpdateItem"]
+    ledger   = ["GetItem", "PutItem", "Query"]
+    totals   = ["GetItem", "PutItem", "Query"]
+    active   = ["BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    webhooks = ["PutItem"]
+    due      = ["PutItem"]
+    # Removing tenants.
+    everything = ["BatchWriteItem"]
+    tenants    = ["BatchWriteItem", "Query"]
+    purge      = ["BatchWriteItem", "GetItem", "PutItem"]
+    user       = ["DeleteItem", "GetItem", "Query"]
+    email      = ["BatchWriteItem", "DeleteItem"]
   }
 
   # The other calls; one without a resource is nobody's.
   calls = {
     publish = { actions = ["kinesis:PutRecords"], resources = [local.arns.stream] }
-    secrets = { actions = ["secretsmanager:GetSecretValue"], resources = local.arns.secrets }
-    models  = { actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], resources = var.bedrock_models }
+    secrets = { actions = ["secretsmanager:GetSecretValue"], resources = values(local.arns.secrets) }
+    keys    = { actions = ["secretsmanager:GetSecretValue"], resources = [for name in local.own_secrets : local.arns.secrets[name]] }
+    # Makes the first keys where nobody made the secret: here that is done below.
+    rotation = {
+      actions   = ["secretsmanager:CreateSecret", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"]
+      resources = [local.arns.secrets["signing-keys"]]
+    }
+    mail = {
+      actions    = ["ses:SendEmail"]
+      resources  = [for identity in [var.mail_from, split("@", var.mail_from)[1]] : "arn:${local.partition}:ses:${local.region}:${local.account}:identity/${identity}"]
+      conditions = { StringEquals = { "ses:FromAddress" = var.mail_from } }
+    }
+    # Removing tenants: their items can't be listed otherwise.
+    scan   = { actions = ["dynamodb:Scan"], resources = [local.arns.table] }
+    models = { actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], resources = var.bedrock_models }
     sockets = {
       actions   = ["execute-api:ManageConnections"]
       resources = ["arn:${local.partition}:execute-api:${local.region}:${local.account}:${aws_apigatewayv2_api.socket.id}/${local.socket_stage}/*/@connections/*"]
@@ -64,7 +111,7 @@ locals {
           Null                      = { "dynamodb:LeadingKeys" = ["false"] }
         }
       } },
-      { for call in row.calls : title(call) => merge(local.calls[call], { conditions = {} }) if length(local.calls[call].resources) > 0 },
+      { for call in row.calls : title(call) => merge({ conditions = {} }, local.calls[call]) if length(local.calls[call].resources) > 0 },
     )
   }
 
