@@ -82,6 +82,7 @@ pub fn routes(platform: &Platform) -> OpenApiRouter {
     let reports = platform.reports(Arc::clone(&catalogues));
     let (tenants, sessions) = (platform.tenants(), platform.sessions());
     lmo_query::router(authenticator.clone(), answers.clone(), clock.clone())
+        .merge(lmo_auth::router(authenticator.clone(), clock.clone()))
         .merge(lmo_stream::router(authenticator.clone(), answers.clone(), clock.clone()))
         .merge(lmo_websocket::router(authenticator.clone(), answers, clock.clone(), platform.tasks().clone()))
         .merge(lmo_tenant::router(authenticator, tenants, catalogues, reports, sessions, clock))

@@ -92,6 +92,12 @@ pub enum Error {
     /// A cap or a rate limit refused the request.
     #[error("{0}")]
     Refused(Refusal),
+    /// Too many attempts failed; the next one comes too early.
+    #[error("too many attempts; try again in {} seconds", .retry_after.as_secs().max(1))]
+    TooManyAttempts {
+        /// After how long it may come.
+        retry_after: Duration,
+    },
     /// A concurrent change won, or a precondition doesn't hold.
     #[error("{0}")]
     Conflict(String),
@@ -172,6 +178,7 @@ impl Error {
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::Refused(refusal) => refusal.code(),
+            Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::Conflict(_) => "conflict",
             Self::Provider(error) => error.code(),
             Self::DeadlineExceeded(_) => "deadline_exceeded",
@@ -197,7 +204,7 @@ impl Error {
         match self {
             Self::Refused(refusal) => refusal.is_rate(),
             Self::Provider(error) => error.is_retryable(),
-            Self::Conflict(_) | Self::DeadlineExceeded(_) | Self::Unavailable(_) => true,
+            Self::TooManyAttempts { .. } | Self::Conflict(_) | Self::DeadlineExceeded(_) | Self::Unavailable(_) => true,
             Self::Unauthenticated(_)
             | Self::Forbidden(_)
             | Self::OriginNotAllowed(_)

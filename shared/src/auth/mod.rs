@@ -12,10 +12,17 @@ use crate::{
 mod api_key;
 mod authenticator;
 mod connections;
+pub mod password;
+mod recovery;
+pub mod throttle;
+mod totp;
 
 pub use api_key::{NewKey, PresentedKey};
 pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
+pub use recovery::{RecoveryCode, RecoveryHash};
+pub use throttle::Throttle;
+pub use totp::{TotpCode, TotpSecret, TotpStep};
 
 /// An authenticated caller. Only [`Authenticator`] makes one, so a function that takes a `Caller` needs no check of its
 /// own who it is.

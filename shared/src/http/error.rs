@@ -93,7 +93,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::Refused(Refusal::Quota { .. }) => StatusCode::PAYMENT_REQUIRED,
-        Error::Refused(Refusal::Rate { .. }) => StatusCode::TOO_MANY_REQUESTS,
+        Error::Refused(Refusal::Rate { .. }) | Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Blocked { .. } | Error::Refused(Refusal::NeverFits { .. }) => StatusCode::BAD_REQUEST,
         Error::Conflict(_) => StatusCode::CONFLICT,
         Error::Provider(error) => provider_status(error),
@@ -224,6 +224,7 @@ pub fn retry_after(error: &Error, now: Timestamp) -> Option<u64> {
     let asked = match error {
         Error::Refused(refusal) => refusal.retry_after(now),
         Error::Provider(error) => error.retry_after(),
+        Error::TooManyAttempts { retry_after } => Some(*retry_after),
         _ => None,
     };
     let seconds = |after: Duration| (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1);

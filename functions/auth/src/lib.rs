@@ -1,0 +1,17 @@
+//! The `auth` function: people sign up, sign in and out, and keys are exchanged for tokens.
+
+use axum::extract::FromRef;
+use lmo_shared::{auth::Authenticator, clock::Clock};
+use utoipa_axum::router::OpenApiRouter;
+
+/// What the handlers need.
+#[derive(Clone, FromRef)]
+struct State {
+    authenticator: Authenticator,
+    clock: Clock,
+}
+
+/// The function's routes.
+pub fn router(authenticator: Authenticator, clock: Clock) -> OpenApiRouter {
+    OpenApiRouter::new().with_state(State { authenticator, clock })
+}
