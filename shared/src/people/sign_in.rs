@@ -9,7 +9,7 @@ use super::{
     refresh_token::{Presented, RefreshToken, TokenHashes},
 };
 use crate::{
-    audit::Source,
+    audit::{Deed, Source, record},
     clock::Timestamp,
     error::Result,
     id::{SignInId, TenantId, UserId},
@@ -84,6 +84,20 @@ impl SignIn {
         self.epoch == user.epoch && self.expires_at > at.seconds()
     }
 
+    /// Adds to a change that something was done with it, for the audit log of the tenant that it is for.
+    pub(super) fn record(
+        &self,
+        change: &mut Change,
+        action: &'static str,
+        user: &User,
+        source: &Source,
+        at: Timestamp,
+    ) -> Result<()> {
+        let Some(tenant) = self.tenant else { return Ok(()) };
+        let deed = Deed { action, target: self.id.to_string(), ..Deed::default() };
+        record(change, tenant, &user.acting(source), at, deed)
+    }
+
     /// It is used: `next` is its token from now on.
     pub(super) fn renew(&mut self, next: &RefreshToken, source: Source, at: Timestamp) {
         self.tokens = next.hashes();
@@ -106,12 +120,13 @@ impl SignIns {
         Self { table }
     }
 
-    /// Adds a new one to a change.
+    /// Adds a new one of a person to a change, and that it was begun.
     ///
     /// # Errors
     /// `Internal` if it can't be written as an item.
-    pub fn add(&self, change: &mut Change, sign_in: &SignIn) -> Result<()> {
-        change.put_new(&self.table.user(sign_in.user), &keys::sign_in(sign_in.id), sign_in).map(drop)
+    pub fn add(&self, change: &mut Change, user: &User, sign_in: &SignIn) -> Result<()> {
+        change.put_new(&self.table.user(sign_in.user), &keys::sign_in(sign_in.id), sign_in)?;
+        sign_in.record(change, "session.create", user, &sign_in.source, sign_in.created_at)
     }
 
     /// A person and one of its sign-ins, in one read; `None` unless both are there.

@@ -4,12 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Email;
 use crate::{
-    auth::{PasswordHash, Verdict},
+    audit::{Actor, Source, Who},
+    auth::{RecoveryHash, TotpStep, password::PasswordHash},
     clock::Timestamp,
     error::{Error, Result},
     id::UserId,
+    mail::EmailAddress,
     store::{Change, Committed, Step, Table, keys},
 };
 
@@ -22,7 +23,7 @@ pub struct User {
     /// Its identifier.
     pub id: UserId,
     /// Its address, which it signs in with.
-    pub email: Email,
+    pub email: EmailAddress,
     /// What people call it; empty if it hasn't said.
     #[serde(default)]
     pub name: String,
@@ -58,16 +59,16 @@ pub struct SecondFactor {
     pub confirmed_at: Option<Timestamp>,
     /// The step of the last code that was accepted: no code is taken twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_step: Option<u64>,
+    pub last_step: Option<TotpStep>,
     /// What is kept of the recovery codes that are left.
     #[serde(default)]
-    pub recovery: Vec<String>,
+    pub recovery: Vec<RecoveryHash>,
 }
 
 impl User {
     /// A person who has just come, with nothing proved.
     #[must_use]
-    pub fn new(email: Email, at: Timestamp) -> Self {
+    pub fn new(email: EmailAddress, at: Timestamp) -> Self {
         Self {
             id: UserId::new(at),
             email,
@@ -88,11 +89,10 @@ impl User {
         self.second_factor.as_ref().filter(|factor| factor.confirmed_at.is_some())
     }
 
-    /// Keeps what a right password was hashed to with today's parameters, if that is to be kept.
-    pub(super) fn rehash(&mut self, verdict: &Verdict) {
-        if let Verdict::RightButStale(hash) = verdict {
-            self.password = Some(hash.clone());
-        }
+    /// It acts, from there.
+    #[must_use]
+    pub fn acting(&self, source: &Source) -> Actor {
+        Actor { who: Who::User { id: self.id, email: self.email.to_string() }, source: source.clone() }
     }
 
     /// Ends all sign-ins.
@@ -135,11 +135,19 @@ impl Users {
         self.table.user(id).find(keys::USER).await
     }
 
+    /// A person who is known to exist.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unavailable` if the table can't be reached.
+    pub async fn get(&self, id: UserId) -> Result<User> {
+        self.find(id).await?.ok_or_else(|| Error::NotFound { kind: "user", id: id.to_string() })
+    }
+
     /// The person with an address. Reads as much if there is none, so that its time tells nothing.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.
-    pub async fn by_email(&self, email: &Email) -> Result<Option<User>> {
+    pub async fn by_email(&self, email: &EmailAddress) -> Result<Option<User>> {
         let owner: Option<Owner> = self.table.email(&email.hash()).find(keys::USER).await?;
         let id = owner.map_or_else(|| UserId::new(Timestamp(0)), |owner| owner.user);
         self.find(id).await
@@ -155,28 +163,30 @@ impl Users {
     }
 
     /// Changes a person, with whatever `edit` adds to the change; both again on the newest version if somebody else was
-    /// quicker. The person as it is then.
+    /// quicker. What an edit leaves as it was is not written. The person as it is then, and what `edit` returned.
     ///
     /// # Errors
-    /// What `edit` fails with; `NotFound` if there is no such person, `Conflict` if something else of the change was
-    /// refused; `Unavailable` if the table can't be reached.
-    pub async fn change(
+    /// What `edit` fails with; `NotFound` if the person is gone, `Conflict` if something else of the change was refused;
+    /// `Unavailable` if the table can't be reached.
+    pub async fn change<T>(
         &self,
-        id: UserId,
-        mut edit: impl FnMut(&mut User, &mut Change) -> Result<()>,
-    ) -> Result<User> {
+        mut user: User,
+        mut edit: impl FnMut(&mut User, &mut Change) -> Result<T>,
+    ) -> Result<(User, T)> {
         for _ in 0..ATTEMPTS {
-            let mut user = self.find(id).await?.ok_or_else(|| Error::NotFound { kind: "user", id: id.to_string() })?;
-            let mut change = Change::new(&self.table);
-            edit(&mut user, &mut change)?;
-            let before = user.version;
-            user.version += 1;
-            let own = change.replace(&self.table.user(id), keys::USER, &user, before)?;
+            let (mut change, before) = (Change::new(&self.table), user.clone());
+            let made = edit(&mut user, &mut change)?;
+            let mut own = None;
+            if user != before {
+                user.version += 1;
+                own = Some(change.replace(&self.table.user(user.id), keys::USER, &user, before.version)?);
+            }
             match change.commit().await? {
-                Committed::Yes => return Ok(user),
-                Committed::Refused(steps) if steps.contains(&own) => {}
+                Committed::Yes => return Ok((user, made)),
+                Committed::Refused(steps) if own.is_some_and(|own| steps.contains(&own)) => {}
                 Committed::Refused(_) => return Err(Error::Conflict("it has changed meanwhile".to_owned())),
             }
+            user = self.get(user.id).await?;
         }
         Err(Error::Unavailable("a person is contended".into()))
     }
