@@ -1,13 +1,6 @@
 //! What a newcomer sees first: the address, a key, and a line to paste.
 
-use lmo_shared::{
-    auth::NewKey,
-    error::Error,
-    id::TenantId,
-    platform::Platform,
-    quota::Limits,
-    tenant::{ApiKey, KeyScope, Tenant},
-};
+use lmo_shared::{audit::Actor, error::Error, id::TenantId, platform::Platform, quota::Limits, tenant::Tenant};
 
 use crate::problem::Problem;
 
@@ -24,23 +17,9 @@ pub async fn create_tenant(
     limits: Limits,
     meter_shards: u8,
 ) -> Result<(TenantId, String), Error> {
-    let now = platform.clock().now();
-    let tenant = Tenant { id: TenantId::new(now), name: name.to_owned(), limits, meter_shards, created_at: now };
-    let new = NewKey::make(tenant.id, now);
-    let key = ApiKey {
-        id: new.id,
-        name: "first".to_owned(),
-        secret_hash: new.secret_hash,
-        scopes: KeyScope::all(),
-        limits: Limits::default(),
-        created_at: now,
-        expires_at: None,
-        revoked_at: None,
-    };
-    let tenants = platform.tenants();
-    tenants.put(&tenant).await?;
-    tenants.add_key(tenant.id, &key).await?;
-    Ok((tenant.id, new.text))
+    let tenant = Tenant { limits, meter_shards, ..Tenant::new(name, platform.clock().now()) };
+    let key = platform.tenants().open(&tenant, &Actor::command_line()).await?;
+    Ok((tenant.id, key.text))
 }
 
 /// The demo tenant's key; the first time, the tenant is created.

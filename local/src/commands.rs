@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use lmo_shared::{
+    audit::{Actor, IfMatch},
     clock::{Clock, Granularity, Period, Timestamp},
     config::Config,
     http,
@@ -55,13 +56,13 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
             print(&json!({"tenant": id, "api_key": key}))
         }
         Command::Tenant(Tenant::Limits { id, limits }) => {
-            let found = match TenantId::parse(&id) {
-                Some(id) => platform.tenants().find(id).await?,
-                None => None,
+            let id = TenantId::parse(&id).ok_or_else(|| Problem(format!("tenant `{id}` does not exist")))?;
+            let set = |tenant: &mut lmo_shared::tenant::Tenant| {
+                tenant.limits = limits.into();
+                Ok(())
             };
-            let mut tenant = found.ok_or_else(|| Problem(format!("tenant `{id}` does not exist")))?;
-            tenant.limits = limits.into();
-            platform.tenants().put(&tenant).await?;
+            let (actor, now) = (Actor::command_line(), platform.clock().now());
+            let tenant = platform.tenants().edit(id, IfMatch::Any, "tenant.limits", &actor, now, set).await?;
             platform.meters().recap(&tenant).await?;
             print(&json!({"tenant": tenant.id, "limits": tenant.limits}))
         }

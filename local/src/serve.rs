@@ -4,7 +4,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    serve::{Listener, ListenerExt},
+    serve::{ListenerExt, TapIo},
 };
 use lmo_shared::{
     http,
@@ -12,7 +12,11 @@ use lmo_shared::{
     platform::Platform,
     usage::{Expired, Sweeper},
 };
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -66,7 +70,7 @@ pub async fn listen(port: u16) -> Result<(TcpListener, SocketAddr), Problem> {
 }
 
 /// Connections that send at once: without it the kernel holds small chunks back for up to 40 ms.
-pub fn prompt(listener: TcpListener) -> impl Listener<Addr = SocketAddr> {
+pub fn prompt(listener: TcpListener) -> TapIo<TcpListener, fn(&mut TcpStream)> {
     listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY");
@@ -106,6 +110,7 @@ async fn serve(
         tasks.close();
         let _ = draining.send(());
     };
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(prompt(listener), app).with_graceful_shutdown(stop);
     let mut server = tokio::spawn(async move {
         server.await?;

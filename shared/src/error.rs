@@ -92,15 +92,24 @@ pub enum Error {
     /// A cap or a rate limit refused the request.
     #[error("{0}")]
     Refused(Refusal),
-    /// Too many attempts failed; the next one comes too early.
-    #[error("too many attempts; try again in {} seconds", .retry_after.as_secs().max(1))]
-    TooManyAttempts {
-        /// After how long it may come.
-        retry_after: Duration,
-    },
     /// A concurrent change won, or a precondition doesn't hold.
     #[error("{0}")]
     Conflict(String),
+    /// `If-Match` names another version than the one that is there.
+    #[error("it has changed meanwhile; read it again")]
+    PreconditionFailed,
+    /// The `Idempotency-Key` came before with another body.
+    #[error("the Idempotency-Key was used with another request")]
+    IdempotencyMismatch,
+    /// Too many failed attempts to prove who one is.
+    #[error("too many attempts; try again later")]
+    TooManyAttempts {
+        /// When the next one is looked at.
+        retry_after: Duration,
+    },
+    /// The operator suspended the tenant, or it is being deleted.
+    #[error("this tenant is suspended")]
+    TenantSuspended,
     /// The model's provider failed.
     #[error("{0}")]
     Provider(#[from] ProviderError),
@@ -178,8 +187,11 @@ impl Error {
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::Refused(refusal) => refusal.code(),
-            Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::Conflict(_) => "conflict",
+            Self::PreconditionFailed => "precondition_failed",
+            Self::IdempotencyMismatch => "idempotency_mismatch",
+            Self::TooManyAttempts { .. } => "too_many_attempts",
+            Self::TenantSuspended => "tenant_suspended",
             Self::Provider(error) => error.code(),
             Self::DeadlineExceeded(_) => "deadline_exceeded",
             Self::Unavailable(_) => "unavailable",
@@ -204,7 +216,7 @@ impl Error {
         match self {
             Self::Refused(refusal) => refusal.is_rate(),
             Self::Provider(error) => error.is_retryable(),
-            Self::TooManyAttempts { .. } | Self::Conflict(_) | Self::DeadlineExceeded(_) | Self::Unavailable(_) => true,
+            Self::Conflict(_) | Self::DeadlineExceeded(_) | Self::TooManyAttempts { .. } | Self::Unavailable(_) => true,
             Self::Unauthenticated(_)
             | Self::Forbidden(_)
             | Self::OriginNotAllowed(_)
@@ -221,6 +233,9 @@ impl Error {
             | Self::NotCached
             | Self::BodyTooLarge { .. }
             | Self::UnsupportedMediaType(_)
+            | Self::PreconditionFailed
+            | Self::IdempotencyMismatch
+            | Self::TenantSuspended
             | Self::Internal(_) => false,
         }
     }

@@ -86,6 +86,30 @@ id! {
     KeyId, "key_"
 }
 id! {
+    /// A person, who may be a member of several tenants.
+    UserId, "usr_"
+}
+id! {
+    /// A sign-in of a person, which lasts as long as its refresh tokens are renewed.
+    SignInId, "ses_"
+}
+id! {
+    /// An invitation to become a member of a tenant.
+    InviteId, "inv_"
+}
+id! {
+    /// An entry of a tenant's audit log.
+    AuditId, "aud_"
+}
+id! {
+    /// A webhook of a tenant.
+    WebhookId, "whk_"
+}
+id! {
+    /// What webhooks are told.
+    MessageId, "msg_"
+}
+id! {
     /// One request to a model. It dates the request: its time decides the hour that it is billed in.
     RequestId, "req_"
 }

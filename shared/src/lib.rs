@@ -5,6 +5,7 @@
 //! Domains know no HTTP framework, and `http` is the only place that knows axum.
 
 pub mod answer;
+pub mod audit;
 pub mod auth;
 pub mod aws;
 mod batch;

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use lmo_shared::{
+    audit::IfMatch,
     auth::{Authenticator, Caller},
+    clock::Clock,
     error::Error,
-    http::{Body, Errors, Handled},
+    http::{Body, Errors, Handled, Versioned},
     llm::catalogue::Catalogues,
-    tenant::{KeyScope, TenantConfig, Tenants},
+    tenant::{TenantConfig, Tenants},
 };
 
 /// The tenant's configuration.
@@ -17,11 +19,11 @@ use lmo_shared::{
     path = "/api/tenant/config",
     operation_id = "getConfig",
     tag = "tenant",
-    responses((status = 200, description = "The configuration", body = TenantConfig), Errors)
+    responses((status = 200, description = "The configuration, with its `ETag`", body = TenantConfig), Errors)
 )]
-pub(super) async fn get(caller: Caller, State(tenants): State<Tenants>) -> Handled<Json<TenantConfig>> {
-    caller.require(KeyScope::TenantAdmin)?;
-    Ok(Json(tenants.config(caller.tenant().id).await?))
+pub(super) async fn get(caller: Caller, State(tenants): State<Tenants>) -> Handled<Versioned<TenantConfig>> {
+    let found = tenants.config(caller.tenant().id).await?;
+    Ok(Versioned(found.version, found.config))
 }
 
 /// Replaces the tenant's configuration. It takes effect within 30 s.
@@ -31,6 +33,7 @@ pub(super) async fn get(caller: Caller, State(tenants): State<Tenants>) -> Handl
     operation_id = "putConfig",
     tag = "tenant",
     request_body = TenantConfig,
+    params(("If-Match" = Option<String>, Header, description = "The `ETag` of the version that is replaced")),
     responses((status = 200, description = "The configuration as it is now", body = TenantConfig), Errors)
 )]
 pub(super) async fn put(
@@ -38,14 +41,15 @@ pub(super) async fn put(
     State(tenants): State<Tenants>,
     State(catalogues): State<Arc<Catalogues>>,
     State(authenticator): State<Authenticator>,
+    State(clock): State<Clock>,
+    version: IfMatch,
     Body(config): Body<TenantConfig>,
-) -> Handled<Json<TenantConfig>> {
-    caller.require(KeyScope::TenantAdmin)?;
+) -> Handled<Versioned<TenantConfig>> {
     config.check()?;
     check_models(&config, &catalogues).await?;
-    tenants.put_config(caller.tenant().id, &config).await?;
+    let put = tenants.put_config(caller.tenant().id, version, &config, &caller.actor(), clock.now()).await?;
     authenticator.forget(caller.tenant().id);
-    Ok(Json(config))
+    Ok(Versioned(put.version, put.config))
 }
 
 /// A name that the catalogue doesn't have is a mistake, better found now than at the next request.

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use lmo_shared::{
-    auth::{Authenticator, Caller, NewKey},
+    auth::{Authenticator, Caller, NewKey, Permission},
     clock::{Clock, Timestamp},
     error::Error,
-    http::{Body, Errors, Handled, Segment},
+    http::{Create, Created, Errors, Handled, Segment},
     id::KeyId,
     quota::Limits,
+    store::Change,
     tenant::{ApiKey, KeyScope, Tenants},
 };
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,7 @@ pub struct KeyList {
 pub struct KeyRequest {
     /// What people call it, 1 to 100 characters.
     pub name: String,
-    /// What it may be used for; `query` and `usage:read` if absent.
+    /// What it may be used for; `query`, `embed` and `usage:read` if absent.
     pub scopes: Option<BTreeSet<KeyScope>>,
     /// Limits of its own, beside the tenant's.
     #[serde(default)]
@@ -91,7 +92,6 @@ impl From<&ApiKey> for KeyView {
     responses((status = 200, description = "The keys", body = KeyList), Errors)
 )]
 pub(super) async fn list(caller: Caller, State(tenants): State<Tenants>) -> Handled<Json<KeyList>> {
-    caller.require(KeyScope::TenantAdmin)?;
     let keys = tenants.keys(caller.tenant().id).await?;
     Ok(Json(KeyList { keys: keys.iter().map(KeyView::from).collect() }))
 }
@@ -103,31 +103,46 @@ pub(super) async fn list(caller: Caller, State(tenants): State<Tenants>) -> Hand
     operation_id = "createKey",
     tag = "tenant",
     request_body = KeyRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes one key, however often it is sent")),
     responses((status = 201, description = "The key", body = KeyCreated), Errors)
 )]
 pub(super) async fn create(
     caller: Caller,
     State(tenants): State<Tenants>,
     State(clock): State<Clock>,
-    Body(request): Body<KeyRequest>,
-) -> Handled<(StatusCode, Json<KeyCreated>)> {
-    caller.require(KeyScope::TenantAdmin)?;
+    Create { body: request, once }: Create<KeyRequest>,
+) -> Handled<Response> {
     let now = clock.now();
     let expires_at = check(&request, now)?;
+    may_give(&caller, request.scopes.iter().flatten().copied())?;
     let tenant = caller.tenant().id;
     let new = NewKey::make(tenant, now);
-    let key = ApiKey {
-        id: new.id,
-        name: request.name.trim().to_owned(),
-        secret_hash: new.secret_hash,
-        scopes: request.scopes.unwrap_or_else(|| BTreeSet::from([KeyScope::Query, KeyScope::UsageRead])),
-        limits: request.limits,
-        created_at: now,
-        expires_at,
-        revoked_at: None,
+    let usual = [KeyScope::Query, KeyScope::Embed, KeyScope::UsageRead];
+    let scopes = request.scopes.unwrap_or_else(|| BTreeSet::from(usual));
+    let key = ApiKey { limits: request.limits, expires_at, ..ApiKey::of(&new, request.name.trim(), scopes, now) };
+    let work = async |change: &mut Change| {
+        tenants.add_key(change, tenant, &key, &caller.actor())?;
+        let body = KeyCreated { api_key: new.text.clone(), key: KeyView::from(&key) };
+        let refused = Error::Conflict("a key of that id exists".to_owned());
+        Ok(Created { status: StatusCode::CREATED, body, refused })
     };
-    tenants.add_key(tenant, &key).await?;
-    Ok((StatusCode::CREATED, Json(KeyCreated { api_key: new.text, key: KeyView::from(&key) })))
+    once.run(&tenants.of(tenant).main(), &caller.metered_as().to_string(), now, work).await
+}
+
+/// No member gives a key that may do what the member may not. A key that may make keys manages the tenant.
+fn may_give(caller: &Caller, scopes: impl IntoIterator<Item = KeyScope>) -> Result<(), Error> {
+    if caller.member().is_none() {
+        return Ok(());
+    }
+    for scope in scopes {
+        let gives = |permission: &&Permission| permission.scopes().contains(&scope);
+        if let Some(lacking) = Permission::ALL.iter().filter(gives).find(|permission| !caller.may(**permission)) {
+            let (scope, lacking) = (scope.as_str(), lacking.name());
+            let detail = format!("a key with the scope `{scope}` may do `{lacking}`, which you may not");
+            return Err(Error::Forbidden(detail));
+        }
+    }
+    Ok(())
 }
 
 /// When the key expires, if all of the request is in range.
@@ -160,9 +175,8 @@ pub(super) async fn revoke(
     State(clock): State<Clock>,
     Segment(id): Segment,
 ) -> Handled<StatusCode> {
-    caller.require(KeyScope::TenantAdmin)?;
     let key = KeyId::parse(&id).ok_or(Error::NotFound { kind: "key", id })?;
-    tenants.revoke_key(caller.tenant().id, key, clock.now()).await?;
+    tenants.revoke_key(caller.tenant().id, key, &caller.actor(), clock.now()).await?;
     authenticator.forget(caller.tenant().id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,10 +3,9 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use lmo_shared::{
-    auth::{Authenticator, Proved},
+    auth::{Authenticator, Permission, Proved},
     error::Result,
     http::{admit, api_key},
-    tenant::KeyScope,
 };
 
 /// The subprotocol that is spoken. An answer to a handshake that offers it selects it, and never the key beside it.
@@ -21,7 +20,7 @@ const KEY: &str = "lmo.key.";
 pub async fn admitted(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Proved> {
     let key = api_key(headers).or_else(|| offered(headers).find_map(|protocol| protocol.strip_prefix(KEY)));
     let caller = admit(authenticator, headers, key).await?;
-    caller.require(KeyScope::Query)?;
+    caller.require(Permission::Query)?;
     let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
     Ok(caller.proved(origin.map(|origin| String::from_utf8_lossy(origin).into_owned())))
 }

@@ -1,10 +1,12 @@
 //! Limits that change while instances still go by the old ones.
 
 use lmo_shared::{
+    audit::{Actor, IfMatch},
     error::Error,
     id::{KeyId, RequestId},
     money::{NanoUsd, Tokens},
     quota::{Account, Hold, Limits, Need},
+    tenant::Tenant,
 };
 
 use super::Scene;
@@ -26,11 +28,17 @@ fn hold(scene: &Scene, account: &Account, tokens: u64) -> Hold {
     Hold { input: need.input, output: need.output, cost: need.cost, deadline, key: account.key, model, prices }
 }
 
+async fn set(scene: &Scene, limits: Limits) -> Tenant {
+    let set = |tenant: &mut Tenant| {
+        tenant.limits = limits;
+        Ok(())
+    };
+    let (actor, now) = (Actor::command_line(), scene.platform.clock().now());
+    scene.platform.tenants().edit(scene.tenant, IfMatch::Any, "tenant.limits", &actor, now, set).await.expect("edited")
+}
+
 async fn change(scene: &Scene, limits: Limits) {
-    let tenants = scene.platform.tenants();
-    let mut tenant = tenants.find(scene.tenant).await.expect("read").expect("there");
-    tenant.limits = limits;
-    tenants.put(&tenant).await.expect("put");
+    let tenant = set(scene, limits).await;
     scene.platform.meters().recap(&tenant).await.expect("recapped");
 }
 
@@ -68,10 +76,7 @@ async fn an_instance_that_knows_the_old_limit_opens_a_meter_at_the_new_one() {
 async fn a_lowered_cap_holds_without_anybody_moving_the_meters() {
     let scene = Scene::new(tokens(500), 1).await;
     scene.ask().await.expect("opens the meter");
-    let tenants = scene.platform.tenants();
-    let mut tenant = tenants.find(scene.tenant).await.expect("read").expect("there");
-    tenant.limits = tokens(100);
-    tenants.put(&tenant).await.expect("put");
+    set(&scene, tokens(100)).await;
     assert_eq!(admitted(&scene, tokens(100), 1).await, 9);
 }
 

@@ -11,7 +11,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use lmo_shared::{
     answer::{Answer, Answers, Ask, Completion, Options},
-    auth::{Authenticator, Caller, NewKey},
+    audit::Actor,
+    auth::{Authenticator, Caller},
     clock::{Clock, Period, Timestamp},
     config::{Config, Flush},
     error::Result,
@@ -19,7 +20,7 @@ use lmo_shared::{
     llm::{Message, Prompt, Role, catalogue::Catalogue},
     platform::Platform,
     quota::Limits,
-    tenant::{ApiKey, KeyScope, Tenant},
+    tenant::Tenant,
     usage::{Difference, Expired, Swept},
 };
 use tempfile::TempDir;
@@ -114,21 +115,9 @@ impl Scene {
 
 async fn tenant(platform: &Platform, limits: Limits, meter_shards: u8) -> Result<(TenantId, String)> {
     let created_at = platform.clock().now();
-    let tenant = Tenant { id: TenantId::new(created_at), name: "test".to_owned(), limits, meter_shards, created_at };
-    let new = NewKey::make(tenant.id, created_at);
-    let key = ApiKey {
-        id: new.id,
-        name: "first".to_owned(),
-        secret_hash: new.secret_hash,
-        scopes: KeyScope::all(),
-        limits: Limits::default(),
-        created_at,
-        expires_at: None,
-        revoked_at: None,
-    };
-    platform.tenants().put(&tenant).await?;
-    platform.tenants().add_key(tenant.id, &key).await?;
-    Ok((tenant.id, new.text))
+    let tenant = Tenant { limits, meter_shards, ..Tenant::new("test", created_at) };
+    let key = platform.tenants().open(&tenant, &Actor::command_line()).await?;
+    Ok((tenant.id, key.text))
 }
 
 fn sdk(network: &Network) -> SdkConfig {

@@ -5,13 +5,14 @@ use std::{collections::BTreeSet, time::Duration};
 use axum::{Router, body::Body};
 use http_body_util::BodyExt;
 use lmo_shared::{
+    audit::Actor,
     auth::NewKey,
     clock::Timestamp,
     http,
     id::{RequestId, SessionId, TenantId},
     llm::{Message, Role},
-    quota::Limits,
     session::{Asked, Opening, Said},
+    store::Committed,
     tenant::{ApiKey, KeyScope, Tenant},
 };
 use serde_json::{Value, json};
@@ -34,22 +35,13 @@ impl Scene {
         let now = Timestamp::parse("2026-11-22T10:00:00Z").unwrap();
         let ground = Ground::at(now).await;
         let platform = &ground.platform;
-        let id = TenantId::new(now);
+        let (tenant, actor) = (Tenant::new("test", now), Actor::command_line());
+        let (id, tenants) = (tenant.id, platform.tenants());
+        tenants.open(&tenant, &actor).await.unwrap();
         let new = NewKey::make(id, now);
-        let tenant =
-            Tenant { id, name: "test".to_owned(), limits: Limits::default(), meter_shards: 1, created_at: now };
-        let key = ApiKey {
-            id: new.id,
-            name: "first".to_owned(),
-            secret_hash: new.secret_hash,
-            scopes: BTreeSet::from([scope]),
-            limits: Limits::default(),
-            created_at: now,
-            expires_at: None,
-            revoked_at: None,
-        };
-        platform.tenants().put(&tenant).await.unwrap();
-        platform.tenants().add_key(id, &key).await.unwrap();
+        let mut change = tenants.change();
+        tenants.add_key(&mut change, id, &ApiKey::of(&new, "second", BTreeSet::from([scope]), now), &actor).unwrap();
+        assert_eq!(change.commit().await.unwrap(), Committed::Yes);
         let (catalogues, clock) = (platform.catalogues(), platform.clock().clone());
         let (reports, sessions) = (platform.reports(platform.catalogues()), platform.sessions());
         let authenticator = platform.authenticator();

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::{Answers, Parts};
 use crate::{
-    auth::Caller,
+    auth::{Caller, Permission},
     error::{Error, Result},
     guard::Guard,
     id::RequestId,
@@ -18,7 +18,6 @@ use crate::{
     money::NanoUsd,
     quota::{Account, Rate},
     telemetry::{carry, learn},
-    tenant::KeyScope,
 };
 
 mod plan;
@@ -119,7 +118,7 @@ impl Answers {
     /// # Errors
     /// Whatever went wrong. It is settled like any other end.
     pub async fn embed(&self, caller: &Caller, mut ask: EmbedAsk) -> Result<EmbedAnswer> {
-        caller.require(KeyScope::Query)?;
+        caller.require(Permission::Embed)?;
         let catalogue = self.0.catalogues.current().await?;
         let asked = ask.model(&catalogue)?;
         catalogue.allowed(asked, caller.config().allowed_models.as_deref())?;

@@ -9,7 +9,7 @@ use tokio_util::{
 };
 
 use crate::{
-    auth::Caller,
+    auth::{Caller, Permission},
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
     config::Flush,
@@ -23,7 +23,6 @@ use crate::{
     quota::{Meters, Rate},
     session::Sessions,
     telemetry::carry,
-    tenant::KeyScope,
     usage::{Ledger, Publisher},
 };
 
@@ -206,7 +205,7 @@ impl Answers {
         ask: Ask,
         left: impl Future<Output = ()>,
     ) -> Result<Option<Answer>> {
-        caller.require(KeyScope::Query)?;
+        caller.require(Permission::Query)?;
         let parts = Arc::clone(&self.0);
         let catalogue = parts.catalogues.current().await?;
         let id = RequestId::new(parts.clock.now());

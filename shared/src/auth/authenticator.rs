@@ -1,16 +1,18 @@
 //! From a presented key to a caller.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use moka::future::Cache;
 
-use super::{Caller, Known, PresentedKey, Proved};
+use super::{Caller, Identity, Known, PresentedKey, Principal, Proved};
 use crate::{
+    audit::Source,
     clock::Clock,
     error::{Error, Result},
     guard::Guard,
-    id::{KeyId, TenantId},
-    tenant::Tenants,
+    id::TenantId,
+    store::keys,
+    tenant::{KeyScope, Status, Tenants},
 };
 
 /// How long key, tenant and configuration are kept: how late a change takes effect, at most.
@@ -26,7 +28,7 @@ const WRONG: Error = Error::Unauthenticated("the API key is not valid");
 pub struct Authenticator {
     tenants: Tenants,
     clock: Clock,
-    known: Cache<(TenantId, KeyId), Option<Arc<Known>>>,
+    known: Cache<(TenantId, Principal), Option<Arc<Known>>>,
 }
 
 impl Authenticator {
@@ -44,45 +46,61 @@ impl Authenticator {
     /// `Unauthenticated`; `Unavailable` if the table can't be reached.
     pub async fn caller(&self, text: &str) -> Result<Caller> {
         let presented = PresentedKey::parse(text).ok_or(WRONG)?;
-        let known = self.known(presented.tenant, presented.key).await?;
-        if !presented.matches(&known.key.secret_hash) {
-            return Err(WRONG);
+        let known = self.known(presented.tenant, Principal::Key(presented.key)).await?.ok_or(WRONG)?;
+        match &known.who {
+            Identity::Key(key) if presented.matches(&key.secret_hash) => self.usable(known, None),
+            Identity::Key(_) | Identity::Member(_) => Err(WRONG),
         }
-        self.usable(known)
     }
 
     /// The caller that opened a connection, if it could open it now.
     ///
     /// # Errors
-    /// `Unauthenticated` if its key is gone, revoked or expired, `OriginNotAllowed` if the tenant lists the page's
-    /// origin no more; `Unavailable` if the table can't be reached.
+    /// `Unauthenticated` if its key or member is gone, revoked or expired, `OriginNotAllowed` if the tenant lists the
+    /// page's origin no more; `Unavailable` if the table can't be reached.
     pub async fn again(&self, proved: &Proved) -> Result<Caller> {
-        let caller = self.usable(self.known(proved.tenant, proved.key).await?)?;
+        const GONE: Error = Error::Unauthenticated("whoever opened this connection may not call any more");
+        let known = self.known(proved.tenant, proved.who).await?.ok_or(GONE)?;
+        let caller = self.usable(known, proved.scopes.clone())?;
         proved.origin.as_deref().map_or(Ok(()), |origin| caller.check_origin(origin))?;
         Ok(caller)
     }
 
-    async fn known(&self, tenant: TenantId, key: KeyId) -> Result<Arc<Known>> {
-        let read = async {
-            let found = self.tenants.with_key(tenant, key).await?;
-            let Some((tenant, config, key)) = found else { return Ok(None) };
-            // A configuration is checked before it is kept.
-            let guard = Guard::compile(&config.guardrails).map_err(Error::internal)?;
-            Ok::<_, Error>(Some(Arc::new(Known { tenant, config, guard, key })))
-        };
-        let known = self.known.try_get_with((tenant, key), read).await;
-        known.map_err(|error| Error::Unavailable(error.to_string().into()))?.ok_or(WRONG)
+    async fn known(&self, tenant: TenantId, who: Principal) -> Result<Option<Arc<Known>>> {
+        let known = self.known.try_get_with((tenant, who), self.read(tenant, who)).await;
+        known.map_err(|error| Error::Unavailable(error.to_string().into()))
     }
 
-    fn usable(&self, known: Arc<Known>) -> Result<Caller> {
-        let key = &known.key;
-        if key.revoked_at.is_some() {
-            return Err(Error::Unauthenticated("the API key is revoked"));
+    async fn read(&self, tenant: TenantId, who: Principal) -> Result<Option<Arc<Known>>> {
+        let found = match who {
+            Principal::Key(id) => {
+                let found = self.tenants.with(tenant, &keys::key(id)).await?;
+                found.map(|(tenant, config, key)| (tenant, config, Identity::Key(key)))
+            }
+            Principal::Member(id) => {
+                let found = self.tenants.with(tenant, &keys::member(id)).await?;
+                found.map(|(tenant, config, member)| (tenant, config, Identity::Member(member)))
+            }
+        };
+        let Some((tenant, config, who)) = found else { return Ok(None) };
+        // A configuration is checked before it is kept.
+        let guard = Guard::compile(&config.guardrails).map_err(Error::internal)?;
+        Ok(Some(Arc::new(Known { tenant, config, guard, who })))
+    }
+
+    fn usable(&self, known: Arc<Known>, scopes: Option<BTreeSet<KeyScope>>) -> Result<Caller> {
+        if let Identity::Key(key) = &known.who {
+            if key.revoked_at.is_some() {
+                return Err(Error::Unauthenticated("the API key is revoked"));
+            }
+            if key.expires_at.is_some_and(|at| at <= self.clock.now()) {
+                return Err(Error::Unauthenticated("the API key has expired"));
+            }
         }
-        if key.expires_at.is_some_and(|at| at <= self.clock.now()) {
-            return Err(Error::Unauthenticated("the API key has expired"));
+        if known.tenant.status != Status::Active {
+            return Err(Error::TenantSuspended);
         }
-        Ok(Caller(known))
+        Ok(Caller { known, scopes, source: Source::default() })
     }
 
     /// Forgets what is kept of a tenant, so that its own changes take effect at once where they were made.

@@ -1,15 +1,17 @@
 //! Open WebSocket connections: API Gateway keeps them, and tells their callers' key only when they are opened. What is
 //! kept here says who that was. Neither the key's text nor a hash of it is in it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::Principal;
 use crate::{
     clock::{Clock, Timestamp},
     error::{Error, Result},
-    id::{KeyId, TenantId},
+    id::TenantId,
     store::{Table, Written, keys},
+    tenant::KeyScope,
 };
 
 /// How long a connection is kept: API Gateway ends one after two hours.
@@ -20,7 +22,10 @@ const LIFE: Duration = Duration::from_mins(125);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proved {
     pub(super) tenant: TenantId,
-    pub(super) key: KeyId,
+    pub(super) who: Principal,
+    /// What its token was narrowed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) scopes: Option<BTreeSet<KeyScope>>,
     /// The page that opened it, if it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) origin: Option<String>,

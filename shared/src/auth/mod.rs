@@ -1,65 +1,151 @@
-//! Who is calling: API keys, and the caller that they prove.
+//! Who is calling: keys and members, what they may do, and the caller that they prove to be.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
+    audit::{Actor, Source, Who},
     error::{Error, Result},
     guard::Guard,
+    id::{KeyId, UserId},
     quota::Account,
-    tenant::{ApiKey, KeyScope, Tenant, TenantConfig},
+    tenant::{ApiKey, KeyScope, Member, Tenant, TenantConfig},
 };
 
 mod api_key;
 mod authenticator;
 mod connections;
+<<<<<<< HEAD
 pub mod password;
 mod recovery;
 pub mod throttle;
 mod totp;
+=======
+mod permission;
+>>>>>>> main
 
 pub use api_key::{NewKey, PresentedKey};
 pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
+<<<<<<< HEAD
 pub use recovery::{RecoveryCode, RecoveryHash};
 pub use throttle::Throttle;
 pub use totp::{TotpCode, TotpSecret, TotpStep};
+=======
+pub use permission::{Permission, Role};
+
+/// Who a caller is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Principal {
+    /// An API key.
+    Key(KeyId),
+    /// A person, as a member of the tenant.
+    Member(UserId),
+}
+>>>>>>> main
 
 /// An authenticated caller. Only [`Authenticator`] makes one, so a function that takes a `Caller` needs no check of its
 /// own who it is.
 #[derive(Debug, Clone)]
-pub struct Caller(Arc<Known>);
+pub struct Caller {
+    known: Arc<Known>,
+    /// What a token was narrowed to; all that the key has if absent.
+    scopes: Option<BTreeSet<KeyScope>>,
+    source: Source,
+}
 
 #[derive(Debug)]
 struct Known {
     tenant: Tenant,
     config: TenantConfig,
     guard: Guard,
-    key: ApiKey,
+    who: Identity,
+}
+
+/// Whoever a caller has proved to be.
+#[derive(Debug)]
+enum Identity {
+    Key(ApiKey),
+    Member(Member),
 }
 
 impl Caller {
     /// The tenant that calls.
     #[must_use]
     pub fn tenant(&self) -> &Tenant {
-        &self.0.tenant
+        &self.known.tenant
     }
 
     /// Its configuration.
     #[must_use]
     pub fn config(&self) -> &TenantConfig {
-        &self.0.config
+        &self.known.config
     }
 
     /// Its guardrails, ready to be applied.
     #[must_use]
     pub fn guard(&self) -> &Guard {
-        &self.0.guard
+        &self.known.guard
     }
 
-    /// The key that it calls with.
+    /// Who it is.
     #[must_use]
-    pub fn key(&self) -> &ApiKey {
-        &self.0.key
+    pub fn principal(&self) -> Principal {
+        match &self.known.who {
+            Identity::Key(key) => Principal::Key(key.id),
+            Identity::Member(member) => Principal::Member(member.user),
+        }
+    }
+
+    /// The key that it calls with; `None` if it is a person.
+    #[must_use]
+    pub fn key(&self) -> Option<&ApiKey> {
+        match &self.known.who {
+            Identity::Key(key) => Some(key),
+            Identity::Member(_) => None,
+        }
+    }
+
+    /// The member that it is; `None` if it is a key.
+    #[must_use]
+    pub fn member(&self) -> Option<&Member> {
+        match &self.known.who {
+            Identity::Key(_) => None,
+            Identity::Member(member) => Some(member),
+        }
+    }
+
+    /// The key that its requests are counted under; a person's has the ULID of its user.
+    #[must_use]
+    pub fn metered_as(&self) -> KeyId {
+        match self.principal() {
+            Principal::Key(id) => id,
+            Principal::Member(id) => KeyId::from_ulid(id.ulid()),
+        }
+    }
+
+    /// Who acts and from where, for the audit log.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        let who = match &self.known.who {
+            Identity::Key(key) => Who::Key { id: key.id, name: key.name.clone() },
+            Identity::Member(member) => Who::User { id: member.user, email: member.email.clone() },
+        };
+        Actor { who, source: self.source.clone() }
+    }
+
+    /// From where it calls.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The same caller, calling from there.
+    #[must_use]
+    pub fn calling_from(self, source: Source) -> Self {
+        Self { source, ..self }
     }
 
     /// Fails unless pages of `origin` may call.
@@ -73,30 +159,54 @@ impl Caller {
     /// What a connection keeps of the caller that opened it, from a page of `origin` if it is a page.
     #[must_use]
     pub fn proved(&self, origin: Option<String>) -> Proved {
-        Proved { tenant: self.0.tenant.id, key: self.0.key.id, origin }
+        let scopes = self.scopes.clone();
+        Proved { tenant: self.tenant().id, who: self.principal(), scopes, origin }
     }
 
     /// What its requests are charged to.
     #[must_use]
     pub fn account(&self) -> Account {
-        let Known { tenant, key, .. } = &*self.0;
+        let tenant = self.tenant();
         Account {
             tenant: tenant.id,
             limits: tenant.limits,
             shards: tenant.meter_shards,
-            key: key.id,
-            key_limits: key.limits,
+            key: self.metered_as(),
+            key_limits: self.key().map(|key| key.limits).unwrap_or_default(),
         }
     }
 
-    /// Fails unless its key has the scope.
+    /// Whether it may do something.
+    #[must_use]
+    pub fn may(&self, permission: Permission) -> bool {
+        match &self.known.who {
+            Identity::Key(key) => {
+                let narrowed = |scope| self.scopes.as_ref().is_none_or(|scopes| scopes.contains(scope));
+                permission.scopes().iter().any(|scope| key.scopes.contains(scope) && narrowed(scope))
+            }
+            Identity::Member(member) => permission.roles().contains(&member.role),
+        }
+    }
+
+    /// Fails unless it may do something.
     ///
     /// # Errors
-    /// `Forbidden`.
-    pub fn require(&self, scope: KeyScope) -> Result<()> {
-        if self.key().scopes.contains(&scope) {
+    /// `Forbidden`, which says what it would take.
+    pub fn require(&self, permission: Permission) -> Result<()> {
+        if self.may(permission) {
             return Ok(());
         }
-        Err(Error::Forbidden(format!("this needs an API key with the scope `{}`", scope.as_str())))
+        let names = |names: Vec<&str>| names.join("`, `");
+        Err(Error::Forbidden(match &self.known.who {
+            Identity::Key(_) if permission.scopes().is_empty() => "no API key may do this".to_owned(),
+            Identity::Key(_) => {
+                let scopes = names(permission.scopes().iter().map(|scope| scope.as_str()).collect());
+                format!("this needs an API key with the scope `{scopes}`")
+            }
+            Identity::Member(_) => {
+                let roles = names(permission.roles().iter().map(|role| role.as_str()).collect());
+                format!("this needs a member with the role `{roles}`")
+            }
+        }))
     }
 }

@@ -23,33 +23,38 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
-        if let Some(kind) = request.headers().get(header::CONTENT_TYPE) {
-            let text = kind.to_str().unwrap_or_default();
-            let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-            if essence != "application/json" && !essence.ends_with("+json") {
-                return Err(Failure(Error::UnsupportedMediaType(essence)));
-            }
-        }
-        // Whoever asks before sending is told before sending.
-        let asks = request.headers().contains_key(header::EXPECT);
-        let mut body = request.into_body();
-        let announced = body.size_hint().lower();
-        let most = u64::try_from(BODY_LIMIT).unwrap_or(u64::MAX);
-        if asks && announced > most {
-            return Err(Failure(Error::BodyTooLarge { limit: BODY_LIMIT }));
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(announced.min(most)).unwrap_or_default());
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Error::BadJson("it ends too early".to_owned()))?;
-            let piece = frame.into_data().unwrap_or_default();
-            if piece.len() > BODY_LIMIT - bytes.len() {
-                discard(body).await;
-                return Err(Failure(Error::BodyTooLarge { limit: BODY_LIMIT }));
-            }
-            bytes.extend_from_slice(&piece);
-        }
-        Ok(Self(parse(&bytes)?))
+        Ok(Self(parse(&read(request).await?)?))
     }
+}
+
+/// The bytes of a JSON body.
+pub(super) async fn read(request: Request) -> Result<Vec<u8>, Error> {
+    if let Some(kind) = request.headers().get(header::CONTENT_TYPE) {
+        let text = kind.to_str().unwrap_or_default();
+        let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if essence != "application/json" && !essence.ends_with("+json") {
+            return Err(Error::UnsupportedMediaType(essence));
+        }
+    }
+    // Whoever asks before sending is told before sending.
+    let asks = request.headers().contains_key(header::EXPECT);
+    let mut body = request.into_body();
+    let announced = body.size_hint().lower();
+    let most = u64::try_from(BODY_LIMIT).unwrap_or(u64::MAX);
+    if asks && announced > most {
+        return Err(Error::BodyTooLarge { limit: BODY_LIMIT });
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(announced.min(most)).unwrap_or_default());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::BadJson("it ends too early".to_owned()))?;
+        let piece = frame.into_data().unwrap_or_default();
+        if piece.len() > BODY_LIMIT - bytes.len() {
+            discard(body).await;
+            return Err(Error::BodyTooLarge { limit: BODY_LIMIT });
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
 }
 
 /// Reads on for a while: a client that is sending doesn't see the answer, only that the connection breaks.

@@ -1,13 +1,15 @@
-//! The caller as an extractor: a handler that takes a `Caller` has one that is authenticated.
+//! The caller as an extractor: a handler that takes a `Caller` has one that is authenticated, and may use the route by
+//! the table of permissions.
 
 use axum::{
-    extract::{FromRef, FromRequestParts},
+    extract::{FromRef, FromRequestParts, MatchedPath},
     http::{HeaderMap, header, request::Parts},
 };
 
 use super::Failure;
 use crate::{
-    auth::{Authenticator, Caller},
+    audit::Source,
+    auth::{Authenticator, Caller, Permission},
     error::Error,
     telemetry::Exchange,
 };
@@ -20,7 +22,11 @@ where
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        Ok(admit(&Authenticator::from_ref(state), &parts.headers, api_key(&parts.headers)).await?)
+        let caller = admit(&Authenticator::from_ref(state), &parts.headers, api_key(&parts.headers)).await?;
+        let route = parts.extensions.get().map_or("", MatchedPath::as_str);
+        let permission = Permission::of_route(parts.method.as_str(), route);
+        caller.require(permission.ok_or_else(|| Error::internal("no permission opens this route"))?)?;
+        Ok(caller.calling_from(parts.extensions.get::<Source>().cloned().unwrap_or_default()))
     }
 }
 

@@ -26,20 +26,25 @@ pub struct Errors;
 
 impl IntoResponses for Errors {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        const ALL: [(&str, &str); 14] = [
+        const ALL: [(&str, &str); 16] = [
             (
                 "400",
                 "`bad_json`, `invalid_request`, `context_length_exceeded`, `unsupported`, `guardrail_blocked`, `exceeds_rate_limit`, `provider_rejected`",
             ),
             ("401", "`unauthenticated`: no API key, or one that is not valid, revoked or expired"),
             ("402", "`quota_exhausted`: the month's cap has less left than the request may cost"),
-            ("403", "`forbidden`, `origin_not_allowed`, `model_not_allowed`"),
+            ("403", "`forbidden`, `origin_not_allowed`, `model_not_allowed`, `tenant_suspended`"),
             ("404", "`not_found`, `model_not_found`, `not_cached`, `no_route`"),
             ("405", "`method_not_allowed`; with `Allow`"),
             ("409", "`conflict`"),
+            ("412", "`precondition_failed`: `If-Match` names another version"),
             ("413", "`body_too_large`: more than 6 MiB"),
             ("415", "`unsupported_media_type`: the body is not `application/json`"),
-            ("429", "`rate_limited` with `RateLimit`, or `provider_rate_limited`; with `Retry-After`"),
+            ("422", "`idempotency_mismatch`: the `Idempotency-Key` came before with another body"),
+            (
+                "429",
+                "`too_many_attempts`, `rate_limited` with `RateLimit`, or `provider_rate_limited`; with `Retry-After`",
+            ),
             ("500", "`internal`"),
             ("502", "`provider_credentials`, `provider_cut`, `provider_malformed`, `provider_failed`"),
             (

@@ -33,11 +33,15 @@ mod caller;
 mod cors;
 mod document;
 mod error;
+mod once;
 mod options;
 mod own;
+mod page;
 mod rate_limit;
 mod request_id;
+mod source;
 pub mod sse;
+mod version;
 
 pub use ask::{AskRequest, Context, Cost, StopSequences};
 pub use body::{BODY_LIMIT, Body, Params, Segment, parse, parse_value};
@@ -47,10 +51,13 @@ pub use error::{
     AnthropicDetails, AnthropicError, AnthropicProblem, Failure, OpenAiError, OpenAiProblem, Problem, anthropic_body,
     openai_body, retry_after, status,
 };
+pub use once::{Create, Created, Once};
 pub use options::answer_fields;
 pub use own::{CallPiece, Charged, End, OwnEvent, OwnEvents, Piece};
+pub use page::{Page, read as read_cursor};
 pub use rate_limit::fields as rate_limit_fields;
 pub use request_id::RequestLabel;
+pub use version::Versioned;
 
 /// Methods by their names (RFC 9110, RFC 5789); others are logged as `_OTHER`.
 const KNOWN: [Method; 9] = [
@@ -177,6 +184,8 @@ async fn answer(surroundings: &Surroundings, label: RequestLabel, mut request: R
         answer.into_response()
     } else {
         let path = request.uri().path().to_owned();
+        let source = source::of(&request, &label, surroundings.origin.is_some());
+        request.extensions_mut().insert(source);
         request.extensions_mut().insert(label.clone());
         let answered = match surroundings.admit(&request) {
             Ok(()) => next.run(request).await,

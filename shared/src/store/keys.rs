@@ -6,11 +6,14 @@
 //! | `TENANT#<tnt>` | `TENANT` | the tenant |
 //! | | `CONFIG` | its configuration |
 //! | | `KEY#<key>` | an API key, by time of creation |
+//! | | `MEMBER#<usr>` | a member |
+//! | | `ONCE#<hash>` | the response to a request with an `Idempotency-Key` |
 //! | | `METER#<month>#TENANT#<nn>` | a sub-meter of the tenant's month |
 //! | | `METER#<month>#KEY#<key>` | the month of a key that has limits of its own |
 //! | `TENANT#<tnt>#LEDGER#<hour>` | `<req>` | one request, by its start |
 //! | `TENANT#<tnt>#TOTALS` | `B#<hour>#<nnn>` | totals of ten seconds |
 //! | | `H#<hour>`, `D#<day>`, `M#<month>` | totals of an hour, a day, a month |
+//! | `TENANT#<tnt>#AUDIT` | `<aud>` | an entry of the audit log, by time |
 //! | `TENANT#<tnt>#CACHE#<hash>` | `PART#<nn>` | a kept answer, in as many items as it needs |
 //! | `TENANT#<tnt>#NEAR#<hash>` | `<ms>#<hash>` | the vector of an answered question, by time |
 //! | `TENANT#<tnt>#SESSION#<id>` | `HEAD` | a session: its lock, its summary, how many turns it has |
@@ -18,13 +21,18 @@
 //! | `CONN#<connection>` | `CONNECTION` | an open WebSocket connection: who opened it |
 //! | | `MESSAGE#<message>` | a message that came over it |
 //! | `CATALOGUE` | `V#<effective>` | a version of the model catalogue, by the time it takes effect |
+//! | `USER#<usr>` | `USER` | a person |
+//! | | `MEMBER#<tnt>` | a tenant that the person is a member of |
+//! | | `SESSION#<ses>` | a sign-in |
+//! | `EMAIL#<hash>` | `USER` | whose address it is |
+//! | `TENANTS` | `<tnt>` | what operators see of a tenant in a list |
 //! | `ACTIVE#<month>` | `<tnt>` | a tenant that has a meter in the month |
 
 use ulid::Ulid;
 
 use crate::{
     clock::{Granularity, Period, Timestamp},
-    id::{KeyId, RequestId, SessionId, TenantId},
+    id::{AuditId, KeyId, RequestId, SessionId, SignInId, TenantId, UserId},
 };
 
 /// Name of the partition key attribute.
@@ -37,6 +45,7 @@ pub const EXPIRES_AT: &str = "expires_at";
 pub const BUCKET_MS: u64 = 10_000;
 
 pub(super) const CATALOGUE: &str = "CATALOGUE";
+pub(super) const TENANTS: &str = "TENANTS";
 
 pub(super) fn tenant(id: TenantId) -> String {
     format!("TENANT#{id}")
@@ -49,6 +58,18 @@ pub(super) fn ledger(id: TenantId, hour: Period) -> String {
 
 pub(super) fn totals(id: TenantId) -> String {
     format!("TENANT#{id}#TOTALS")
+}
+
+pub(super) fn audit(id: TenantId) -> String {
+    format!("TENANT#{id}#AUDIT")
+}
+
+pub(super) fn user(id: UserId) -> String {
+    format!("USER#{id}")
+}
+
+pub(super) fn email(hash: &str) -> String {
+    format!("EMAIL#{hash}")
 }
 
 pub(super) fn cached(id: TenantId, key: &str) -> String {
@@ -83,6 +104,51 @@ pub const KEY_PREFIX: &str = "KEY#";
 #[must_use]
 pub fn key(id: KeyId) -> String {
     format!("{KEY_PREFIX}{id}")
+}
+
+/// What all members begin with.
+pub const MEMBER_PREFIX: &str = "MEMBER#";
+
+/// A member, in its tenant's partition.
+#[must_use]
+pub fn member(id: UserId) -> String {
+    format!("{MEMBER_PREFIX}{id}")
+}
+
+/// A person; in the partition of an address, whose it is.
+pub const USER: &str = "USER";
+
+/// A membership, in its person's partition.
+#[must_use]
+pub fn membership(id: TenantId) -> String {
+    format!("{MEMBER_PREFIX}{id}")
+}
+
+/// What all sign-ins begin with.
+pub const SIGN_IN_PREFIX: &str = "SESSION#";
+
+/// A sign-in, in its person's partition.
+#[must_use]
+pub fn sign_in(id: SignInId) -> String {
+    format!("{SIGN_IN_PREFIX}{id}")
+}
+
+/// The response to a request that is to be carried out once, by a hash of who asked for what.
+#[must_use]
+pub fn once(hash: &str) -> String {
+    format!("ONCE#{hash}")
+}
+
+/// An entry of the audit log.
+#[must_use]
+pub fn entry(id: AuditId) -> String {
+    id.to_string()
+}
+
+/// A tenant in the operators' list.
+#[must_use]
+pub fn listed(id: TenantId) -> String {
+    id.to_string()
 }
 
 /// What a meter counts for.

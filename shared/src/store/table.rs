@@ -18,7 +18,7 @@ use super::keys::{self, PK, SK};
 use crate::{
     clock::Period,
     error::{Error, Result},
-    id::{SessionId, TenantId},
+    id::{SessionId, TenantId, UserId},
 };
 
 /// An item as the SDK has it.
@@ -54,6 +54,24 @@ impl Table {
     #[must_use]
     pub fn active(&self, month: Period) -> Partition {
         self.partition(keys::active(month))
+    }
+
+    /// All tenants, for operators and for what runs on a schedule.
+    #[must_use]
+    pub fn tenants(&self) -> Partition {
+        self.partition(keys::TENANTS.to_owned())
+    }
+
+    /// One person.
+    #[must_use]
+    pub fn user(&self, id: UserId) -> Partition {
+        self.partition(keys::user(id))
+    }
+
+    /// One address of a person, by the hash of it.
+    #[must_use]
+    pub fn email(&self, hash: &str) -> Partition {
+        self.partition(keys::email(hash))
     }
 
     /// One WebSocket connection, by API Gateway's id of it.
@@ -105,6 +123,12 @@ impl TenantTable {
         self.table.partition(keys::ledger(self.id, hour))
     }
 
+    /// The audit log.
+    #[must_use]
+    pub fn audit(&self) -> Partition {
+        self.table.partition(keys::audit(self.id))
+    }
+
     /// The totals of all periods.
     #[must_use]
     pub fn totals(&self) -> Partition {
@@ -145,11 +169,20 @@ pub enum Written {
     Refused,
 }
 
+/// In which order a page is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// By sort key.
+    Ascending,
+    /// The last first.
+    Descending,
+}
+
 /// One partition. Its methods take sort keys only.
 #[derive(Debug, Clone)]
 pub struct Partition {
-    pk: String,
-    table: Table,
+    pub(super) pk: String,
+    pub(super) table: Table,
 }
 
 impl Partition {
@@ -260,6 +293,12 @@ impl Partition {
         Ok(WriteRequest::builder().delete_request(delete).build())
     }
 
+    /// The table that it is in.
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// An update of one item, to be given its expression and sent.
     #[must_use]
     pub fn update(&self, sort: &str) -> UpdateItemFluentBuilder {
@@ -295,6 +334,28 @@ impl Partition {
         Rows::new(self.query(condition).expression_attribute_values(":from", text(prefix)))
     }
 
+    /// A page of at most `limit` items whose sort key begins with `prefix`, behind the sort key `after` if there is one,
+    /// strongly consistent; with the sort key to go on behind, if there is more.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached, `Internal` if an item is not a `T`.
+    pub async fn page<T: DeserializeOwned>(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u16,
+        order: Order,
+    ) -> Result<(Vec<T>, Option<String>)> {
+        let query = self.query(if prefix.is_empty() { "pk = :pk" } else { "pk = :pk AND begins_with(sk, :from)" });
+        let query = query.set_exclusive_start_key(after.map(|after| self.key(after))).limit(i32::from(limit));
+        let query = query.scan_index_forward(order == Order::Ascending);
+        let query = if prefix.is_empty() { query } else { query.expression_attribute_values(":from", text(prefix)) };
+        let found = query.send().await.map_err(failure)?;
+        let next = found.last_evaluated_key.and_then(|mut key| key.remove(SK)?.as_s().ok().cloned());
+        let items = found.items.unwrap_or_default().into_iter().map(parse).collect::<Result<_>>()?;
+        Ok((items, next))
+    }
+
     /// The items whose sort key lies from `first` to `last`, both included, in order, strongly consistent.
     #[must_use]
     pub fn between<T: DeserializeOwned>(&self, first: &str, last: &str) -> Rows<T> {
@@ -314,11 +375,11 @@ impl Partition {
         query.key_condition_expression(condition).expression_attribute_values(":pk", text(&self.pk))
     }
 
-    fn key(&self, sort: &str) -> Item {
+    pub(super) fn key(&self, sort: &str) -> Item {
         HashMap::from([(PK.to_owned(), text(&self.pk)), (SK.to_owned(), text(sort))])
     }
 
-    fn item(&self, sort: &str, value: &impl Serialize) -> Result<Item> {
+    pub(super) fn item(&self, sort: &str, value: &impl Serialize) -> Result<Item> {
         let mut item: Item = serde_dynamo::to_item(value).map_err(Error::internal)?;
         item.extend(self.key(sort));
         Ok(item)

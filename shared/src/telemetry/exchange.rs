@@ -114,7 +114,7 @@ impl Exchange {
     /// This is who sent it.
     pub fn sent_by(&self, caller: &Caller) {
         let mut facts = self.0.facts();
-        (facts.tenant, facts.key) = (Some(caller.tenant().id), Some(caller.key().id));
+        (facts.tenant, facts.key) = (Some(caller.tenant().id), Some(caller.metered_as()));
     }
 
     /// The trace that it belongs to.

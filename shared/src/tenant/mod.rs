@@ -1,16 +1,19 @@
-//! Tenants, their configuration and their API keys.
+//! Tenants, their members, their configuration and their API keys.
 
 use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
+    audit::Versioned,
+    auth::{NewKey, Role},
     cache::CacheSettings,
     clock::Timestamp,
     error::{Error, Result},
     guard::{Guard, Guardrails},
-    id::{KeyId, TenantId},
+    id::{KeyId, TenantId, UserId},
     quota::Limits,
 };
 
@@ -34,12 +37,135 @@ pub struct Tenant {
     /// Into how many sub-meters its month is split.
     #[serde(default = "one")]
     pub meter_shards: u8,
+    /// Whether it may do anything.
+    #[serde(default)]
+    pub status: Status,
+    /// Whether its members have to prove who they are in a second way.
+    #[serde(default)]
+    pub require_second_factor: bool,
     /// When it was created.
     pub created_at: Timestamp,
+    /// The number of its version.
+    #[serde(default)]
+    pub version: u64,
+}
+
+impl Tenant {
+    /// A new tenant without limits.
+    #[must_use]
+    pub fn new(name: impl Into<String>, at: Timestamp) -> Self {
+        Self {
+            id: TenantId::new(at),
+            name: name.into(),
+            limits: Limits::default(),
+            meter_shards: one(),
+            status: Status::Active,
+            require_second_factor: false,
+            created_at: at,
+            version: 1,
+        }
+    }
 }
 
 fn one() -> u8 {
     1
+}
+
+/// Whether a tenant may do anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It may.
+    #[default]
+    Active,
+    /// The operator suspended it.
+    Suspended,
+    /// It will be removed, unless its deletion is taken back.
+    Deleting,
+}
+
+impl Versioned for Tenant {
+    const KIND: &'static str = "tenant";
+
+    fn version(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+
+    fn shown(&self) -> Value {
+        json!(self)
+    }
+}
+
+/// What operators see of a tenant in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its identifier.
+    pub id: TenantId,
+    /// What people call it.
+    pub name: String,
+    /// Whether it may do anything.
+    pub status: Status,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+impl From<&Tenant> for Listed {
+    fn from(tenant: &Tenant) -> Self {
+        let Tenant { id, name, status, created_at, .. } = tenant.clone();
+        Self { id, name, status, created_at }
+    }
+}
+
+/// A person in a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Who.
+    pub user: UserId,
+    /// The person's address.
+    pub email: String,
+    /// What people call the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What the person is here.
+    pub role: Role,
+    /// Since when.
+    pub added_at: Timestamp,
+    /// The number of its version.
+    #[serde(default)]
+    pub version: u64,
+}
+
+impl Versioned for Member {
+    const KIND: &'static str = "member";
+
+    fn version(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+
+    fn shown(&self) -> Value {
+        json!({"email": self.email, "name": self.name, "role": self.role})
+    }
+}
+
+/// A configuration as it is kept.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Configuration {
+    /// What the tenant has set.
+    pub config: TenantConfig,
+    /// The number of its version.
+    pub version: u64,
+}
+
+impl Versioned for Configuration {
+    const KIND: &'static str = "config";
+
+    fn version(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+
+    fn shown(&self) -> Value {
+        json!(self.config)
+    }
 }
 
 /// What a tenant sets for all its requests. What is absent takes the platform's default.
@@ -157,21 +283,37 @@ pub enum KeyScope {
     /// Ask models.
     #[serde(rename = "query")]
     Query,
+    /// Have texts turned into vectors.
+    #[serde(rename = "embed")]
+    Embed,
     /// Read the tenant's usage.
     #[serde(rename = "usage:read")]
     UsageRead,
-    /// Change the tenant's configuration and keys.
+    /// Read the tenant's plan and invoices.
+    #[serde(rename = "billing:read")]
+    BillingRead,
+    /// Read the tenant's audit log.
+    #[serde(rename = "audit:read")]
+    AuditRead,
+    /// Manage the tenant: whatever isn't left to its owners.
     #[serde(rename = "tenant:admin")]
     TenantAdmin,
 }
 
 impl KeyScope {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Query, Self::Embed, Self::UsageRead, Self::BillingRead, Self::AuditRead, Self::TenantAdmin];
+
     /// As it is written in the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Query => "query",
+            Self::Embed => "embed",
             Self::UsageRead => "usage:read",
+            Self::BillingRead => "billing:read",
+            Self::AuditRead => "audit:read",
             Self::TenantAdmin => "tenant:admin",
         }
     }
@@ -179,7 +321,7 @@ impl KeyScope {
     /// All of them.
     #[must_use]
     pub fn all() -> BTreeSet<Self> {
-        BTreeSet::from([Self::Query, Self::UsageRead, Self::TenantAdmin])
+        BTreeSet::from(Self::ALL)
     }
 }
 
@@ -205,6 +347,44 @@ pub struct ApiKey {
     /// Since when it is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
+    /// The number of its version.
+    #[serde(default)]
+    pub version: u64,
+}
+
+impl ApiKey {
+    /// A key that was just made, without limits.
+    #[must_use]
+    pub fn of(new: &NewKey, name: &str, scopes: BTreeSet<KeyScope>, at: Timestamp) -> Self {
+        Self {
+            id: new.id,
+            name: name.to_owned(),
+            secret_hash: new.secret_hash.clone(),
+            scopes,
+            limits: Limits::default(),
+            created_at: at,
+            expires_at: None,
+            revoked_at: None,
+            version: 1,
+        }
+    }
+}
+
+impl Versioned for ApiKey {
+    const KIND: &'static str = "key";
+
+    fn version(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+
+    fn shown(&self) -> Value {
+        let mut shown = json!(self);
+        if let Some(fields) = shown.as_object_mut() {
+            fields.shift_remove("secret_hash");
+            fields.shift_remove("version");
+        }
+        shown
+    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::{ApiKey, Tenant, TenantConfig};
+use serde::de::DeserializeOwned;
+
+use super::{ApiKey, Configuration, KeyScope, Listed, Tenant, TenantConfig};
 use crate::{
+    audit::{Actor, Deed, Edit, IfMatch, Versioned, record},
+    auth::NewKey,
     clock::{Period, Timestamp},
     error::{Error, Result},
     id::{KeyId, TenantId},
-    store::{Item, Table, Written, keys, number, parse},
+    store::{Change, Item, Table, TenantTable, keys, parse},
 };
 
 /// Tenants in the table.
@@ -23,12 +27,63 @@ impl Tenants {
         Self { table }
     }
 
-    /// Puts a tenant in, or changes it.
+    /// Everything of one tenant.
+    #[must_use]
+    pub fn of(&self, id: TenantId) -> TenantTable {
+        self.table.tenant(id)
+    }
+
+    /// A change of tenants' state, to be committed.
+    pub fn change(&self) -> Change {
+        Change::new(&self.table)
+    }
+
+    /// Adds a new tenant to a change.
     ///
     /// # Errors
-    /// `Unavailable` if the table can't be reached.
-    pub async fn put(&self, tenant: &Tenant) -> Result<()> {
-        self.table.tenant(tenant.id).main().put(keys::TENANT, tenant).await
+    /// `Internal` if it can't be written as an item.
+    pub fn create(&self, change: &mut Change, tenant: &Tenant, actor: &Actor) -> Result<()> {
+        change.put_new(&self.of(tenant.id).main(), keys::TENANT, tenant)?;
+        change.put_new(&self.table.tenants(), &keys::listed(tenant.id), &Listed::from(tenant))?;
+        let deed =
+            Deed { action: "tenant.create", target: tenant.id.to_string(), after: tenant.shown(), ..Deed::default() };
+        record(change, tenant.id, actor, tenant.created_at, deed)
+    }
+
+    /// Creates a tenant with a first key that may do everything.
+    ///
+    /// # Errors
+    /// `Conflict` if there is a tenant of that id; `Unavailable`.
+    pub async fn open(&self, tenant: &Tenant, actor: &Actor) -> Result<NewKey> {
+        let mut change = self.change();
+        self.create(&mut change, tenant, actor)?;
+        let new = NewKey::make(tenant.id, tenant.created_at);
+        let key = ApiKey::of(&new, "first", KeyScope::all(), tenant.created_at);
+        self.add_key(&mut change, tenant.id, &key, actor)?;
+        change.commit().await?.or(|| Error::Conflict("a tenant of that id exists".to_owned()))?;
+        Ok(new)
+    }
+
+    /// Changes a tenant, and what operators see of it in the list.
+    ///
+    /// # Errors
+    /// `NotFound`, `PreconditionFailed`, `Conflict`, `Unavailable`, and what `decide` fails with.
+    pub async fn edit(
+        &self,
+        id: TenantId,
+        version: IfMatch,
+        action: &'static str,
+        actor: &Actor,
+        at: Timestamp,
+        mut decide: impl FnMut(&mut Tenant) -> Result<()>,
+    ) -> Result<Tenant> {
+        let (table, name) = (self.of(id), id.to_string());
+        let edit = Edit { table: &table, sort: keys::TENANT, id: &name, version, action, actor, at };
+        let decide = |tenant: &mut Tenant, change: &mut Change| {
+            decide(tenant)?;
+            change.put(&self.table.tenants(), &keys::listed(id), &Listed::from(&*tenant)).map(drop)
+        };
+        edit.apply(decide).await
     }
 
     /// A tenant.
@@ -36,7 +91,7 @@ impl Tenants {
     /// # Errors
     /// `Unavailable` if the table can't be reached.
     pub async fn find(&self, id: TenantId) -> Result<Option<Tenant>> {
-        self.table.tenant(id).main().find(keys::TENANT).await
+        self.of(id).main().find(keys::TENANT).await
     }
 
     /// The tenants that used anything in a month.
@@ -52,47 +107,63 @@ impl Tenants {
         Ok(rows.iter().filter_map(|row| TenantId::parse(&row.sk)).collect())
     }
 
-    /// A tenant, its configuration and one of its keys in one read. `None` unless tenant and key are there.
+    /// A tenant, its configuration and another item of it (a key, a member) in one read. `None` unless tenant and item
+    /// are there.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.
-    pub async fn with_key(&self, id: TenantId, key: KeyId) -> Result<Option<(Tenant, TenantConfig, ApiKey)>> {
-        let key = keys::key(key);
-        let sorts = [keys::TENANT, keys::CONFIG, key.as_str()];
-        let mut found: HashMap<String, Item> = self.table.tenant(id).main().find_all(&sorts).await?;
-        let (Some(tenant), Some(key)) = (found.remove(keys::TENANT), found.remove(key.as_str())) else {
+    pub async fn with<T: DeserializeOwned>(
+        &self,
+        id: TenantId,
+        sort: &str,
+    ) -> Result<Option<(Tenant, TenantConfig, T)>> {
+        let sorts = [keys::TENANT, keys::CONFIG, sort];
+        let mut found: HashMap<String, Item> = self.of(id).main().find_all(&sorts).await?;
+        let (Some(tenant), Some(item)) = (found.remove(keys::TENANT), found.remove(sort)) else {
             return Ok(None);
         };
-        let config = found.remove(keys::CONFIG).map(parse_config).transpose()?.unwrap_or_default();
-        Ok(Some((parse(tenant)?, config, parse(key)?)))
+        let configuration: Option<Configuration> = found.remove(keys::CONFIG).map(parse).transpose()?;
+        Ok(Some((parse(tenant)?, configuration.unwrap_or_default().config, parse(item)?)))
     }
 
     /// A tenant's configuration.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.
-    pub async fn config(&self, id: TenantId) -> Result<TenantConfig> {
-        let item: Option<Item> = self.table.tenant(id).main().find_all(&[keys::CONFIG]).await?.remove(keys::CONFIG);
-        item.map(parse_config).transpose().map(Option::unwrap_or_default)
+    pub async fn config(&self, id: TenantId) -> Result<Configuration> {
+        self.of(id).main().find(keys::CONFIG).await.map(Option::unwrap_or_default)
     }
 
     /// Replaces a tenant's configuration.
     ///
     /// # Errors
-    /// `Unavailable` if the table can't be reached.
-    pub async fn put_config(&self, id: TenantId, config: &TenantConfig) -> Result<()> {
-        self.table.tenant(id).main().put(keys::CONFIG, config).await
+    /// `PreconditionFailed`, `Conflict`, `Unavailable`.
+    pub async fn put_config(
+        &self,
+        id: TenantId,
+        version: IfMatch,
+        config: &TenantConfig,
+        actor: &Actor,
+        at: Timestamp,
+    ) -> Result<Configuration> {
+        let (table, name) = (self.of(id), id.to_string());
+        let action = "config.replace";
+        let edit = Edit { table: &table, sort: keys::CONFIG, id: &name, version, action, actor, at };
+        let decide = |configuration: &mut Configuration, _: &mut Change| {
+            configuration.config.clone_from(config);
+            Ok(())
+        };
+        edit.apply_or_create(decide).await
     }
 
-    /// Puts a new key in.
+    /// Adds a new key to a change.
     ///
     /// # Errors
-    /// `Conflict` if there is one of that id.
-    pub async fn add_key(&self, id: TenantId, key: &ApiKey) -> Result<()> {
-        match self.table.tenant(id).main().put_new(&keys::key(key.id), key).await? {
-            Written::Yes => Ok(()),
-            Written::Refused => Err(Error::Conflict("a key of that id exists".to_owned())),
-        }
+    /// `Internal` if it can't be written as an item.
+    pub fn add_key(&self, change: &mut Change, id: TenantId, key: &ApiKey, actor: &Actor) -> Result<()> {
+        change.put_new(&self.of(id).main(), &keys::key(key.id), key)?;
+        let deed = Deed { action: "key.create", target: key.id.to_string(), after: key.shown(), ..Deed::default() };
+        record(change, id, actor, key.created_at, deed)
     }
 
     /// All keys of a tenant, oldest first, revoked ones too.
@@ -100,32 +171,25 @@ impl Tenants {
     /// # Errors
     /// `Unavailable` if the table can't be reached.
     pub async fn keys(&self, id: TenantId) -> Result<Vec<ApiKey>> {
-        self.table.tenant(id).main().begins_with(keys::KEY_PREFIX).collect().await
+        self.of(id).main().begins_with(keys::KEY_PREFIX).collect().await
     }
 
     /// Revokes a key. Revoking it again changes nothing.
     ///
     /// # Errors
-    /// `NotFound` if the tenant has no such key.
-    pub async fn revoke_key(&self, id: TenantId, key: KeyId, at: Timestamp) -> Result<()> {
-        let update = self.table.tenant(id).main().update(&keys::key(key));
-        let update = update
-            .update_expression("SET revoked_at = if_not_exists(revoked_at, :at)")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":at", number(at.0));
-        match update.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if crate::store::is_condition_failure(&error) => {
-                Err(Error::NotFound { kind: "key", id: key.to_string() })
-            }
-            Err(error) => Err(crate::store::failure(error)),
+    /// `NotFound` if the tenant has no such key; `Conflict`, `Unavailable`.
+    pub async fn revoke_key(&self, id: TenantId, key: KeyId, actor: &Actor, at: Timestamp) -> Result<()> {
+        let (table, sort, name) = (self.of(id), keys::key(key), key.to_string());
+        let found: Option<ApiKey> = table.main().find(&sort).await?;
+        if found.is_some_and(|key| key.revoked_at.is_some()) {
+            return Ok(());
         }
+        let (version, action) = (IfMatch::Any, "key.revoke");
+        let edit = Edit { table: &table, sort: &sort, id: &name, version, action, actor, at };
+        let decide = |key: &mut ApiKey, _: &mut Change| {
+            key.revoked_at.get_or_insert(at);
+            Ok(())
+        };
+        edit.apply(decide).await.map(drop)
     }
-}
-
-/// The configuration refuses fields that it doesn't know, so the table's own are taken out first.
-fn parse_config(mut item: Item) -> Result<TenantConfig> {
-    item.remove(keys::PK);
-    item.remove(keys::SK);
-    parse(item)
 }

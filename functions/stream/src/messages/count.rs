@@ -8,7 +8,6 @@ use lmo_shared::{
     http::{Body, Errors, Handled},
     llm::{Fields, Prompt, catalogue::Model},
     money::Tokens,
-    tenant::KeyScope,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -42,7 +41,6 @@ pub(crate) async fn count_tokens(
     State(answers): State<Answers>,
     Body(fields): Body<Fields>,
 ) -> Handled<Json<TokenCount>> {
-    caller.require(KeyScope::Query)?;
     let Asked { model, prompt, .. } = request::read(fields)?;
     let catalogue = answers.catalogues().current().await?;
     let (_, spec) = catalogue.allowed(&model, caller.config().allowed_models.as_deref())?;

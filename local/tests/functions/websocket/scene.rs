@@ -5,11 +5,12 @@ use std::{collections::BTreeSet, time::Duration};
 use aws_lambda_events::event::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use lmo_bench::standin::{Standin, StandinOptions};
 use lmo_shared::{
+    audit::{Actor, IfMatch},
     auth::NewKey,
     clock::{Granularity, Period, Timestamp},
     id::{KeyId, TenantId},
     llm::catalogue::Catalogue,
-    quota::Limits,
+    store::Committed,
     tenant::{ApiKey, KeyScope, Tenant, TenantConfig},
 };
 use lmo_websocket::{Function, Posts};
@@ -53,7 +54,9 @@ impl Scene {
 
     pub async fn put_config(&self, config: Value) {
         let config: TenantConfig = serde_json::from_value(config).unwrap();
-        self.ground.platform.tenants().put_config(self.tenant, &config).await.unwrap();
+        let (tenants, now) = (self.ground.platform.tenants(), self.ground.platform.clock().now());
+        let actor = Actor::command_line();
+        tenants.put_config(self.tenant, IfMatch::Any, &config, &actor, now).await.unwrap();
     }
 
     /// Opens [`CONNECTION`] with the tenant's key.
@@ -101,10 +104,8 @@ fn function(ground: &Ground, management: &Management, silence: Duration) -> Func
 /// A tenant with a key that may do everything.
 pub async fn tenant(ground: &Ground) -> (TenantId, NewKey) {
     let created_at = ground.platform.clock().now();
-    let id = TenantId::new(created_at);
-    let tenant = Tenant { id, name: "test".to_owned(), limits: Limits::default(), meter_shards: 1, created_at };
-    ground.platform.tenants().put(&tenant).await.unwrap();
-    (id, key(ground, id, KeyScope::all(), None).await)
+    let tenant = Tenant::new("test", created_at);
+    (tenant.id, ground.platform.tenants().open(&tenant, &Actor::command_line()).await.unwrap())
 }
 
 /// A further key of a tenant.
@@ -116,22 +117,21 @@ pub async fn key(
 ) -> NewKey {
     let created_at = ground.platform.clock().now();
     let new = NewKey::make(tenant, created_at);
-    let key = ApiKey {
-        id: new.id,
-        name: "first".to_owned(),
-        secret_hash: new.secret_hash.clone(),
-        scopes,
-        limits: Limits::default(),
-        created_at,
-        expires_at,
-        revoked_at: None,
-    };
-    ground.platform.tenants().add_key(tenant, &key).await.unwrap();
+    let key = ApiKey { expires_at, ..ApiKey::of(&new, "second", scopes, created_at) };
+    let tenants = ground.platform.tenants();
+    let mut change = tenants.change();
+    tenants.add_key(&mut change, tenant, &key, &Actor::command_line()).unwrap();
+    assert_eq!(change.commit().await.unwrap(), Committed::Yes);
     new
 }
 
 pub async fn revoke(ground: &Ground, tenant: TenantId, key: KeyId) {
-    ground.platform.tenants().revoke_key(tenant, key, ground.platform.clock().now()).await.unwrap();
+    ground
+        .platform
+        .tenants()
+        .revoke_key(tenant, key, &Actor::command_line(), ground.platform.clock().now())
+        .await
+        .unwrap();
 }
 
 /// API Gateway's event of a handshake with these header fields.

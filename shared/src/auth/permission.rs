@@ -1,0 +1,159 @@
+//! Who may do what: one table, from which the extractor of callers, the documentation and the tests are made.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::tenant::KeyScope;
+
+/// What a member is in its tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// May do everything; a tenant always has one.
+    Owner,
+    /// May do everything but delete, export or hand over the tenant.
+    Admin,
+    /// Builds with it: models, keys, templates, webhooks.
+    Developer,
+    /// Pays for it: usage, plan, invoices.
+    Billing,
+    /// Looks on.
+    Viewer,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Owner, Self::Admin, Self::Developer, Self::Billing, Self::Viewer];
+
+    /// As it is written in the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Developer => "developer",
+            Self::Billing => "billing",
+            Self::Viewer => "viewer",
+        }
+    }
+}
+
+macro_rules! permissions {
+    ($($(#[doc = $about:literal])+ $permission:ident = $name:literal: $roles:ident, [$($scope:ident),*], [$($route:literal),* $(,)?];)*) => {
+        /// What somebody may be allowed to do in a tenant.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Permission {
+            $($(#[doc = $about])+ $permission,)*
+        }
+
+        impl Permission {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$permission),*];
+
+            /// Its name, as in `keys:write`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$permission => $name,)* }
+            }
+
+            /// What it is for.
+            #[must_use]
+            pub fn about(self) -> &'static str {
+                match self { $(Self::$permission => concat!($($about),+).trim_ascii_start(),)* }
+            }
+
+            /// The roles that have it.
+            #[must_use]
+            pub fn roles(self) -> &'static [Role] {
+                match self { $(Self::$permission => $roles,)* }
+            }
+
+            /// The scopes of API keys that give it; a key needs one of them.
+            #[must_use]
+            pub fn scopes(self) -> &'static [KeyScope] {
+                match self { $(Self::$permission => &[$(KeyScope::$scope),*],)* }
+            }
+
+            /// The routes that it opens, as in `GET /api/tenant/keys`.
+            #[must_use]
+            pub fn routes(self) -> &'static [&'static str] {
+                match self { $(Self::$permission => &[$($route),*],)* }
+            }
+        }
+    };
+}
+
+const ADMINS: &[Role] = &[Role::Owner, Role::Admin];
+const BUILDERS: &[Role] = &[Role::Owner, Role::Admin, Role::Developer];
+const ALL: &[Role] = &Role::ALL;
+
+permissions! {
+    /// Ask models.
+    Query = "query": BUILDERS, [Query], [
+        "POST /api/mcp/query", "GET /api/mcp/stream", "POST /api/mcp/stream", "GET /api/mcp/ws",
+        "POST /v1/chat/completions", "POST /v1/responses", "POST /v1/messages", "POST /v1/messages/count_tokens",
+    ];
+    /// Have texts turned into vectors.
+    Embed = "embed": BUILDERS, [Embed], ["POST /api/mcp/embed", "POST /v1/embeddings"];
+    /// See which models there are.
+    ModelsRead = "models:read": ALL, [Query, Embed, UsageRead, BillingRead, AuditRead, TenantAdmin], ["GET /v1/models"];
+    /// Read and delete conversations.
+    Sessions = "sessions": BUILDERS, [Query], ["GET /api/tenant/sessions/{id}", "DELETE /api/tenant/sessions/{id}"];
+    /// Read the tenant's usage.
+    UsageRead = "usage:read": ALL, [UsageRead], ["GET /api/tenant/usage"];
+    /// Read the tenant's configuration.
+    ConfigRead = "config:read": ALL, [TenantAdmin], ["GET /api/tenant/config"];
+    /// Change the tenant's configuration.
+    ConfigWrite = "config:write": ADMINS, [TenantAdmin], ["PUT /api/tenant/config"];
+    /// See the API keys, never their secrets.
+    KeysRead = "keys:read": BUILDERS, [TenantAdmin], ["GET /api/tenant/keys"];
+    /// Make, change, rotate and revoke API keys that may do no more than their maker.
+    KeysWrite = "keys:write": BUILDERS, [TenantAdmin], ["POST /api/tenant/keys", "DELETE /api/tenant/keys/{id}"];
+    /// Read the audit log.
+    AuditRead = "audit:read": ADMINS, [AuditRead, TenantAdmin], ["GET /api/tenant/audit"];
+}
+
+impl Permission {
+    /// The one that opens a route; `None` if none does, so that nobody may use it.
+    #[must_use]
+    pub fn of_route(method: &str, path: &str) -> Option<Self> {
+        static ROUTES: LazyLock<HashMap<(&str, &str), Permission>> = LazyLock::new(|| {
+            let routes = |permission: Permission| permission.routes().iter().map(move |route| (*route, permission));
+            let rows = Permission::ALL.iter().copied().flat_map(routes);
+            rows.filter_map(|(route, permission)| Some((route.split_once(' ')?, permission))).collect()
+        });
+        // Whoever may have a resource may ask about it.
+        let method = if method == "HEAD" { "GET" } else { method };
+        ROUTES.get(&(method, path)).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_route_has_one_permission() {
+        let routes: Vec<_> = Permission::ALL.iter().flat_map(|permission| permission.routes()).collect();
+        assert_eq!(routes.len(), BTreeSet::from_iter(&routes).len());
+        for route in routes {
+            let (method, path) = route.split_once(' ').unwrap();
+            assert!(Permission::of_route(method, path).is_some(), "{route}");
+        }
+        assert_eq!(Permission::of_route("GET", "/api/tenant/nothing"), None);
+    }
+
+    #[test]
+    fn an_owner_may_do_everything() {
+        assert!(Permission::ALL.iter().all(|permission| permission.roles().contains(&Role::Owner)));
+    }
+
+    #[test]
+    fn no_key_has_what_only_owners_have() {
+        let owners = Permission::ALL.iter().filter(|permission| permission.roles() == [Role::Owner]);
+        owners.for_each(|permission| assert!(permission.scopes().is_empty(), "{}", permission.name()));
+    }
+}

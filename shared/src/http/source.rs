@@ -1,0 +1,44 @@
+//! Where a request comes from.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts, Request},
+    http::{HeaderMap, header, request::Parts},
+};
+use lambda_http::request::RequestContext;
+
+use super::{Failure, RequestLabel};
+use crate::audit::Source;
+
+/// In which header field whatever stands in front of the functions says who its client is.
+const VIEWER: &str = "x-lmo-viewer";
+
+/// Where `request` comes from. What stands in front of the functions is believed only if there is such a thing.
+pub(super) fn of(request: &Request, label: &RequestLabel, behind_an_origin: bool) -> Source {
+    const LONGEST: usize = 200;
+    let extensions = request.extensions();
+    let viewer = behind_an_origin.then(|| viewer(request.headers())).flatten();
+    let peer = || match extensions.get::<RequestContext>() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref()?.parse().ok(),
+        _ => extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip()),
+    };
+    let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    Source {
+        address: viewer.or_else(peer).map(|address: IpAddr| address.to_canonical()),
+        user_agent: agent.map(|agent| agent.chars().take(LONGEST).collect()),
+        request_id: Some(label.as_str().to_owned()),
+    }
+}
+
+fn viewer(headers: &HeaderMap) -> Option<IpAddr> {
+    headers.get(VIEWER)?.to_str().ok()?.parse().ok()
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Source {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
