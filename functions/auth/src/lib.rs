@@ -1,17 +1,42 @@
 //! The `auth` function: people sign up, sign in and out, and keys are exchanged for tokens.
 
 use axum::extract::FromRef;
-use lmo_shared::{auth::Authenticator, clock::Clock};
-use utoipa_axum::router::OpenApiRouter;
+use lmo_shared::{auth::Authenticator, clock::Clock, people::Accounts};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+mod me;
+mod name;
+mod password;
+mod register;
+mod sessions;
+mod totp;
+mod views;
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]
 struct State {
     authenticator: Authenticator,
+    accounts: Accounts,
     clock: Clock,
 }
 
 /// The function's routes.
-pub fn router(authenticator: Authenticator, clock: Clock) -> OpenApiRouter {
-    OpenApiRouter::new().with_state(State { authenticator, clock })
+pub fn router(authenticator: Authenticator, accounts: Accounts, clock: Clock) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(register::register))
+        .routes(routes!(me::verify))
+        .routes(routes!(me::resend))
+        .routes(routes!(sessions::login))
+        .routes(routes!(sessions::refresh))
+        .routes(routes!(sessions::logout))
+        .routes(routes!(sessions::logout_all))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::end))
+        .routes(routes!(me::get, me::patch))
+        .routes(routes!(password::change))
+        .routes(routes!(password::forgot))
+        .routes(routes!(password::reset))
+        .routes(routes!(totp::begin, totp::end))
+        .routes(routes!(totp::confirm))
+        .with_state(State { authenticator, accounts, clock })
 }

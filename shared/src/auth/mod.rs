@@ -16,23 +16,18 @@ use crate::{
 mod api_key;
 mod authenticator;
 mod connections;
-<<<<<<< HEAD
 pub mod password;
 mod recovery;
 pub mod throttle;
 mod totp;
-=======
 mod permission;
->>>>>>> main
 
 pub use api_key::{NewKey, PresentedKey};
 pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
-<<<<<<< HEAD
 pub use recovery::{RecoveryCode, RecoveryHash};
 pub use throttle::Throttle;
 pub use totp::{TotpCode, TotpSecret, TotpStep};
-=======
 pub use permission::{Permission, Role};
 
 /// Who a caller is.
@@ -44,7 +39,6 @@ pub enum Principal {
     /// A person, as a member of the tenant.
     Member(UserId),
 }
->>>>>>> main
 
 /// An authenticated caller. Only [`Authenticator`] makes one, so a function that takes a `Caller` needs no check of its
 /// own who it is.

@@ -1,13 +1,10 @@
 //! Going on and signing out.
 
-use super::{
-    Accounts, Entered, Person, RefreshToken, User,
-    refresh_token::Presented,
-};
+use super::{Accounts, Entered, RefreshToken, refresh_token::Presented};
 use crate::{
     audit::Source,
     error::{Error, Result},
-    id::{SignInId, TenantId},
+    id::TenantId,
     store::{Change, Committed},
 };
 
@@ -32,7 +29,10 @@ impl Accounts {
             let (user, mut sign_in, presented) = self.sign_ins.of_token(&token, now).await?.ok_or(WRONG)?;
             match presented {
                 Presented::Foreign => return Err(WRONG),
-                Presented::Used => return Err(self.end_reused(&user, sign_in.id, source).await?),
+                Presented::Used => {
+                    let ended = self.end(&user, &sign_in, "session.reuse_detected", source).await?;
+                    return ended.or(|| WRONG).and(Err(USED));
+                }
                 Presented::Current => {}
             }
             let place = self.memberships.place(&user, wanted.or(sign_in.tenant)).await?;
@@ -50,5 +50,20 @@ impl Accounts {
             }
         }
         Err(Error::Unavailable("a sign-in is contended".into()))
+    }
+
+    /// Signs out: ends the sign-in that a refresh token is or was of. What ends nothing is no error (RFC 7009 section 2.2).
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn sign_out(&self, token: &str, source: &Source) -> Result<()> {
+        let Some(token) = RefreshToken::parse(token) else { return Ok(()) };
+        match self.sign_ins.of_token(&token, self.clock.now()).await? {
+            None | Some((_, _, Presented::Foreign)) => Ok(()),
+            Some((user, sign_in, Presented::Current | Presented::Used)) => {
+                let _already = self.end(&user, &sign_in, "session.end", source).await?;
+                Ok(())
+            }
+        }
     }
 }

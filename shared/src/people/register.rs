@@ -13,7 +13,7 @@ use crate::{
     },
     error::{Error, Result},
     mail::{EmailAddress, Mail},
-    store::{Change, Committed},
+    store::{Change, Partition},
     tenant::Tenant,
 };
 
@@ -31,13 +31,17 @@ pub struct Registration {
 }
 
 impl Accounts {
-    /// Signs somebody up, and sends a mail to find out whether the address is its own.
+    /// Adds to a change that somebody signs up. If it is refused, the address has an account.
     ///
     /// # Errors
-    /// `Invalid` if the password may not be chosen, `TooManyAttempts`, `Conflict` if the address has an account;
-    /// `Unavailable`.
-    pub async fn register(&self, registration: Registration, source: &Source) -> Result<Entered> {
-        let Registration { email, password, tenant_name, name } = registration;
+    /// `Invalid` if the password may not be chosen; `TooManyAttempts`, `Unavailable`.
+    pub async fn register(
+        &self,
+        change: &mut Change,
+        registration: &Registration,
+        source: &Source,
+    ) -> Result<Entered> {
+        let Registration { email, password, tenant_name, name } = registration.clone();
         let password = NewPassword::new(password, &email, &[&name, &tenant_name])?;
         self.throttle.mail(&email, address(source)).await?;
         let hash = self.passwords.hash(&password).await?;
@@ -45,21 +49,27 @@ impl Accounts {
         let user = User { name, password: Some(hash), ..User::new(email, now) };
         let tenant = Tenant::new(tenant_name, now);
         let (sign_in, token) = SignIn::begin(&user, Some(tenant.id), false, source.clone(), now);
-        let mut change = Change::new(&self.table);
-        let addressed = self.users.add(&mut change, &user)?;
-        self.tenants.create(&mut change, &tenant, &user.acting(source))?;
-        let (member, _) = self.memberships.add(&mut change, &user, tenant.id, Role::Owner, now)?;
-        self.sign_ins.add(&mut change, &user, &sign_in)?;
-        match change.commit().await? {
-            Committed::Yes => {}
-            Committed::Refused(steps) if steps.contains(&addressed) => {
-                self.tell(Mail::account_exists(user.email)).await;
-                let detail = "this address can't be registered; sign in, or choose a new password";
-                return Err(Error::Conflict(detail.to_owned()));
-            }
-            Committed::Refused(_) => return Err(Error::internal("a new id was taken")),
-        }
-        self.ask_to_verify(&user).await;
+        self.users.add(change, &user)?;
+        self.tenants.create(change, &tenant, &user.acting(source))?;
+        let (member, _) = self.memberships.add(change, &user, tenant.id, Role::Owner, now)?;
+        self.sign_ins.add(change, &user, &sign_in)?;
         self.enter(user, Some((tenant, member)), &sign_in, &token).await
+    }
+
+    /// What an address that nobody has registered says to be registered once more.
+    #[must_use]
+    pub fn address_taken() -> Error {
+        Error::Conflict("this address can't be registered; sign in, or choose a new password".to_owned())
+    }
+
+    /// Tells the owner of an address that somebody tried to sign up with it.
+    pub async fn tell_of_registration(&self, email: &EmailAddress) {
+        self.tell(Mail::account_exists(email.clone())).await;
+    }
+
+    /// Where the response to a registration is kept that is to be carried out once.
+    #[must_use]
+    pub fn registrations(&self, email: &EmailAddress) -> Partition {
+        self.table.email(email)
     }
 }

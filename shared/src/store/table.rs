@@ -19,6 +19,7 @@ use crate::{
     clock::Period,
     error::{Error, Result},
     id::{SessionId, TenantId, UserId},
+    mail::EmailAddress,
 };
 
 /// An item as the SDK has it.
@@ -68,16 +69,22 @@ impl Table {
         self.partition(keys::user(id))
     }
 
-    /// One address of a person, by the hash of it.
-    #[must_use]
-    pub fn email(&self, hash: &str) -> Partition {
-        self.partition(keys::email(hash))
-    }
-
     /// One WebSocket connection, by API Gateway's id of it.
     #[must_use]
     pub fn connection(&self, id: &str) -> Partition {
         self.partition(keys::connection(id))
+    }
+
+    /// One e-mail address.
+    #[must_use]
+    pub fn email(&self, address: &EmailAddress) -> Partition {
+        self.partition(keys::email(&address.hash()))
+    }
+
+    /// One internet address, by a hash of it.
+    #[must_use]
+    pub fn address(&self, hash: &str) -> Partition {
+        self.partition(keys::address(hash))
     }
 
     /// The SDK's client, for transactions over several partitions of one tenant and for creating the table.
