@@ -3,7 +3,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{llm::ProviderError, quota::Refusal};
+use crate::{auth::Restriction, llm::ProviderError, quota::Refusal};
 
 /// What every fallible function of the library returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -15,6 +15,12 @@ pub enum Error {
     /// No credential, or one that is malformed, unknown, revoked or expired.
     #[error("{0}")]
     Unauthenticated(&'static str),
+    /// The password is right, and the account has a second factor.
+    #[error("a code of the second factor is needed as well, as `code` or `recovery_code`")]
+    SecondFactorRequired,
+    /// The access token opens nothing but the account itself yet.
+    #[error("{}", .0.advice())]
+    Restricted(Restriction),
     /// The credential is good, but not for this.
     #[error("{0}")]
     Forbidden(String),
@@ -171,6 +177,8 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unauthenticated(_) => "unauthenticated",
+            Self::SecondFactorRequired => "second_factor_required",
+            Self::Restricted(restriction) => restriction.as_str(),
             Self::Forbidden(_) => "forbidden",
             Self::OriginNotAllowed(_) => "origin_not_allowed",
             Self::ModelNotAllowed(_) => "model_not_allowed",
@@ -218,6 +226,8 @@ impl Error {
             Self::Provider(error) => error.is_retryable(),
             Self::Conflict(_) | Self::DeadlineExceeded(_) | Self::TooManyAttempts { .. } | Self::Unavailable(_) => true,
             Self::Unauthenticated(_)
+            | Self::SecondFactorRequired
+            | Self::Restricted(_)
             | Self::Forbidden(_)
             | Self::OriginNotAllowed(_)
             | Self::ModelNotAllowed(_)

@@ -7,13 +7,16 @@ use aws_config::SdkConfig;
 
 use crate::{
     answer::{Answers, Parts, Tasks},
-    auth::{Authenticator, Connections},
+    audit::Audit,
+    auth::{Authenticator, Connections, Links, Seal, Throttle, Tokens, password::Passwords},
     aws::{self, CachedCredentials, Signer},
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
     config::Config,
     function,
     llm::{Upstreams, catalogue::Catalogues},
+    mail::Mailer,
+    people::{self, Accounts},
     quota::Meters,
     session::Sessions,
     store::Table,
@@ -111,6 +114,28 @@ impl Platform {
     pub fn tenants(&self) -> Tenants {
         Tenants::new(self.table.clone())
     }
+
+    /// Audit logs.
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        Audit::new(self.table.clone())
+    }
+
+    /// Accounts of people.
+    #[must_use]
+    pub fn accounts(&self) -> Accounts {
+        Accounts::new(people::Parts {
+            table: self.table.clone(),
+            clock: self.clock.clone(),
+            passwords: Passwords::of_process(),
+            throttle: Throttle::new(self.table.clone(), self.clock.clone()),
+            mailer: self.mailer(),
+            links: Links,
+            tokens: Tokens,
+            seal: Seal,
+        })
+    }
+    fn mailer(&self) -> Mailer { todo!() }
 
     /// Who is calling.
     #[must_use]

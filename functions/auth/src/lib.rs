@@ -1,7 +1,12 @@
 //! The `auth` function: people sign up, sign in and out, and keys are exchanged for tokens.
 
 use axum::extract::FromRef;
-use lmo_shared::{auth::Authenticator, clock::Clock, people::Accounts};
+use lmo_shared::{
+    auth::{Authenticator, Tokens},
+    clock::Clock,
+    people::Accounts,
+    platform::Platform,
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod me;
@@ -16,12 +21,14 @@ mod views;
 #[derive(Clone, FromRef)]
 struct State {
     authenticator: Authenticator,
+    tokens: Tokens,
     accounts: Accounts,
     clock: Clock,
 }
 
 /// The function's routes.
-pub fn router(authenticator: Authenticator, accounts: Accounts, clock: Clock) -> OpenApiRouter {
+#[must_use]
+pub fn router(platform: &Platform, authenticator: Authenticator) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(register::register))
         .routes(routes!(me::verify))
@@ -38,5 +45,10 @@ pub fn router(authenticator: Authenticator, accounts: Accounts, clock: Clock) ->
         .routes(routes!(password::reset))
         .routes(routes!(totp::begin, totp::end))
         .routes(routes!(totp::confirm))
-        .with_state(State { authenticator, accounts, clock })
+        .with_state(State {
+            authenticator,
+            tokens: Tokens,
+            accounts: platform.accounts(),
+            clock: platform.clock().clone(),
+        })
 }

@@ -17,18 +17,22 @@ mod api_key;
 mod authenticator;
 mod connections;
 pub mod password;
+mod permission;
 mod recovery;
+mod restriction;
+mod shim;
 pub mod throttle;
 mod totp;
-mod permission;
 
 pub use api_key::{NewKey, PresentedKey};
 pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
+pub use permission::{Permission, Role};
 pub use recovery::{RecoveryCode, RecoveryHash};
+pub use restriction::Restriction;
+pub use shim::*;
 pub use throttle::Throttle;
 pub use totp::{TotpCode, TotpSecret, TotpStep};
-pub use permission::{Permission, Role};
 
 /// Who a caller is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

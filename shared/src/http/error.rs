@@ -81,10 +81,12 @@ impl Problem {
 #[must_use]
 pub fn status(error: &Error) -> StatusCode {
     match error {
-        Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-        Error::Forbidden(_) | Error::OriginNotAllowed(_) | Error::ModelNotAllowed(_) | Error::TenantSuspended => {
-            StatusCode::FORBIDDEN
-        }
+        Error::Unauthenticated(_) | Error::SecondFactorRequired => StatusCode::UNAUTHORIZED,
+        Error::Restricted(_)
+        | Error::Forbidden(_)
+        | Error::OriginNotAllowed(_)
+        | Error::ModelNotAllowed(_)
+        | Error::TenantSuspended => StatusCode::FORBIDDEN,
         Error::ModelNotFound(_) | Error::NotFound { .. } | Error::NoRoute(_) | Error::NotCached => {
             StatusCode::NOT_FOUND
         }
@@ -95,12 +97,11 @@ pub fn status(error: &Error) -> StatusCode {
         Error::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::Refused(Refusal::Quota { .. }) => StatusCode::PAYMENT_REQUIRED,
-        Error::Refused(Refusal::Rate { .. }) => StatusCode::TOO_MANY_REQUESTS,
+        Error::Refused(Refusal::Rate { .. }) | Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Blocked { .. } | Error::Refused(Refusal::NeverFits { .. }) => StatusCode::BAD_REQUEST,
         Error::Conflict(_) => StatusCode::CONFLICT,
         Error::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Error::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Provider(error) => provider_status(error),
         Error::DeadlineExceeded(_) => StatusCode::GATEWAY_TIMEOUT,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -37,6 +37,7 @@ mod once;
 mod options;
 mod own;
 mod page;
+mod person;
 mod rate_limit;
 mod request_id;
 mod source;

@@ -97,7 +97,8 @@ impl Accounts {
             name.clone_into(&mut user.name);
             Ok(())
         };
-        self.users.change(user, edit).await.map(drop)
+        let (user, ()) = self.users.change(user, edit).await?;
+        self.memberships.rename(&user, &person.source, self.clock.now()).await
     }
 
     /// The person's sign-ins that go on, the newest first.

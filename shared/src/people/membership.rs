@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::User;
 use crate::{
+    audit::{Edit, IfMatch, Source},
     auth::Role,
     clock::Timestamp,
     error::{Error, Result},
@@ -49,7 +50,7 @@ impl Memberships {
         role: Role,
         at: Timestamp,
     ) -> Result<(Member, Step)> {
-        let name = Some(user.name.clone()).filter(|name| !name.is_empty());
+        let name = user.known_name();
         let member = Member { user: user.id, email: user.email.to_string(), name, role, added_at: at, version: 1 };
         change.put(&self.table.user(user.id), &keys::membership(tenant), &Membership { tenant, added_at: at })?;
         let step = change.put_new(&self.table.tenant(tenant).main(), &keys::member(user.id), &member)?;
@@ -74,6 +75,29 @@ impl Memberships {
     pub async fn find(&self, user: UserId, tenant: TenantId) -> Result<Option<(Tenant, Member)>> {
         let found = self.tenants.with::<Member>(tenant, &keys::member(user)).await?;
         Ok(found.map(|(tenant, _, member)| (tenant, member)))
+    }
+
+    /// Has all tenants of a person call it as it is called. If that fails in the middle, doing it again does the rest.
+    ///
+    /// # Errors
+    /// `Conflict`; `Unavailable` if the table can't be reached.
+    pub(super) async fn rename(&self, user: &User, source: &Source, at: Timestamp) -> Result<()> {
+        let (sort, id, actor, name) = (keys::member(user.id), user.id.to_string(), user.acting(source), user.known_name());
+        for membership in self.of(user.id).await? {
+            let Some((_, member)) = self.find(user.id, membership.tenant).await? else { continue };
+            if member.name == name {
+                continue;
+            }
+            let table = self.table.tenant(membership.tenant);
+            let version = IfMatch::Any;
+            let edit = Edit { table: &table, sort: &sort, id: &id, version, action: "member.rename", actor: &actor, at };
+            let decide = |member: &mut Member, _: &mut Change| {
+                member.name.clone_from(&name);
+                Ok(())
+            };
+            edit.apply(decide).await?;
+        }
+        Ok(())
     }
 
     /// Where a person is when it signs in: in the tenant that it asked for, else nowhere if it works for the operator,

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::{
     audit::{Deed, Source, record},
     auth::{
-        Links, Restriction, Throttle, Tokens,
+        Links, Restriction, Seal, Throttle, Tokens,
         password::{Password, Passwords, Verdict},
         throttle::Attempt,
     },
@@ -16,7 +16,6 @@ use crate::{
     error::{Error, Result},
     id::TenantId,
     mail::{Mail, Mailer},
-    seal::Seal,
     store::{Change, Table},
     tenant::{Member, Tenant, Tenants},
 };

@@ -22,14 +22,13 @@ impl Accounts {
     /// `TooManyAttempts`; `Forbidden` if the old one is wrong, `Invalid` if the new one may not be chosen;
     /// `Unauthenticated` if the sign-in is over; `Unavailable`.
     pub async fn change_password(&self, person: &Person, old: &Password, new: Password) -> Result<()> {
-        let user = self.user(person).await?;
+        let (user, sign_in) = self.signed_in(person).await?;
         let attempt = self.attempt(&user, &person.source).await?;
         self.check_password(&user, old).await?;
         attempt.succeeded().await?;
         let new = NewPassword::new(new, &user.email, &[&user.name])?;
         let (hash, known) = (self.passwords.hash(&new).await?, user.password.clone());
         let (by, now) = (self.witnesses(&user).await?, self.clock.now());
-        let sign_in = self.sign_in(person).await?;
         let edit = |user: &mut User, change: &mut Change| {
             if user.password != known {
                 return Err(Error::Conflict("the password has changed meanwhile".to_owned()));

@@ -2,7 +2,7 @@
 
 use super::{Accounts, Person, SecondFactor, User, witnessed};
 use crate::{
-    auth::{RecoveryCode, TotpCode, TotpSecret, password::Password},
+    auth::{RecoveryCode, Restriction, TotpCode, TotpSecret, password::Password},
     clock::Timestamp,
     error::{Error, Result},
     id::UserId,
@@ -42,7 +42,7 @@ impl Accounts {
         self.check_password(&user, password).await?;
         attempt.succeeded().await?;
         if user.verified_at.is_none() {
-            return Err(Error::Restricted(crate::auth::Restriction::EmailUnverified));
+            return Err(Error::Restricted(Restriction::EmailUnverified));
         }
         let secret = TotpSecret::random();
         let sealed = self.seal.seal(&context(user.id), secret.as_bytes())?;

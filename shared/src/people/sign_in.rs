@@ -13,7 +13,7 @@ use crate::{
     clock::Timestamp,
     error::Result,
     id::{SignInId, TenantId, UserId},
-    store::{Change, Step, Table, keys, parse},
+    store::{Change, Order, Step, Table, keys, parse},
 };
 
 /// How long a sign-in lasts without being used.
@@ -156,13 +156,14 @@ impl SignIns {
         }))
     }
 
-    /// All of a person that go on, the newest first.
+    /// The newest of a person that go on, at most 100.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.
     pub async fn of(&self, user: &User, at: Timestamp) -> Result<Vec<SignIn>> {
-        let rows = self.table.user(user.id).begins_with::<SignIn>(keys::SIGN_IN_PREFIX).collect().await?;
-        Ok(rows.into_iter().rev().filter(|sign_in| sign_in.is_alive(user, at)).collect())
+        let partition = self.table.user(user.id);
+        let (rows, _) = partition.page::<SignIn>(keys::SIGN_IN_PREFIX, None, 100, Order::Descending).await?;
+        Ok(rows.into_iter().filter(|sign_in| sign_in.is_alive(user, at)).collect())
     }
 
     /// Adds to a change that a sign-in takes the place of its last version; the step is refused if it has changed or is

@@ -89,6 +89,12 @@ impl User {
         self.second_factor.as_ref().filter(|factor| factor.confirmed_at.is_some())
     }
 
+    /// What it is called, if it has said.
+    #[must_use]
+    pub fn known_name(&self) -> Option<String> {
+        Some(self.name.clone()).filter(|name| !name.is_empty())
+    }
+
     /// It acts, from there.
     #[must_use]
     pub fn acting(&self, source: &Source) -> Actor {
@@ -181,7 +187,8 @@ impl Users {
                 user.version += 1;
                 own = Some(change.replace(&self.table.user(user.id), keys::USER, &user, before.version)?);
             }
-            match change.commit().await? {
+            let committed = if change.is_empty() { Committed::Yes } else { change.commit().await? };
+            match committed {
                 Committed::Yes => return Ok((user, made)),
                 Committed::Refused(steps) if own.is_some_and(|own| steps.contains(&own)) => {}
                 Committed::Refused(_) => return Err(Error::Conflict("it has changed meanwhile".to_owned())),

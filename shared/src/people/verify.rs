@@ -1,6 +1,6 @@
 //! Whether mail to a person's address reaches the person.
 
-use super::{Accounts, User, address, witnessed};
+use super::{Accounts, Person, User, address, witnessed};
 use crate::{
     audit::Source,
     auth::Purpose,
@@ -22,13 +22,15 @@ impl Accounts {
     /// Sends the link once more.
     ///
     /// # Errors
-    /// `Conflict` if there is nothing to show any more; `TooManyAttempts`, `Unavailable`.
-    pub async fn verify_again(&self, user: &User, source: &Source) -> Result<()> {
+    /// `Conflict` if there is nothing to show any more; `Unauthenticated` if the sign-in is over; `TooManyAttempts`,
+    /// `Unavailable`.
+    pub async fn verify_again(&self, person: &Person) -> Result<()> {
+        let user = self.user(person).await?;
         if user.verified_at.is_some() {
             return Err(Error::Conflict("the address is verified already".to_owned()));
         }
-        self.throttle.mail(&user.email, address(source)).await?;
-        self.ask_to_verify(user).await;
+        self.throttle.mail(&user.email, address(&person.source)).await?;
+        self.ask_to_verify(&user).await;
         Ok(())
     }
 
