@@ -69,11 +69,12 @@ pub(super) async fn register(
         Ok(Created { status: StatusCode::CREATED, body, refused: Accounts::address_taken() })
     };
     let done = once.run(&accounts.registrations(email), "", clock.now(), work).await;
-    match (&done, entered) {
+    let taken = matches!(done, Err(Failure(Error::Conflict(_))));
+    match entered {
+        _ if taken => accounts.tell_of_registration(email).await,
+        Some(entered) if done.is_ok() => accounts.ask_to_verify(&entered.user).await,
         // What was given before has been told before.
-        (Ok(_), Some(entered)) => accounts.ask_to_verify(&entered.user).await,
-        (Err(Failure(Error::Conflict(_))), _) => accounts.tell_of_registration(email).await,
-        (Ok(_), None) | (Err(_), _) => {}
+        Some(_) | None => {}
     }
     done
 }

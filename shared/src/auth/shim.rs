@@ -21,6 +21,6 @@ impl Tokens {
 #[derive(Debug, Clone)]
 pub struct Seal;
 impl Seal {
-    pub fn seal(&self, _c: &str, _b: &[u8]) -> Result<String> { todo!() }
-    pub fn open(&self, _c: &str, _t: &str) -> Result<Vec<u8>> { todo!() }
+    pub async fn seal(&self, _c: &str, _b: &[u8]) -> Result<String> { todo!() }
+    pub async fn open(&self, _c: &str, _t: &str) -> Result<Vec<u8>> { todo!() }
 }

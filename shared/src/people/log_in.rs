@@ -1,6 +1,6 @@
 //! Signing in.
 
-use super::{Accounts, Entered, Proof, SignIn, User, address};
+use super::{Accounts, Entered, Proof, SignIn, User, address, second_factor::prove_twice};
 use crate::{
     audit::Source,
     auth::password::{Password, Verdict},
@@ -41,7 +41,7 @@ impl Accounts {
         let user = found.filter(|_| verdict != Verdict::Wrong).ok_or(WRONG)?;
         let place = self.memberships.place(&user, login.tenant).await?;
         let tenant = place.as_ref().map(|(tenant, _)| tenant.id);
-        let now = self.clock.now();
+        let (opened, now) = (self.opened(&user).await?, self.clock.now());
         let edit = |user: &mut User, change: &mut Change| {
             // Somebody may have chosen another one meanwhile.
             if user.password != kept {
@@ -50,7 +50,7 @@ impl Accounts {
             if let Verdict::RightButStale(hash) = &verdict {
                 user.password = Some(hash.clone());
             }
-            let proved = self.prove_twice(user, login.proof.as_ref(), now)?;
+            let proved = prove_twice(user, opened.as_ref(), login.proof.as_ref(), now)?;
             let (sign_in, token) = SignIn::begin(user, tenant, proved, source.clone(), now);
             self.sign_ins.add(change, user, &sign_in)?;
             Ok((sign_in, token))

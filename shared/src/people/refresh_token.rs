@@ -128,7 +128,7 @@ fn random() -> Ulid {
 }
 
 fn hash(secret: Ulid) -> String {
-    format!("{:x}", Sha256::digest(secret.to_bytes()))
+    Sha256::digest(secret.to_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn checksum(body: &str) -> String {

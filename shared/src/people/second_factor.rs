@@ -45,7 +45,7 @@ impl Accounts {
             return Err(Error::Restricted(Restriction::EmailUnverified));
         }
         let secret = TotpSecret::random();
-        let sealed = self.seal.seal(&context(user.id), secret.as_bytes())?;
+        let sealed = self.seal.seal(&context(user.id), secret.as_bytes()).await?;
         let edit = |user: &mut User, _: &mut Change| {
             if user.required_factor().is_some() {
                 return Err(Error::Conflict("there is a second factor; turn it off first".to_owned()));
@@ -67,13 +67,15 @@ impl Accounts {
     /// `Unavailable`.
     pub async fn confirm_second_factor(&self, person: &Person, code: TotpCode) -> Result<Vec<RecoveryCode>> {
         let (user, sign_in) = self.signed_in(person).await?;
-        let (by, now) = (self.witnesses(&user).await?, self.clock.now());
+        let (by, opened, now) = (self.witnesses(&user).await?, self.opened(&user).await?, self.clock.now());
         let codes = RecoveryCode::random();
         let edit = |user: &mut User, change: &mut Change| {
             let none = || Error::Conflict("no second factor is being set up".to_owned());
-            let id = user.id;
-            let factor = user.second_factor.as_mut().filter(|factor| factor.confirmed_at.is_none()).ok_or_else(none)?;
-            let step = self.secret(id, factor)?.check(code, now, None);
+            let (factor, secret) = opened.as_ref().and_then(|opened| opened.of(user)).ok_or_else(none)?;
+            if factor.confirmed_at.is_some() {
+                return Err(none());
+            }
+            let step = secret.check(code, now, None);
             factor.last_step = Some(step.ok_or_else(|| Error::Forbidden("the code is wrong".to_owned()))?);
             factor.confirmed_at = Some(now);
             factor.recovery = codes.iter().map(RecoveryCode::hash).collect();
@@ -96,9 +98,9 @@ impl Accounts {
         let user = self.user(person).await?;
         let attempt = self.attempt(&user, &person.source).await?;
         self.check_password(&user, password).await?;
-        let (by, now) = (self.witnesses(&user).await?, self.clock.now());
+        let (by, opened, now) = (self.witnesses(&user).await?, self.opened(&user).await?, self.clock.now());
         let edit = |user: &mut User, change: &mut Change| {
-            if !self.prove_twice(user, Some(proof), now)? {
+            if !prove_twice(user, opened.as_ref(), Some(proof), now)? {
                 return Err(Error::Conflict("there is no second factor".to_owned()));
             }
             user.second_factor = None;
@@ -110,32 +112,53 @@ impl Accounts {
         Ok(())
     }
 
-    /// Shows a person's second factor and uses the proof up, in what is then written of the person. Whether there is one.
-    ///
-    /// # Errors
-    /// `SecondFactorRequired` if there is one and no proof; `Unauthenticated` if the proof is wrong or used up.
-    pub(super) fn prove_twice(&self, user: &mut User, proof: Option<&Proof>, now: Timestamp) -> Result<bool> {
-        let id = user.id;
-        if user.required_factor().is_none() {
-            return Ok(false);
-        }
-        let Some(factor) = &mut user.second_factor else { return Ok(false) };
-        match proof.ok_or(Error::SecondFactorRequired)? {
-            Proof::Code(code) => {
-                let step = self.secret(id, factor)?.check(*code, now, factor.last_step);
-                factor.last_step = Some(step.ok_or(WRONG)?);
-            }
-            Proof::Recovery(code) => {
-                factor.recovery.remove(code.find(&factor.recovery).ok_or(WRONG)?);
-            }
-        }
-        Ok(true)
+    /// The secret of a person's second factor, if there is one or one is being set up.
+    pub(super) async fn opened(&self, user: &User) -> Result<Option<Opened>> {
+        let Some(factor) = &user.second_factor else { return Ok(None) };
+        let bytes = self.seal.open(&context(user.id), &factor.secret).await?;
+        let secret = TotpSecret::from_bytes(&bytes).ok_or_else(|| Error::internal("a sealed secret is none"))?;
+        Ok(Some(Opened { sealed: factor.secret.clone(), secret }))
     }
+}
 
-    fn secret(&self, id: UserId, factor: &SecondFactor) -> Result<TotpSecret> {
-        let bytes = self.seal.open(&context(id), &factor.secret)?;
-        TotpSecret::from_bytes(&bytes).ok_or_else(|| Error::internal("a sealed secret has another length"))
+/// A secret that was opened.
+pub(super) struct Opened {
+    sealed: String,
+    secret: TotpSecret,
+}
+
+impl Opened {
+    /// The second factor that it is the secret of, if the person still has it.
+    fn of<'a>(&'a self, user: &'a mut User) -> Option<(&'a mut SecondFactor, &'a TotpSecret)> {
+        let factor = user.second_factor.as_mut().filter(|factor| factor.secret == self.sealed)?;
+        Some((factor, &self.secret))
     }
+}
+
+/// Shows a person's second factor and uses the proof up, in what is then written of the person. Whether there is one.
+///
+/// # Errors
+/// `SecondFactorRequired` if there is one and no proof; `Unauthenticated` if the proof is wrong or used up.
+pub(super) fn prove_twice(
+    user: &mut User,
+    opened: Option<&Opened>,
+    proof: Option<&Proof>,
+    now: Timestamp,
+) -> Result<bool> {
+    if user.required_factor().is_none() {
+        return Ok(false);
+    }
+    let proof = proof.ok_or(Error::SecondFactorRequired)?;
+    let (factor, secret) = opened.and_then(|opened| opened.of(user)).ok_or(WRONG)?;
+    match proof {
+        Proof::Code(code) => {
+            factor.last_step = Some(secret.check(*code, now, factor.last_step).ok_or(WRONG)?);
+        }
+        Proof::Recovery(code) => {
+            factor.recovery.remove(code.find(&factor.recovery).ok_or(WRONG)?);
+        }
+    }
+    Ok(true)
 }
 
 /// What a sealed secret is bound to.
