@@ -13,9 +13,10 @@ use crate::{
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
     config::Config,
+    error::{Error, Result},
     function,
     llm::{Upstreams, catalogue::Catalogues},
-    mail::Mailer,
+    mail::{EmailAddress, Mailer, Ses},
     people::{self, Accounts},
     quota::Meters,
     session::Sessions,
@@ -103,6 +104,28 @@ impl Platform {
         aws_sdk_secretsmanager::Client::new(&self.sdk)
     }
 
+    /// Hashes passwords. There is to be one in a process.
+    #[must_use]
+    pub fn passwords(&self) -> Passwords {
+        Passwords::of_process()
+    }
+
+    /// Sends mail by Amazon SES, from an identity that it has verified.
+    ///
+    /// # Errors
+    /// `Internal` without credentials or region, or if no HTTP client can be had.
+    pub fn ses(&self, from: EmailAddress) -> Result<Mailer> {
+        let signer = self.signer("ses").ok_or_else(|| Error::internal("no region, or no credentials to send mail with"))?;
+        let endpoint = self.sdk.endpoint_url().map(str::parse).transpose().map_err(Error::internal)?;
+        Ses::new(signer, from, endpoint).map(Mailer::Ses)
+    }
+
+    /// Counts attempts to sign in.
+    #[must_use]
+    pub fn throttle(&self) -> Throttle {
+        Throttle::new(self.table.clone(), self.clock.clone())
+    }
+
     /// The meters.
     #[must_use]
     pub fn meters(&self) -> Meters {
@@ -121,21 +144,20 @@ impl Platform {
         Audit::new(self.table.clone())
     }
 
-    /// Accounts of people.
+    /// Accounts of people, who are written to by `mailer`.
     #[must_use]
-    pub fn accounts(&self) -> Accounts {
+    pub fn accounts(&self, mailer: Mailer) -> Accounts {
         Accounts::new(people::Parts {
             table: self.table.clone(),
             clock: self.clock.clone(),
-            passwords: Passwords::of_process(),
-            throttle: Throttle::new(self.table.clone(), self.clock.clone()),
-            mailer: self.mailer(),
+            passwords: self.passwords(),
+            throttle: self.throttle(),
+            mailer,
             links: Links,
             tokens: Tokens,
             seal: Seal,
         })
     }
-    fn mailer(&self) -> Mailer { todo!() }
 
     /// Who is calling.
     #[must_use]

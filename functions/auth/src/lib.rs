@@ -4,6 +4,7 @@ use axum::extract::FromRef;
 use lmo_shared::{
     auth::{Authenticator, Tokens},
     clock::Clock,
+    mail::Mailer,
     people::Accounts,
     platform::Platform,
 };
@@ -28,7 +29,7 @@ struct State {
 
 /// The function's routes.
 #[must_use]
-pub fn router(platform: &Platform, authenticator: Authenticator) -> OpenApiRouter {
+pub fn router(platform: &Platform, authenticator: Authenticator, mailer: Mailer) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(register::register))
         .routes(routes!(me::verify))
@@ -48,7 +49,7 @@ pub fn router(platform: &Platform, authenticator: Authenticator) -> OpenApiRoute
         .with_state(State {
             authenticator,
             tokens: Tokens,
-            accounts: platform.accounts(),
+            accounts: platform.accounts(mailer),
             clock: platform.clock().clone(),
         })
 }

@@ -21,7 +21,7 @@ mod permission;
 mod recovery;
 mod restriction;
 mod shim;
-pub mod throttle;
+mod throttle;
 mod totp;
 
 pub use api_key::{NewKey, PresentedKey};
@@ -31,7 +31,7 @@ pub use permission::{Permission, Role};
 pub use recovery::{RecoveryCode, RecoveryHash};
 pub use restriction::Restriction;
 pub use shim::*;
-pub use throttle::Throttle;
+pub use throttle::{Attempt, Throttle};
 pub use totp::{TotpCode, TotpSecret, TotpStep};
 
 /// Who a caller is.

@@ -16,6 +16,7 @@ impl Links {
 }
 impl Tokens {
     pub async fn person(&self, _u: UserId, _r: Option<(TenantId, Role)>, _s: SignInId, _x: Option<Restriction>) -> Result<String> { todo!() }
+    pub async fn operator(&self, _u: UserId, _s: SignInId, _x: Option<Restriction>) -> Result<String> { todo!() }
     pub async fn verify(&self, _t: &str) -> Result<(UserId, SignInId)> { todo!() }
 }
 #[derive(Debug, Clone)]

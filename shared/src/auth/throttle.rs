@@ -38,7 +38,7 @@ pub struct Throttle {
 pub struct Attempt {
     throttle: Throttle,
     email: EmailAddress,
-    from: IpAddr,
+    from: Option<IpAddr>,
     /// Whether the account was used from there before.
     known: bool,
 }
@@ -51,28 +51,31 @@ impl Throttle {
     }
 
     /// An attempt to prove who one is, by a password or a second factor, whether or not there is such an account: to be
-    /// asked before anything is compared.
+    /// asked before anything is compared. `from` is the client's internet address, if it is known.
     ///
     /// # Errors
     /// `TooManyAttempts` if it comes too early; `Unavailable` if the table can't be reached.
-    pub async fn attempt(&self, email: &EmailAddress, from: IpAddr) -> Result<Attempt> {
-        let (account, now) = (self.table.email(email), self.clock.now());
-        let known_sort = keys::known_address(&hash(from));
+    pub async fn attempt(&self, email: &EmailAddress, from: Option<IpAddr>) -> Result<Attempt> {
+        let (account, now) = (self.account(email), self.clock.now());
+        let known_sort = place(from).map(|place| keys::known_address(&place));
         let seen = async {
-            let known = account.find::<Counter>(&known_sort).await?;
+            let known = match &known_sort {
+                Some(sort) => account.find::<Counter>(sort).await?,
+                None => None,
+            };
             // TTL deletes late.
             match known.filter(|known| known.expires_at > now.seconds()) {
-                Some(known) => Ok((Some(known), true)),
-                None => account.find(keys::FAILURES).await.map(|seen| (seen, false)),
+                Some(known) => Ok((Some(known), known_sort.as_deref())),
+                None => account.find(keys::FAILURES).await.map(|seen| (seen, None)),
             }
         };
         // An address that is refused doesn't count for the account.
         let (address, seen) = tokio::join!(self.count_address(from, keys::FAILURES, &ADDRESS, now), seen);
         address?;
         let (seen, known) = seen?;
-        let sort = if known { known_sort.as_str() } else { keys::FAILURES };
-        change(&account, sort, seen, |seen| Counter::after_attempt(seen, &ACCOUNT, now).map(Some)).await?;
-        Ok(Attempt { throttle: self.clone(), email: email.clone(), from, known })
+        let next = |seen: Option<&Counter>| Counter::after_attempt(seen, &ACCOUNT, now).map(Some);
+        change(&account, known.unwrap_or(keys::FAILURES), seen, next).await?;
+        Ok(Attempt { throttle: self.clone(), email: email.clone(), from, known: known.is_some() })
     }
 
     /// A mail to an address, asked for by somebody who isn't signed in: to verify it, to reset a password, to sign up.
@@ -80,10 +83,10 @@ impl Throttle {
     ///
     /// # Errors
     /// As [`Throttle::attempt`].
-    pub async fn mail(&self, email: &EmailAddress, from: IpAddr) -> Result<()> {
+    pub async fn mail(&self, email: &EmailAddress, from: Option<IpAddr>) -> Result<()> {
         let now = self.clock.now();
         self.count_address(from, keys::MAILS, &MAILS_OF_ADDRESS, now).await?;
-        count(&self.table.email(email), keys::MAILS, &MAILS, now).await
+        count(&self.account(email), keys::MAILS, &MAILS, now).await
     }
 
     /// Lets an address be counted by itself for an account: somebody there has proved to be its owner, as by opening
@@ -91,16 +94,22 @@ impl Throttle {
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.
-    pub async fn trust(&self, email: &EmailAddress, from: IpAddr) -> Result<()> {
+    pub async fn trust(&self, email: &EmailAddress, from: Option<IpAddr>) -> Result<()> {
+        let Some(place) = place(from) else { return Ok(()) };
         let now = self.clock.now();
         let known = Counter::new(0, now, now.after(KNOWN).seconds());
-        self.table.email(email).put(&keys::known_address(&hash(from)), &known).await
+        self.account(email).put(&keys::known_address(&place), &known).await
     }
 
-    /// Counts for an address, but not for loopback: whoever is behind it is on the same machine, or behind a proxy that
-    /// tells of nobody.
-    async fn count_address(&self, from: IpAddr, sort: &str, limit: &Limit, now: Timestamp) -> Result<()> {
-        if from.is_loopback() { Ok(()) } else { count(&self.table.address(&hash(from)), sort, limit, now).await }
+    fn account(&self, email: &EmailAddress) -> Partition {
+        self.table.email(&email.hash())
+    }
+
+    async fn count_address(&self, from: Option<IpAddr>, sort: &str, limit: &Limit, now: Timestamp) -> Result<()> {
+        match place(from) {
+            Some(place) => count(&self.table.address(&place), sort, limit, now).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -111,26 +120,22 @@ impl Attempt {
     /// # Errors
     /// `Unavailable` if the table can't be reached.
     pub async fn succeeded(self) -> Result<()> {
-        let account = self.throttle.table.email(&self.email);
+        let Self { throttle, email, from, known } = self;
         let forget = async {
             // Strangers' failures stay counted when the owner comes from where they aren't.
-            if !self.known {
-                account.delete_if(keys::FAILURES, "attribute_exists(pk)", &[]).await?;
+            if !known {
+                throttle.account(&email).delete_if(keys::FAILURES, "attribute_exists(pk)", &[]).await?;
             }
             Ok(())
         };
-        let (trusted, forgotten, given_back) =
-            tokio::join!(self.throttle.trust(&self.email, self.from), forget, self.give_back());
+        let give_back = async {
+            let Some(place) = place(from) else { return Ok(()) };
+            let address = throttle.table.address(&place);
+            let seen = address.find(keys::FAILURES).await?;
+            change(&address, keys::FAILURES, seen, |seen| Ok(seen.map(Counter::given_back))).await
+        };
+        let (trusted, forgotten, given_back) = tokio::join!(throttle.trust(&email, from), forget, give_back);
         trusted.and(forgotten).and(given_back)
-    }
-
-    async fn give_back(&self) -> Result<()> {
-        if self.from.is_loopback() {
-            return Ok(());
-        }
-        let address = self.throttle.table.address(&hash(self.from));
-        let seen = address.find(keys::FAILURES).await?;
-        change(&address, keys::FAILURES, seen, |seen| Ok(seen.map(Counter::given_back))).await
     }
 }
 
@@ -139,11 +144,38 @@ async fn count(partition: &Partition, sort: &str, limit: &Limit, now: Timestamp)
     change(partition, sort, seen, |seen| Counter::after_attempt(seen, limit, now).map(Some)).await
 }
 
-/// What stands for an address: a hash, as it is somebody's. A home or a server has a /64 of IPv6 and counts as one.
-fn hash(address: IpAddr) -> String {
-    let network = match address.to_canonical() {
+/// What stands for an internet address: a hash, as it is somebody's. A home or a server has a /64 of IPv6 and counts as
+/// one. `None` for loopback: whoever is behind it is on the same machine, or behind a proxy that tells of nobody.
+fn place(address: Option<IpAddr>) -> Option<String> {
+    let network = match address.map(|address| address.to_canonical()).filter(|address| !address.is_loopback())? {
         IpAddr::V4(four) => four.to_string(),
         IpAddr::V6(six) => format!("{:x?}", &six.segments()[..4]),
     };
-    Sha256::digest(network.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    Some(Sha256::digest(network).iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(address: &str) -> Option<String> {
+        place(Some(address.parse().unwrap()))
+    }
+
+    #[test]
+    fn a_64_of_ipv6_is_one_place() {
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+    }
+
+    #[test]
+    fn an_address_of_ipv4_is_one_place_however_it_is_written() {
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+
+    #[test]
+    fn loopback_is_no_place() {
+        assert_eq!([of("127.0.0.1"), of("::1"), of("::ffff:127.0.0.1"), place(None)], [const { None }; 4]);
+    }
 }

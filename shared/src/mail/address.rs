@@ -98,3 +98,72 @@ impl TryFrom<String> for EmailAddress {
         Self::parse(&text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn addresses_in_use_are_addresses() {
+        let long = format!("{}@{}.org", "a".repeat(64), "b".repeat(63));
+        for good in ["a@b.co", "ann.o'neil+lmo@mail.example.org", "x_y-z@xn--mnchen-3ya.de", "1@2.museum", &long] {
+            assert_eq!(EmailAddress::parse(good).unwrap().as_str(), good);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        let (long, longer) = (format!("{}@b.co", "a".repeat(65)), format!("a@{}co", "b.".repeat(130)));
+        let bad = [
+            "",
+            "@",
+            "a",
+            "a@",
+            "@b.co",
+            "a@b",
+            "a@b@c.co",
+            "a b@c.co",
+            "a@b..co",
+            ".a@b.co",
+            "a.@b.co",
+            "a..b@c.co",
+            "a@-b.co",
+            "a@b-.co",
+            "a@b.co.",
+            "a@127.0.0.1",
+            "a@[127.0.0.1]",
+            "\"a\"@b.co",
+            "Ann <a@b.co>",
+            "a@b.co,c@d.co",
+            "a@b.co\r\nBcc: c@d.co",
+            "a\0@b.co",
+            "ü@b.co",
+            "a@ü.de",
+            "a(x)@b.co",
+            &long,
+            &longer,
+        ];
+        for bad in bad {
+            let error = EmailAddress::parse(bad).unwrap_err();
+            assert_eq!(error.code(), "invalid_request", "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_mailbox_is_one_address() {
+        let one = EmailAddress::parse(" Ann@Example.ORG\n").unwrap();
+        assert_eq!(one, EmailAddress::parse("ann@example.org").unwrap());
+        assert_eq!((one.local(), one.domain()), ("ann", "example.org"));
+        assert_eq!(one.hash(), "438c4c7afe600cdf1e455c369bec76dc970fc8ca463447c7b387a347f3c79331");
+    }
+
+    proptest! {
+        #[test]
+        fn no_address_has_a_character_that_ends_a_header_field(text in "[\\PC\r\n\t ]{0,12}@[\\PC\r\n. ]{0,12}") {
+            if let Ok(address) = EmailAddress::parse(&text) {
+                prop_assert!(address.as_str().bytes().all(|byte| byte.is_ascii_graphic() && !b",;:<>()[]\"\\".contains(&byte)));
+            }
+        }
+    }
+}

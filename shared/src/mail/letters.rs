@@ -5,15 +5,36 @@ use super::EmailAddress;
 /// A mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
-    /// Who gets it.
-    pub to: EmailAddress,
-    /// What it is about: one line, whatever was put in.
-    pub subject: String,
-    /// Its text, with `\n` between lines.
-    pub text: String,
+    to: EmailAddress,
+    subject: String,
+    text: String,
 }
 
 impl Mail {
+    /// A mail to one person, in plain text with `\n` between lines. The subject becomes one line.
+    #[must_use]
+    pub fn new(to: EmailAddress, subject: &str, text: String) -> Self {
+        Self { to, subject: one_line(subject), text }
+    }
+
+    /// Who gets it.
+    #[must_use]
+    pub fn to(&self) -> &EmailAddress {
+        &self.to
+    }
+
+    /// What it is about, in one line.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Asks whether the address is the recipient's own. `link` is opened once, within `hours`.
     #[must_use]
     pub fn verify(to: EmailAddress, link: &str, hours: u64) -> Self {
@@ -60,7 +81,7 @@ impl Mail {
             "{by} invites you to join \"{tenant}\" as {role}. Open this link within {days} days to accept:\n\n{link}\n\n\
              If you don't know them, ignore this mail.\n"
         );
-        Self::new(to, format!("You are invited to join {tenant}"), text)
+        Self::new(to, &format!("You are invited to join {tenant}"), text)
     }
 
     /// Says that the password was changed.
@@ -81,12 +102,80 @@ impl Mail {
         );
         Self::new(to, "Your second factor was changed", text)
     }
-
-    fn new(to: EmailAddress, subject: impl Into<String>, text: String) -> Self {
-        Self { to, subject: subject.into(), text }
-    }
 }
 
+/// Without characters that end a line, or turn the direction of what follows.
+fn one_line(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.split(|c: char| c.is_control() || turns(c)).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// A name that a stranger chose, for a mail to somebody who doesn't know that stranger: short, in one line, and nothing
+/// in it is a link, also to mail programs that make one of whatever looks like a domain.
 fn plain(name: &str) -> String {
-    name.to_owned()
+    const LONGEST: usize = 60;
+    let name = one_line(name);
+    let mut plain = String::new();
+    let mut characters = name.chars().take(LONGEST).peekable();
+    while let Some(c) = characters.next() {
+        let ends = characters.peek().is_none_or(|next| next.is_whitespace());
+        match c {
+            '/' | '\\' | ':' | '@' | '<' | '>' => {}
+            // As domains in other scripts have them, too.
+            '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}' if !ends => {}
+            _ => plain.push(c),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINK: &str = "https://lmo.example.com/verify#token";
+
+    fn to() -> EmailAddress {
+        EmailAddress::parse("ann@example.org").unwrap()
+    }
+
+    #[test]
+    fn a_letters_only_link_is_ours() {
+        let invite = Mail::invite(to(), "http://evil.example", "You won! www.evil.example/x", "admin", LINK, 7);
+        assert_eq!(invite.subject(), "You are invited to join httpevilexample");
+        assert!(
+            invite.text().starts_with("You won! wwwevilexamplex invites you to join \"httpevilexample\" as admin.")
+        );
+        assert_eq!(invite.text().matches("://").count(), 1);
+        assert!(invite.text().contains(&format!("\n\n{LINK}\n\n")));
+    }
+
+    #[test]
+    fn names_stay_names() {
+        assert_eq!(plain("Müller & Söhne Inc."), "Müller & Söhne Inc.");
+        assert_eq!(plain("Dr. Ann-Marie O'Neil"), "Dr. Ann-Marie O'Neil");
+        assert_eq!(plain(&"x".repeat(1000)).len(), 60);
+        assert_eq!(plain("a\r\n\r\nb\u{202e}c"), "a b c");
+    }
+
+    #[test]
+    fn a_subject_is_one_line() {
+        assert_eq!(
+            Mail::new(to(), "Hello\r\nBcc: all@example.org\0", String::new()).subject(),
+            "Hello Bcc: all@example.org"
+        );
+    }
+
+    #[test]
+    fn every_letter_says_what_to_do_if_it_was_somebody_else() {
+        let letters = [
+            Mail::verify(to(), LINK, 24),
+            Mail::reset(to(), LINK, 30),
+            Mail::password_changed(to()),
+            Mail::second_factor_changed(to(), false),
+        ];
+        for letter in letters {
+            assert!(letter.text().contains("wasn't you"), "{}", letter.text());
+        }
+    }
 }

@@ -5,6 +5,7 @@ use crate::error::Result;
 mod address;
 mod folder;
 mod letters;
+mod message;
 mod ses;
 
 pub use address::EmailAddress;

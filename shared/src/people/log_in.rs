@@ -1,6 +1,6 @@
 //! Signing in.
 
-use super::{Accounts, Entered, Proof, SignIn, User, address, second_factor::prove_twice};
+use super::{Accounts, Entered, Proof, SignIn, User, second_factor::prove_twice};
 use crate::{
     audit::Source,
     auth::password::{Password, Verdict},
@@ -31,10 +31,10 @@ impl Accounts {
     /// account that doesn't exist.
     ///
     /// # Errors
-    /// `TooManyAttempts`; `Unauthenticated` if address, password or second factor are wrong, `SecondFactorRequired` if
+    /// `TooManyAttempts`; `Unauthenticated` if password or second factor are wrong, `SecondFactorRequired` if
     /// it isn't there; `NotFound` if the person is no member of the tenant, `Forbidden` if of none; `Unavailable`.
     pub async fn log_in(&self, login: Login, source: &Source) -> Result<Entered> {
-        let attempt = self.throttle.attempt(&login.email, address(source)).await?;
+        let attempt = self.throttle.attempt(&login.email, source.address).await?;
         let found = self.users.by_email(&login.email).await?;
         let kept = found.as_ref().and_then(|user| user.password.clone());
         let verdict = self.passwords.verify(&login.password, kept.as_ref()).await?;

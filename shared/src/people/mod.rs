@@ -3,14 +3,11 @@
 //! A person is known to the whole deployment and may be a member of several tenants; a sign-in is for one of them at a
 //! time.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use crate::{
     audit::{Deed, Source, record},
     auth::{
-        Links, Restriction, Seal, Throttle, Tokens,
+        Attempt, Links, Restriction, Seal, Throttle, Tokens,
         password::{Password, Passwords, Verdict},
-        throttle::Attempt,
     },
     clock::{Clock, Timestamp},
     error::{Error, Result},
@@ -101,7 +98,7 @@ impl Accounts {
 
     /// An attempt to prove who one is that may be made.
     async fn attempt(&self, user: &User, source: &Source) -> Result<Attempt> {
-        self.throttle.attempt(&user.email, address(source)).await
+        self.throttle.attempt(&user.email, source.address).await
     }
 
     /// Fails unless it is the person's password.
@@ -168,8 +165,13 @@ impl Accounts {
         token: &RefreshToken,
     ) -> Result<Entered> {
         let restriction = restriction(&user, place.as_ref().map(|(tenant, _)| tenant), sign_in.second_factor);
-        let role = place.as_ref().map(|(tenant, member)| (tenant.id, member.role));
-        let access_token = self.tokens.person(user.id, role, sign_in.id, restriction).await?;
+        let access_token = match &place {
+            None => self.tokens.operator(user.id, sign_in.id, restriction).await?,
+            Some((tenant, member)) => {
+                let place = Some((tenant.id, member.role));
+                self.tokens.person(user.id, place, sign_in.id, restriction).await?
+            }
+        };
         Ok(Entered { user, place, restriction, access_token, refresh_token: token.text() })
     }
 }
@@ -181,9 +183,4 @@ fn restriction(user: &User, tenant: Option<&Tenant>, proved_twice: bool) -> Opti
     }
     let once = user.required_factor().is_none() || !proved_twice;
     (once && tenant.is_some_and(|tenant| tenant.require_second_factor)).then_some(Restriction::SecondFactorMissing)
-}
-
-/// The address that attempts are counted for; those whose address isn't known share one.
-fn address(source: &Source) -> IpAddr {
-    source.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }

@@ -1,6 +1,6 @@
 //! Changing a password, and choosing a new one without the old.
 
-use super::{Accounts, Person, User, address, verify::spent, witnessed};
+use super::{Accounts, Person, User, verify::spent, witnessed};
 use crate::{
     audit::Source,
     auth::{
@@ -52,7 +52,7 @@ impl Accounts {
     /// # Errors
     /// `TooManyAttempts`; `Unavailable`.
     pub async fn forgot_password(&self, email: EmailAddress, source: &Source) -> Result<()> {
-        self.throttle.mail(&email, address(source)).await?;
+        self.throttle.mail(&email, source.address).await?;
         let mail = match self.users.by_email(&email).await? {
             None => Mail::no_account(email),
             Some(user) => {
@@ -86,7 +86,7 @@ impl Accounts {
             witnessed(change, &by, user, source, now, "password.reset")
         };
         let (user, ()) = self.users.change(user, edit).await?;
-        self.throttle.trust(&user.email, address(source)).await?;
+        self.throttle.trust(&user.email, source.address).await?;
         self.tell(Mail::password_changed(user.email)).await;
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! be done against a stranger who tries many is done: attempts are counted, the refusal says nothing of the account and
 //! takes as long, and the account's owner gets a mail.
 
-use super::{Accounts, Entered, SignIn, User, address};
+use super::{Accounts, Entered, SignIn, User};
 use crate::{
     audit::Source,
     auth::{
@@ -43,7 +43,7 @@ impl Accounts {
     ) -> Result<Entered> {
         let Registration { email, password, tenant_name, name } = registration.clone();
         let password = NewPassword::new(password, &email, &[&name, &tenant_name])?;
-        self.throttle.mail(&email, address(source)).await?;
+        self.throttle.mail(&email, source.address).await?;
         let hash = self.passwords.hash(&password).await?;
         let now = self.clock.now();
         let user = User { name, password: Some(hash), ..User::new(email, now) };
@@ -70,6 +70,6 @@ impl Accounts {
     /// Where the response to a registration is kept that is to be carried out once.
     #[must_use]
     pub fn registrations(&self, email: &EmailAddress) -> Partition {
-        self.table.email(email)
+        self.table.email(&email.hash())
     }
 }

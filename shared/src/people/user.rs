@@ -154,7 +154,7 @@ impl Users {
     /// # Errors
     /// `Unavailable` if the table can't be reached.
     pub async fn by_email(&self, email: &EmailAddress) -> Result<Option<User>> {
-        let owner: Option<Owner> = self.table.email(email).find(keys::USER).await?;
+        let owner: Option<Owner> = self.table.email(&email.hash()).find(keys::USER).await?;
         let id = owner.map_or_else(|| UserId::new(Timestamp(0)), |owner| owner.user);
         self.find(id).await
     }
@@ -165,7 +165,7 @@ impl Users {
     /// `Internal` if it can't be written as an item.
     pub fn add(&self, change: &mut Change, user: &User) -> Result<Step> {
         change.put_new(&self.table.user(user.id), keys::USER, user)?;
-        change.put_new(&self.table.email(&user.email), keys::USER, &Owner { user: user.id })
+        change.put_new(&self.table.email(&user.email.hash()), keys::USER, &Owner { user: user.id })
     }
 
     /// Changes a person, with whatever `edit` adds to the change; both again on the newest version if somebody else was

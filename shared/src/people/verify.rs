@@ -1,6 +1,6 @@
 //! Whether mail to a person's address reaches the person.
 
-use super::{Accounts, Person, User, address, witnessed};
+use super::{Accounts, Person, User, witnessed};
 use crate::{
     audit::Source,
     auth::Purpose,
@@ -29,7 +29,7 @@ impl Accounts {
         if user.verified_at.is_some() {
             return Err(Error::Conflict("the address is verified already".to_owned()));
         }
-        self.throttle.mail(&user.email, address(&person.source)).await?;
+        self.throttle.mail(&user.email, person.source.address).await?;
         self.ask_to_verify(&user).await;
         Ok(())
     }
@@ -49,7 +49,7 @@ impl Accounts {
             witnessed(change, &by, user, source, now, "user.verify")
         };
         let (user, ()) = self.users.change(user, edit).await?;
-        self.throttle.trust(&user.email, address(source)).await
+        self.throttle.trust(&user.email, source.address).await
     }
 
     /// The person that a link was sent to.

@@ -20,15 +20,15 @@
 //! | | `TURN#<req>#<nnnnnnnn>#<pp>` | a part of a turn, by the request that began the conversation, number and part |
 //! | `CONN#<connection>` | `CONNECTION` | an open WebSocket connection: who opened it |
 //! | | `MESSAGE#<message>` | a message that came over it |
+//! | `CATALOGUE` | `V#<effective>` | a version of the model catalogue, by the time it takes effect |
+//! | `USER#<usr>` | `USER` | a person |
+//! | | `MEMBER#<tnt>` | a tenant that the person is a member of |
+//! | | `SESSION#<ses>` | a sign-in |
 //! | `EMAIL#<hash>` | `USER` | whose address it is |
 //! | | `ONCE#<hash>` | the response to a registration with an `Idempotency-Key` |
 //! | | `FAILURES`, `FROM#<hash>` | failed attempts on an account, from anywhere and from a known address |
 //! | | `MAILS` | mails that were sent to the address |
 //! | `ADDRESS#<hash>` | `FAILURES`, `MAILS` | failed attempts, and mails that were asked for, from an internet address |
-//! | `CATALOGUE` | `V#<effective>` | a version of the model catalogue, by the time it takes effect |
-//! | `USER#<usr>` | `USER` | a person |
-//! | | `MEMBER#<tnt>` | a tenant that the person is a member of |
-//! | | `SESSION#<ses>` | a sign-in |
 //! | `TENANTS` | `<tnt>` | what operators see of a tenant in a list |
 //! | `ACTIVE#<month>` | `<tnt>` | a tenant that has a meter in the month |
 
@@ -72,6 +72,10 @@ pub(super) fn user(id: UserId) -> String {
     format!("USER#{id}")
 }
 
+pub(super) fn email(hash: &str) -> String {
+    format!("EMAIL#{hash}")
+}
+
 pub(super) fn cached(id: TenantId, key: &str) -> String {
     format!("TENANT#{id}#CACHE#{key}")
 }
@@ -93,14 +97,6 @@ pub(super) fn connection(id: &str) -> String {
     format!("CONN#{id}")
 }
 
-pub(super) fn email(hash: &str) -> String {
-    format!("EMAIL#{hash}")
-}
-
-pub(super) fn address(hash: &str) -> String {
-    format!("ADDRESS#{hash}")
-}
-
 /// The tenant itself.
 pub const TENANT: &str = "TENANT";
 /// The tenant's configuration.
@@ -112,6 +108,10 @@ pub const KEY_PREFIX: &str = "KEY#";
 #[must_use]
 pub fn key(id: KeyId) -> String {
     format!("{KEY_PREFIX}{id}")
+}
+
+pub(super) fn address(hash: &str) -> String {
+    format!("ADDRESS#{hash}")
 }
 
 /// What all members begin with.

@@ -19,7 +19,6 @@ use crate::{
     clock::Period,
     error::{Error, Result},
     id::{SessionId, TenantId, UserId},
-    mail::EmailAddress,
 };
 
 /// An item as the SDK has it.
@@ -69,22 +68,22 @@ impl Table {
         self.partition(keys::user(id))
     }
 
-    /// One WebSocket connection, by API Gateway's id of it.
+    /// One address of a person, by the hash of it.
     #[must_use]
-    pub fn connection(&self, id: &str) -> Partition {
-        self.partition(keys::connection(id))
-    }
-
-    /// One e-mail address.
-    #[must_use]
-    pub fn email(&self, address: &EmailAddress) -> Partition {
-        self.partition(keys::email(&address.hash()))
+    pub fn email(&self, hash: &str) -> Partition {
+        self.partition(keys::email(hash))
     }
 
     /// One internet address, by a hash of it.
     #[must_use]
     pub fn address(&self, hash: &str) -> Partition {
         self.partition(keys::address(hash))
+    }
+
+    /// One WebSocket connection, by API Gateway's id of it.
+    #[must_use]
+    pub fn connection(&self, id: &str) -> Partition {
+        self.partition(keys::connection(id))
     }
 
     /// The SDK's client, for transactions over several partitions of one tenant and for creating the table.
