@@ -97,7 +97,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::Refused(Refusal::Quota { .. }) => StatusCode::PAYMENT_REQUIRED,
-        Error::Refused(Refusal::Rate { .. }) => StatusCode::TOO_MANY_REQUESTS,
+        Error::Refused(Refusal::Rate { .. }) | Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Blocked { .. } | Error::Refused(Refusal::NeverFits { .. }) => StatusCode::BAD_REQUEST,
         Error::Conflict(_) => StatusCode::CONFLICT,
         Error::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
