@@ -23,6 +23,8 @@ pub mod money;
 pub mod people;
 pub mod platform;
 pub mod quota;
+pub mod seal;
+mod secret;
 pub mod session;
 pub mod store;
 pub mod telemetry;

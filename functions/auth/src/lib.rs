@@ -48,7 +48,7 @@ pub fn router(platform: &Platform, authenticator: Authenticator, mailer: Mailer)
         .routes(routes!(totp::confirm))
         .with_state(State {
             authenticator,
-            tokens: Tokens,
+            tokens: platform.tokens(),
             accounts: platform.accounts(mailer),
             clock: platform.clock().clone(),
         })

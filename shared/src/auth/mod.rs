@@ -19,9 +19,8 @@ mod connections;
 pub mod password;
 mod permission;
 mod recovery;
-mod restriction;
-mod shim;
 mod throttle;
+mod tokens;
 mod totp;
 
 pub use api_key::{NewKey, PresentedKey};
@@ -29,9 +28,11 @@ pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
 pub use permission::{Permission, Role};
 pub use recovery::{RecoveryCode, RecoveryHash};
-pub use restriction::Restriction;
-pub use shim::*;
 pub use throttle::{Attempt, Throttle};
+pub use tokens::{
+    ACCESS_TOKEN_LIFE, AccessClaims, Jwk, JwkSet, Links, Purpose, Restriction, Ring, Rotation, TokenRole, Tokens,
+    scope_text,
+};
 pub use totp::{TotpCode, TotpSecret, TotpStep};
 
 /// Who a caller is.

@@ -9,7 +9,7 @@ use axum::{
 use super::{Failure, api_key};
 use crate::{
     audit::Source,
-    auth::Tokens,
+    auth::{Principal, Tokens},
     error::Error,
     people::Person,
 };
@@ -24,7 +24,10 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         const NONE: Error = Error::Unauthenticated("an access token is needed, as `Authorization: Bearer ...`");
         let text = api_key(&parts.headers).ok_or(NONE)?;
-        let (user, sign_in) = Tokens::from_ref(state).verify(text).await?;
+        let claims = Tokens::from_ref(state).verify(text).await?;
+        let (Principal::Member(user), Some(sign_in)) = (claims.sub, claims.sid) else {
+            return Err(Error::Forbidden("this is for people alone; no key may do it".to_owned()).into());
+        };
         let source = parts.extensions.get::<Source>().cloned().unwrap_or_default();
         Ok(Self { user, sign_in, source })
     }

@@ -6,13 +6,14 @@
 use crate::{
     audit::{Deed, Source, record},
     auth::{
-        Attempt, Links, Restriction, Seal, Throttle, Tokens,
+        Attempt, Links, Restriction, Throttle, Tokens,
         password::{Password, Passwords, Verdict},
     },
     clock::{Clock, Timestamp},
     error::{Error, Result},
     id::TenantId,
     mail::{Mail, Mailer},
+    seal::Seal,
     store::{Change, Table},
     tenant::{Member, Tenant, Tenants},
 };

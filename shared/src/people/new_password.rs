@@ -12,9 +12,6 @@ use crate::{
     store::Change,
 };
 
-/// How long a link to choose a new password is good, as the mail says it.
-const RESET_MINUTES: u64 = 60;
-
 impl Accounts {
     /// Changes the password of somebody who knows it. All other sign-ins are over.
     ///
@@ -57,7 +54,7 @@ impl Accounts {
             None => Mail::no_account(email),
             Some(user) => {
                 let link = self.links.make(Purpose::ResetPassword, user.id, user.epoch).await?;
-                Mail::reset(email, &link, RESET_MINUTES)
+                Mail::reset(email, &link, Purpose::ResetPassword.life().as_secs() / 60)
             }
         };
         self.tell(mail).await;

@@ -14,7 +14,10 @@ impl Accounts {
     /// Sends a link that shows that mail to a person's address reaches it.
     pub async fn ask_to_verify(&self, user: &User) {
         match self.links.make(Purpose::VerifyEmail, user.id, 0).await {
-            Ok(link) => self.tell(Mail::verify(user.email.clone(), &link, 24)).await,
+            Ok(link) => {
+                let hours = Purpose::VerifyEmail.life().as_secs() / 3_600;
+                self.tell(Mail::verify(user.email.clone(), &link, hours)).await;
+            }
             Err(error) => tracing::error!(error = ?error, "a link could not be made"),
         }
     }
@@ -39,7 +42,7 @@ impl Accounts {
     /// # Errors
     /// `Invalid` if the link is not valid, or was used, or has expired; `Unavailable`.
     pub async fn verify(&self, token: &str, source: &Source) -> Result<()> {
-        let (id, _) = self.links.open(Purpose::VerifyEmail, token).await?;
+        let (id, _): (UserId, _) = self.links.open(Purpose::VerifyEmail, token).await?;
         let user = self.of_link(id).await?;
         let (by, now) = (self.witnesses(&user).await?, self.clock.now());
         let edit = |user: &mut User, change: &mut Change| {
@@ -60,5 +63,5 @@ impl Accounts {
 
 /// A link that is good no more, for whatever reason.
 pub(super) fn spent() -> Error {
-    Error::invalid("token", "the link is not valid, or was used, or has expired; ask for another one")
+    Error::invalid("token", "the link is not valid, or was used, or is too old")
 }
