@@ -71,7 +71,9 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
             let expired = if backend.engines.is_some() { Expired::All } else { Expired::ByDeadline };
             print(&json!(platform.sweeper().sweep(expired).await?))
         }
-        Command::Openapi | Command::Engines(_) => Err(Problem("this opens no engines, or opens them by itself".to_owned())),
+        Command::Openapi | Command::Engines(_) => {
+            Err(Problem("this opens no engines, or opens them by itself".to_owned()))
+        }
     }
 }
 

@@ -102,8 +102,8 @@ async fn serve(
     stop: oneshot::Receiver<()>,
     patience: Duration,
 ) -> Result<(), Problem> {
-    let app =
-        http::serve(routes(platform, mailer), platform.clock().clone(), platform.config().origin_token.clone()).merge(metrics);
+    let app = http::serve(routes(platform, mailer), platform.clock().clone(), platform.config().origin_token.clone())
+        .merge(metrics);
     let (draining, drain_begins) = oneshot::channel();
     let tasks = platform.tasks().clone();
     let connections = tasks.clone();

@@ -116,7 +116,8 @@ impl Platform {
     /// # Errors
     /// `Internal` without credentials or region, or if no HTTP client can be had.
     pub fn ses(&self, from: EmailAddress) -> Result<Mailer> {
-        let signer = self.signer("ses").ok_or_else(|| Error::internal("no region, or no credentials to send mail with"))?;
+        let signer =
+            self.signer("ses").ok_or_else(|| Error::internal("no region, or no credentials to send mail with"))?;
         let endpoint = self.sdk.endpoint_url().map(str::parse).transpose().map_err(Error::internal)?;
         Ses::new(signer, from, endpoint).map(Mailer::Ses)
     }

@@ -14,10 +14,7 @@ use lmo_shared::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::{
-    name::name,
-    views::SignedIn,
-};
+use crate::{name::name, views::SignedIn};
 
 /// Somebody who signs up.
 #[derive(Deserialize, ToSchema)]

@@ -185,11 +185,7 @@ pub(super) async fn list(State(accounts): State<Accounts>, person: Person) -> Ha
     params(("id" = String, Path, description = "The sign-in's id")),
     responses((status = 204, description = "It is over"), Errors)
 )]
-pub(super) async fn end(
-    State(accounts): State<Accounts>,
-    person: Person,
-    Segment(id): Segment,
-) -> Handled<StatusCode> {
+pub(super) async fn end(State(accounts): State<Accounts>, person: Person, Segment(id): Segment) -> Handled<StatusCode> {
     let id = SignInId::parse(&id).ok_or(Error::NotFound { kind: "session", id })?;
     accounts.end_sign_in(&person, id).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,7 +1,7 @@
 //! What is shown of people and of what they are signed in to.
 
 use lmo_shared::{
-    auth::{Restriction, Role, ACCESS_TOKEN_LIFE},
+    auth::{ACCESS_TOKEN_LIFE, Restriction, Role},
     id::{TenantId, UserId},
     people::{Entered, TenantOf, User},
 };

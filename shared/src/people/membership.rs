@@ -82,7 +82,8 @@ impl Memberships {
     /// # Errors
     /// `Conflict`; `Unavailable` if the table can't be reached.
     pub(super) async fn rename(&self, user: &User, source: &Source, at: Timestamp) -> Result<()> {
-        let (sort, id, actor, name) = (keys::member(user.id), user.id.to_string(), user.acting(source), user.known_name());
+        let (sort, id, actor, name) =
+            (keys::member(user.id), user.id.to_string(), user.acting(source), user.known_name());
         for membership in self.of(user.id).await? {
             let Some((_, member)) = self.find(user.id, membership.tenant).await? else { continue };
             if member.name == name {
@@ -90,7 +91,8 @@ impl Memberships {
             }
             let table = self.table.tenant(membership.tenant);
             let version = IfMatch::Any;
-            let edit = Edit { table: &table, sort: &sort, id: &id, version, action: "member.rename", actor: &actor, at };
+            let edit =
+                Edit { table: &table, sort: &sort, id: &id, version, action: "member.rename", actor: &actor, at };
             let decide = |member: &mut Member, _: &mut Change| {
                 member.name.clone_from(&name);
                 Ok(())

@@ -9,7 +9,8 @@ use crate::{
 };
 
 const WRONG: Error = Error::Unauthenticated("the refresh token is not valid; sign in again");
-const USED: Error = Error::Unauthenticated("the refresh token was used before, so its session was ended; sign in again");
+const USED: Error =
+    Error::Unauthenticated("the refresh token was used before, so its session was ended; sign in again");
 
 /// How often a token is exchanged again whose sign-in was changed by something else meanwhile.
 const TRIES: u32 = 5;

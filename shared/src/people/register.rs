@@ -35,12 +35,7 @@ impl Accounts {
     ///
     /// # Errors
     /// `Invalid` if the password may not be chosen; `TooManyAttempts`, `Unavailable`.
-    pub async fn register(
-        &self,
-        change: &mut Change,
-        registration: &Registration,
-        source: &Source,
-    ) -> Result<Entered> {
+    pub async fn register(&self, change: &mut Change, registration: &Registration, source: &Source) -> Result<Entered> {
         let Registration { email, password, tenant_name, name } = registration.clone();
         let password = NewPassword::new(password, &email, &[&name, &tenant_name])?;
         self.throttle.mail(&email, source.address).await?;
