@@ -7,6 +7,7 @@ use axum::{
     serve::{ListenerExt, TapIo},
 };
 use lmo_shared::{
+    auth::Ring,
     http,
     llm::catalogue::DEFAULT_ALIAS,
     platform::Platform,
@@ -33,6 +34,9 @@ use crate::{
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How often the sweep runs; in the cloud a schedule says it.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// How old the key that signs becomes, and how often that is looked at; in the cloud a schedule says it.
+const ROTATE_AFTER: Duration = Duration::from_hours(30 * 24);
+const LOOK_EVERY: Duration = Duration::from_hours(1);
 
 /// Serves until it is told to stop.
 pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
@@ -83,13 +87,11 @@ pub fn routes(platform: &Platform) -> OpenApiRouter {
     let (authenticator, clock) = (platform.authenticator(), platform.clock().clone());
     let catalogues = platform.catalogues();
     let answers = platform.answers(Arc::clone(&catalogues));
-    let reports = platform.reports(Arc::clone(&catalogues));
-    let (tenants, sessions) = (platform.tenants(), platform.sessions());
     lmo_query::router(authenticator.clone(), answers.clone(), clock.clone())
-        .merge(lmo_auth::router(authenticator.clone(), clock.clone()))
+        .merge(lmo_auth::router(platform, authenticator.clone()))
         .merge(lmo_stream::router(authenticator.clone(), answers.clone(), clock.clone()))
-        .merge(lmo_websocket::router(authenticator.clone(), answers, clock.clone(), platform.tasks().clone()))
-        .merge(lmo_tenant::router(authenticator, tenants, catalogues, reports, sessions, clock))
+        .merge(lmo_websocket::router(authenticator.clone(), answers, clock, platform.tasks().clone()))
+        .merge(lmo_tenant::router(platform, authenticator, catalogues))
 }
 
 /// Serves; after `stop` it accepts nothing more, lets what is under way finish, and settles everything.
@@ -187,7 +189,10 @@ impl Background {
             async move { Ok::<_, std::convert::Infallible>(lmo_aggregate::count(&aggregator, event).await) }
         };
         let sweeping = tokio::spawn(sweep(platform.sweeper(), stop.clone()));
-        let running = vec![sweeping, tokio::spawn(pump.run(handler, stop.clone()))];
+        let mut running = vec![sweeping, tokio::spawn(pump.run(handler, stop.clone()))];
+        if engines.is_some() {
+            running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
+        }
         Self { stop, running }
     }
 
@@ -208,6 +213,19 @@ async fn sweep(sweeper: Sweeper, stop: CancellationToken) {
         match sweeper.sweep(Expired::ByDeadline).await {
             Ok(swept) => tracing::debug!(?swept, "swept"),
             Err(error) => tracing::error!(error = ?error, "the sweep failed; it will be tried again"),
+        }
+    }
+}
+
+async fn rotate(ring: Ring, stop: CancellationToken) {
+    loop {
+        match ring.rotate_if_older(ROTATE_AFTER).await {
+            Ok(rotation) => tracing::debug!(?rotation, "the signing keys"),
+            Err(error) => tracing::error!(error = ?error, "the signing keys were not rotated; it will be tried again"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
 }
