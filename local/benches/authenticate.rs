@@ -31,9 +31,7 @@ async fn main() {
     let tenant = Tenant::new("bench", start);
     let key = platform.tenants().open(&tenant, &Actor::command_line()).await.expect("a key");
     let authenticator = platform.authenticator();
-    let issue = || async {
-        authenticator.tokens().key(key.id, tenant.id, KeyScope::all()).await.expect("a token")
-    };
+    let issue = || async { authenticator.tokens().key(key.id, tenant.id, KeyScope::all()).await.expect("a token") };
     let call = |text: String| {
         let authenticator = authenticator.clone();
         async move { authenticator.caller(&text).await.expect("a caller") }

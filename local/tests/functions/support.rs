@@ -19,7 +19,7 @@ use aws_smithy_runtime_api::client::{
 use lmo_local::{engine::Engines, resources};
 use lmo_shared::{
     clock::{Clock, Timestamp},
-    config::{Config, Flush},
+    config::{Config, Flush, Reach},
     platform::Platform,
 };
 use tempfile::TempDir;
@@ -63,6 +63,7 @@ impl Ground {
             secrets: "lmo".to_owned(),
             origin_token: None,
             flush: Flush::BeforeReturning,
+            reach: Reach::Laptop,
         };
         let platform = Platform::new(sdk, config, Clock::manual(now));
         Self { platform, cut, _engines: engines, _dir: dir }

@@ -44,7 +44,8 @@ impl World {
     /// Fails unless the token is refused with any of these changes of its header or its claims.
     async fn assert_refused_with(&self, part: &str, changes: &[Value]) {
         for change in changes {
-            let (header, claims) = if part == "header" { (change.clone(), json!({})) } else { (json!({}), change.clone()) };
+            let (header, claims) =
+                if part == "header" { (change.clone(), json!({})) } else { (json!({}), change.clone()) };
             self.assert_refused(&self.forge.token(&header, &claims)).await;
         }
     }
@@ -61,7 +62,9 @@ async fn api2_an_expired_token_is_refused() {
 async fn api2_a_token_without_a_good_end_is_refused() {
     let world = World::new().await;
     let (late, early) = (json!({"exp": null}), json!({"exp": "2100-01-01"}));
-    world.assert_refused_with("claims", &[late, early, json!({"exp": -1}), json!({"exp": 0}), json!({"exp": []})]).await;
+    world
+        .assert_refused_with("claims", &[late, early, json!({"exp": -1}), json!({"exp": 0}), json!({"exp": []})])
+        .await;
 }
 
 #[tokio::test]
@@ -194,7 +197,8 @@ async fn api2_pieces_of_a_token_are_refused() {
 async fn api2_a_token_for_nobody_is_refused() {
     let world = World::new().await;
     let ulid = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
-    for sub in [format!("key_{ulid}"), format!("usr_{ulid}"), format!("tnt_{ulid}"), "admin".to_owned(), String::new()] {
+    for sub in [format!("key_{ulid}"), format!("usr_{ulid}"), format!("tnt_{ulid}"), "admin".to_owned(), String::new()]
+    {
         world.assert_refused_with("claims", &[json!({"sub": sub})]).await;
     }
     world.assert_refused_with("claims", &[json!({"tenant": format!("tnt_{ulid}")}), json!({"tenant": "*"})]).await;

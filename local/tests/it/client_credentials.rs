@@ -21,7 +21,10 @@ fn assert_error(response: &Response, status: u16, error: &str) {
     assert_eq!(body["error"], error, "{body}");
     let described = body["error_description"].as_str().unwrap();
     // RFC 6749 section 5.2 says of which characters.
-    assert!(described.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\'), "{described}");
+    assert!(
+        described.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\'),
+        "{described}"
+    );
     assert_eq!(body.as_object().unwrap().len(), 2, "{body}");
     let challenge = if status == 401 { "Basic realm=\"lmo\"" } else { "" };
     assert_eq!(response.header("www-authenticate"), challenge);

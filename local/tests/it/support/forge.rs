@@ -57,7 +57,8 @@ impl Forge {
     pub fn rs256(&self) -> String {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
         let public = pair.public_key();
-        let (n, e) = (public.modulus().big_endian_without_leading_zero(), public.exponent().big_endian_without_leading_zero());
+        let (n, e) =
+            (public.modulus().big_endian_without_leading_zero(), public.exponent().big_endian_without_leading_zero());
         let jwk = json!({"kty": "RSA", "n": BASE64.encode(n), "e": BASE64.encode(e), "kid": self.jwk["kid"]});
         let message = self.message(&json!({"alg": "RS256", "jwk": jwk}), &json!({}));
         let mut signature = vec![0; pair.public_modulus_len()];
