@@ -7,6 +7,7 @@ use axum::{
     serve::{ListenerExt, TapIo},
 };
 use lmo_shared::{
+    auth::Ring,
     http,
     llm::catalogue::DEFAULT_ALIAS,
     mail::Mailer,
@@ -35,6 +36,9 @@ use crate::{
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How often the sweep runs; in the cloud a schedule says it.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// How old the key that signs becomes, and how often that is looked at; in the cloud a schedule says it.
+const ROTATE_AFTER: Duration = Duration::from_hours(30 * 24);
+const LOOK_EVERY: Duration = Duration::from_hours(1);
 
 /// Serves until it is told to stop.
 pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
@@ -189,7 +193,10 @@ impl Background {
             async move { Ok::<_, std::convert::Infallible>(lmo_aggregate::count(&aggregator, event).await) }
         };
         let sweeping = tokio::spawn(sweep(platform.sweeper(), stop.clone()));
-        let running = vec![sweeping, tokio::spawn(pump.run(handler, stop.clone()))];
+        let mut running = vec![sweeping, tokio::spawn(pump.run(handler, stop.clone()))];
+        if engines.is_some() {
+            running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
+        }
         Self { stop, running }
     }
 
@@ -210,6 +217,19 @@ async fn sweep(sweeper: Sweeper, stop: CancellationToken) {
         match sweeper.sweep(Expired::ByDeadline).await {
             Ok(swept) => tracing::debug!(?swept, "swept"),
             Err(error) => tracing::error!(error = ?error, "the sweep failed; it will be tried again"),
+        }
+    }
+}
+
+async fn rotate(ring: Ring, stop: CancellationToken) {
+    loop {
+        match ring.rotate_if_older(ROTATE_AFTER).await {
+            Ok(rotation) => tracing::debug!(?rotation, "the signing keys"),
+            Err(error) => tracing::error!(error = ?error, "the signing keys were not rotated; it will be tried again"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
 }

@@ -147,17 +147,18 @@ impl Platform {
         Audit::new(self.table.clone())
     }
 
-    /// Accounts of people, who are written to by `mailer`.
+    /// Accounts of people, who are written to by `mailer`. Their tokens are those that the authenticator knows.
     #[must_use]
-    pub fn accounts(&self, mailer: Mailer) -> Accounts {
+    pub fn accounts(&self, authenticator: &Authenticator, mailer: Mailer) -> Accounts {
+        let tokens = authenticator.tokens().clone();
         Accounts::new(people::Parts {
             table: self.table.clone(),
             clock: self.clock.clone(),
             passwords: self.passwords(),
             throttle: self.throttle(),
             mailer,
-            links: self.links(),
-            tokens: self.tokens(),
+            links: Links::new(tokens.ring().clone()),
+            tokens,
             seal: self.seal(),
         })
     }
