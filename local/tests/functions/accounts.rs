@@ -79,8 +79,9 @@ impl Door {
             std::fs::read_dir(self.mail.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();
         let texts = paths.iter().map(|path| std::fs::read_to_string(path).unwrap());
-        let tokens = texts.filter_map(|text| Some(text.split_once("#token=")?.1.split_whitespace().next()?.to_owned()));
-        tokens.last().unwrap()
+        let mut tokens =
+            texts.filter_map(|text| Some(text.split_once("#token=")?.1.split_whitespace().next()?.to_owned()));
+        tokens.next_back().unwrap()
     }
 }
 

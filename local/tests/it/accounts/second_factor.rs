@@ -1,6 +1,6 @@
 //! `/api/auth/totp`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use lmo_shared::clock::Clock;
 
 use crate::{
     support::{Account, Lmo, PASSWORD, Response, Setup, Value, json, login, mails},
@@ -9,8 +9,7 @@ use crate::{
 
 /// The code of a secret so many steps from now.
 fn code(secret: &str, steps: u64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    totp::code(secret, now + 30 * steps)
+    totp::code(secret, Clock::System.now().seconds() + 30 * steps)
 }
 
 /// Turns the second factor on: the secret and the recovery codes.
