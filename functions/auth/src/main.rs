@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use lmo_shared::{function, http, platform::Platform};
+use lmo_auth::Task;
+use lmo_shared::{config, function, http, platform::Platform};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -12,7 +13,13 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), function::Error> {
     let platform = Platform::of_function().await?;
     function::ready(platform.connect_table()).await;
-    let routes = lmo_auth::router(&platform, platform.authenticator());
+    let mailer = platform.ses(config::mail_from()?)?;
+    let routes = lmo_auth::router(&platform, platform.authenticator(), mailer);
     let service = http::serve(routes, platform.clock().clone(), platform.config().origin_token.clone());
-    function::serve(service, platform.tasks()).await
+    let ring = platform.ring();
+    let perform = move |task: Task| {
+        let ring = ring.clone();
+        async move { task.perform(&ring).await }
+    };
+    function::serve_with_tasks(service, platform.tasks(), perform).await
 }
