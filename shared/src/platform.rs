@@ -8,7 +8,7 @@ use aws_config::SdkConfig;
 use crate::{
     answer::{Answers, Parts, Tasks},
     audit::Audit,
-    auth::{Authenticator, Connections},
+    auth::{Authenticator, Connections, LastUse},
     aws::{self, CachedCredentials, Signer},
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
@@ -122,7 +122,8 @@ impl Platform {
     /// Who is calling.
     #[must_use]
     pub fn authenticator(&self) -> Authenticator {
-        Authenticator::new(self.tenants(), self.clock.clone())
+        let last_use = LastUse::new(self.tenants(), self.config.flush, self.tasks.tracker());
+        Authenticator::new(self.tenants(), self.clock.clone(), last_use)
     }
 
     /// Open WebSocket connections.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod audit;
 mod burst;
 mod cache;
 mod caller_errors;
@@ -17,8 +18,10 @@ mod engines;
 mod errors;
 mod fallbacks;
 mod guardrails;
+mod idempotency;
 mod isolation;
 mod journey;
+mod key_changes;
 mod keys;
 mod limits;
 mod logs;
@@ -39,6 +42,7 @@ mod stream_faults;
 mod streams;
 mod sub_meters;
 mod support;
+mod tenant;
 mod tools;
 mod traces;
 mod usage;

@@ -1,6 +1,9 @@
 //! Who is calling: keys and members, what they may do, and the caller that they prove to be.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,11 +19,13 @@ use crate::{
 mod api_key;
 mod authenticator;
 mod connections;
+mod last_use;
 mod permission;
 
 pub use api_key::{NewKey, PresentedKey};
 pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
+pub use last_use::LastUse;
 pub use permission::{Permission, Role};
 
 /// Who a caller is.
@@ -49,6 +54,8 @@ struct Known {
     config: TenantConfig,
     guard: Guard,
     who: Identity,
+    /// Whether its use was noted since it was read.
+    noted: AtomicBool,
 }
 
 /// Whoever a caller has proved to be.
@@ -129,12 +136,6 @@ impl Caller {
         &self.source
     }
 
-    /// The same caller, calling from there.
-    #[must_use]
-    pub fn calling_from(self, source: Source) -> Self {
-        Self { source, ..self }
-    }
-
     /// Fails unless pages of `origin` may call.
     ///
     /// # Errors
@@ -147,7 +148,8 @@ impl Caller {
     #[must_use]
     pub fn proved(&self, origin: Option<String>) -> Proved {
         let scopes = self.scopes.clone();
-        Proved { tenant: self.tenant().id, who: self.principal(), scopes, origin }
+        let address = self.source.address;
+        Proved { tenant: self.tenant().id, who: self.principal(), scopes, origin, address }
     }
 
     /// What its requests are charged to.

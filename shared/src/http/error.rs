@@ -82,9 +82,11 @@ impl Problem {
 pub fn status(error: &Error) -> StatusCode {
     match error {
         Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-        Error::Forbidden(_) | Error::OriginNotAllowed(_) | Error::ModelNotAllowed(_) | Error::TenantSuspended => {
-            StatusCode::FORBIDDEN
-        }
+        Error::Forbidden(_)
+        | Error::OriginNotAllowed(_)
+        | Error::AddressNotAllowed(_)
+        | Error::ModelNotAllowed(_)
+        | Error::TenantSuspended => StatusCode::FORBIDDEN,
         Error::ModelNotFound(_) | Error::NotFound { .. } | Error::NoRoute(_) | Error::NotCached => {
             StatusCode::NOT_FOUND
         }
