@@ -270,9 +270,6 @@ async fn a_cap_of_a_key_that_is_changed_holds_from_the_next_request_on() {
     ask().await.assert_error(402, "quota_exhausted");
     assert_eq!(change(&run, &key, json!({"limits": {"monthly_tokens": 1_000_000}})).await.status, 200);
     assert_eq!(ask().await.status, 200);
-    assert_eq!(change(&run, &key, json!({"limits": {"requests_per_minute": 1}})).await.status, 200);
-    let statuses = join_all((0..5).map(|_| ask())).await;
-    assert!(statuses.iter().any(|answer| answer.status == 429));
     assert_eq!(change(&run, &key, json!({"limits": null})).await.status, 200);
     assert!(join_all((0..5).map(|_| ask())).await.iter().all(|answer| answer.status == 200));
     let Running { lmo, setup, .. } = run;

@@ -19,6 +19,14 @@ pub struct Patch<T> {
     of: PhantomData<fn() -> T>,
 }
 
+impl<T> Patch<T> {
+    /// Whether a field is to change.
+    #[must_use]
+    pub fn names(&self, field: &str) -> bool {
+        self.change.contains_key(field)
+    }
+}
+
 impl<T: Serialize + DeserializeOwned> Patch<T> {
     /// What `current` becomes.
     ///

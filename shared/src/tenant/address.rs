@@ -103,6 +103,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_range_reads_back(address: IpAddr, prefix in 0..=128_u8) {
+            // A block that is wider than all of IPv4's clothes is one of IPv6.
+            prop_assume!(address == address.to_canonical());
             let text = format!("{address}/{}", prefix.min(if address.is_ipv4() { 32 } else { 128 }));
             let range = range(&text);
             prop_assert!(range.contains(address));

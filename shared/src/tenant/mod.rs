@@ -96,7 +96,11 @@ impl Versioned for Tenant {
     }
 
     fn shown(&self) -> Value {
-        json!(self)
+        let mut shown = json!(self);
+        if let Some(fields) = shown.as_object_mut() {
+            fields.shift_remove("version");
+        }
+        shown
     }
 }
 

@@ -43,9 +43,9 @@ pub(crate) async fn change(
     patch: KeyPatch,
 ) -> Handled<Versioned<KeyView>> {
     let (tenant, now) = (caller.tenant().id, clock.now());
-    let catalogue = catalogues.current().await?;
+    let catalogue = rules::catalogue(&catalogues, patch.names("allowed_models")).await?;
     let decide = |key: &mut ApiKey| {
-        rules::set(key, patch.apply(&KeyRequest::from(&*key))?, &catalogue, now)?;
+        rules::set(key, patch.apply(&KeyRequest::from(&*key))?, catalogue.as_deref(), now)?;
         rules::may_give(&caller, key)
     };
     let key = tenants.change_key(tenant, named(id)?, version, &caller.actor(), now, decide).await?;

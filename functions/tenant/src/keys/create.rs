@@ -33,11 +33,11 @@ pub(crate) async fn create(
     Create { body: request, once }: Create<KeyRequest>,
 ) -> Handled<Response> {
     let (tenant, now) = (caller.tenant().id, clock.now());
-    let catalogue = catalogues.current().await?;
+    let catalogue = rules::catalogue(&catalogues, request.allowed_models.is_some()).await?;
     let work = async |change: &mut Change| {
         let new = NewKey::make(tenant, now);
         let mut key = ApiKey::of(&new, "", BTreeSet::new(), now);
-        rules::set(&mut key, request, &catalogue, now)?;
+        rules::set(&mut key, request, catalogue.as_deref(), now)?;
         rules::may_give(&caller, &key)?;
         tenants.add_key(change, tenant, &key, &caller.actor())?;
         let body = KeyCreated { api_key: new.text, key: KeyView::of(&key, now) };

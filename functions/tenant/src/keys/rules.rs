@@ -1,12 +1,12 @@
 //! What a key may be, and who may give it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use lmo_shared::{
     auth::{Caller, Permission},
     clock::Timestamp,
     error::Error,
-    llm::catalogue::Catalogue,
+    llm::catalogue::{Catalogue, Catalogues},
     tenant::{ApiKey, KeyScope},
 };
 
@@ -17,11 +17,20 @@ const LONGEST_TOOL: usize = 128;
 const MOST_LISTED: usize = 1_000;
 const MOST_ADDRESSES: usize = 100;
 
-/// Makes a key what is asked for. What may be wrong only because time went on is looked at only if it changes.
+/// The catalogue, if models are to be looked up: there may be none yet where keys are made.
+///
+/// # Errors
+/// `Unavailable`, `Internal` if there is none.
+pub async fn catalogue(catalogues: &Catalogues, names_models: bool) -> Result<Option<Arc<Catalogue>>, Error> {
+    if names_models { catalogues.current().await.map(Some) } else { Ok(None) }
+}
+
+/// Makes a key what is asked for. What may be wrong only because time went on is looked at only if it changes; models
+/// are looked up in the catalogue, if it is given.
 ///
 /// # Errors
 /// `Invalid`, naming the field.
-pub fn set(key: &mut ApiKey, request: KeyRequest, catalogue: &Catalogue, now: Timestamp) -> Result<(), Error> {
+pub fn set(key: &mut ApiKey, request: KeyRequest, catalogue: Option<&Catalogue>, now: Timestamp) -> Result<(), Error> {
     let KeyRequest { name, scopes, limits, allowed_models, allowed_tools, allowed_addresses, expires_at } = request;
     let name = name.trim().to_owned();
     if !(1..=LONGEST_NAME).contains(&name.chars().count()) {
@@ -32,7 +41,9 @@ pub fn set(key: &mut ApiKey, request: KeyRequest, catalogue: &Catalogue, now: Ti
     if scopes.is_empty() {
         return Err(Error::invalid("scopes", "a key needs at least one scope"));
     }
-    if allowed_models != key.allowed_models {
+    if allowed_models != key.allowed_models
+        && let Some(catalogue) = catalogue
+    {
         check_models(allowed_models.as_deref().unwrap_or_default(), catalogue)?;
     }
     check_tools(allowed_tools.as_deref().unwrap_or_default())?;
