@@ -19,7 +19,7 @@ use aws_smithy_runtime_api::client::{
 use lmo_local::{engine::Engines, resources};
 use lmo_shared::{
     clock::{Clock, Timestamp},
-    config::{Config, Flush},
+    config::{Config, Flush, Reach},
     platform::Platform,
 };
 use tempfile::TempDir;
@@ -54,6 +54,7 @@ impl Ground {
             request_deadline: Duration::from_mins(5),
             origin_token: None,
             flush: Flush::BeforeReturning,
+            reach: Reach::Laptop,
         };
         let platform = Platform::new(sdk, config, Clock::manual(now));
         resources::create(&platform).await.unwrap();

@@ -12,16 +12,19 @@ use crate::{
     error::{Error, Result},
     guard::Guard,
     id::{KeyId, UserId},
+    llm::catalogue::Regions,
     quota::Account,
     tenant::{ApiKey, KeyScope, Member, Tenant, TenantConfig},
 };
 
+mod access;
 mod api_key;
 mod authenticator;
 mod connections;
 mod last_use;
 mod permission;
 
+pub use access::Access;
 pub use api_key::{NewKey, PresentedKey};
 pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
@@ -134,6 +137,18 @@ impl Caller {
     #[must_use]
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// What it may ask.
+    #[must_use]
+    pub fn access(&self) -> Access<'_> {
+        let (config, key) = (self.config(), self.key());
+        Access {
+            tenant_models: config.allowed_models.as_deref(),
+            key_models: key.and_then(|key| key.allowed_models.as_deref()),
+            tools: key.and_then(|key| key.allowed_tools.as_deref()),
+            regions: Regions(config.regions.as_deref()),
+        }
     }
 
     /// Fails unless pages of `origin` may call.

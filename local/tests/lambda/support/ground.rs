@@ -13,7 +13,7 @@ use lmo_bench::{
 };
 use lmo_shared::{
     clock::Clock,
-    config::{Config, Flush},
+    config::{Config, Flush, Reach},
     platform::Platform,
 };
 
@@ -87,6 +87,7 @@ impl Ground {
             request_deadline: std::time::Duration::from_mins(5),
             origin_token: None,
             flush: Flush::BeforeReturning,
+            reach: Reach::Laptop,
         };
         Platform::new(sdk, config, Clock::System)
     }
