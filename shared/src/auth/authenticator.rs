@@ -115,7 +115,7 @@ impl Authenticator {
         let found = match who {
             Principal::Key(id) => {
                 let found = self.tenants.with(tenant, &keys::key(id)).await?;
-                found.map(|(tenant, config, key)| (tenant, config, Identity::Key(key)))
+                found.map(|(tenant, config, key)| (tenant, config, Identity::Key(Box::new(key))))
             }
             Principal::Member(id) => {
                 let found = self.tenants.with(tenant, &keys::member(id)).await?;

@@ -22,7 +22,11 @@ mod api_key;
 mod authenticator;
 mod connections;
 mod last_use;
+pub mod password;
 mod permission;
+mod recovery;
+mod throttle;
+mod totp;
 
 pub use access::Access;
 pub use api_key::{NewKey, PresentedKey};
@@ -30,6 +34,9 @@ pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
 pub use last_use::LastUse;
 pub use permission::{Permission, Role};
+pub use recovery::{RecoveryCode, RecoveryHash};
+pub use throttle::{Attempt, Throttle};
+pub use totp::{TotpCode, TotpSecret, TotpStep};
 
 /// Who a caller is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -64,7 +71,7 @@ struct Known {
 /// Whoever a caller has proved to be.
 #[derive(Debug)]
 enum Identity {
-    Key(ApiKey),
+    Key(Box<ApiKey>),
     Member(Member),
 }
 

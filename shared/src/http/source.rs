@@ -6,7 +6,6 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts, Request},
     http::{HeaderMap, header, request::Parts},
 };
-use lambda_http::request::RequestContext;
 
 use super::{Failure, RequestLabel};
 use crate::audit::Source;
@@ -17,10 +16,7 @@ const VIEWER: &str = "x-lmo-viewer";
 /// Where `request` comes from. What stands in front of the functions is believed only if there is such a thing.
 pub(super) fn of(request: &Request, label: &RequestLabel, behind_an_origin: bool) -> Source {
     let extensions = request.extensions();
-    let peer = || match extensions.get::<RequestContext>() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref()?.parse().ok(),
-        _ => extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip()),
-    };
+    let peer = || extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     source(request.headers(), label.as_str(), peer, behind_an_origin)
 }
 

@@ -210,9 +210,15 @@ impl ApiKey {
         let fields = [
             ("limits", all_limits),
             ("expires_at", within(self.expires_at, other.expires_at)),
-            ("allowed_models", listed(&self.allowed_models, &other.allowed_models, PartialEq::eq)),
-            ("allowed_tools", listed(&self.allowed_tools, &other.allowed_tools, |own, tool| covers(own, tool))),
-            ("allowed_addresses", listed(&self.allowed_addresses, &other.allowed_addresses, AddressRange::covers)),
+            ("allowed_models", listed(self.allowed_models.as_ref(), other.allowed_models.as_ref(), PartialEq::eq)),
+            (
+                "allowed_tools",
+                listed(self.allowed_tools.as_ref(), other.allowed_tools.as_ref(), |own, tool| covers(own, tool)),
+            ),
+            (
+                "allowed_addresses",
+                listed(self.allowed_addresses.as_ref(), other.allowed_addresses.as_ref(), AddressRange::covers),
+            ),
         ];
         fields.into_iter().find(|(_, within)| !within).map(|(field, _)| field)
     }
@@ -224,9 +230,9 @@ fn within<T: PartialOrd>(own: Option<T>, other: Option<T>) -> bool {
 }
 
 /// Whether each that the other lists is covered by one of the own list, if there is such a list.
-fn listed<T>(own: &Option<Vec<T>>, other: &Option<Vec<T>>, covers: impl Fn(&T, &T) -> bool) -> bool {
+fn listed<T>(own: Option<&Vec<T>>, other: Option<&Vec<T>>, covers: impl Fn(&T, &T) -> bool) -> bool {
     let Some(own) = own else { return true };
-    other.as_ref().is_some_and(|other| other.iter().all(|one| own.iter().any(|own| covers(own, one))))
+    other.is_some_and(|other| other.iter().all(|one| own.iter().any(|own| covers(own, one))))
 }
 
 /// Whether a tool, or all tools that begin so, are among those that `own` names.
