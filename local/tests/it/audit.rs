@@ -44,16 +44,16 @@ async fn every_change_has_its_entry_and_none_has_a_secret() {
     let mut opening = actions[..2].to_vec();
     opening.sort_unstable();
     assert_eq!((opening, &actions[2..]), (vec!["key.create", "tenant.create"], &changes[..]));
-    let [created, changed, rotated, revoked, set, reset, renamed] = &entries[2..] else { panic!() };
+    let [created, edited, rotated, revoked, set, reset, renamed] = &entries[2..] else { panic!() };
 
     assert_eq!((&created["before"], &created["after"]["name"]), (&Value::Null, &json!("robot")));
     assert_eq!(created["after"]["allowed_addresses"], json!(["127.0.0.1/32"]));
-    assert_eq!(changed["before"], json!({"name": "robot", "limits": {}}));
-    assert_eq!(changed["after"], json!({"name": "android", "limits": {"monthly_tokens": 5}}));
+    assert_eq!(edited["before"], json!({"name": "robot", "limits": {}}));
+    assert_eq!(edited["after"], json!({"name": "android", "limits": {"monthly_tokens": 5}}));
     assert_eq!(rotated["before"], json!({}));
     assert!(rotated["after"]["previous_until"].is_u64(), "{rotated:#}");
     assert!(revoked["after"]["revoked_at"].is_u64(), "{revoked:#}");
-    assert!([changed, rotated, revoked].iter().all(|entry| entry["target"] == created["target"]));
+    assert!([edited, rotated, revoked].iter().all(|entry| entry["target"] == created["target"]));
     assert_eq!((&set["before"], &set["after"]), (&Value::Null, &json!({"max_tokens": 9})));
     assert_eq!((&reset["before"], &reset["after"]), (&json!({}), &json!({"system_prompt": "Be brief."})));
     assert_eq!((&renamed["before"], &renamed["after"]), (&json!({"name": "demo"}), &json!({"name": "Acme"})));

@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod accounts;
 mod audit;
+mod broken_authentication;
 mod burst;
 mod cache;
 mod caller_errors;
 mod caps;
 mod chaos;
 mod cli;
+mod client_credentials;
 mod config;
 mod cors;
 mod crash;
@@ -23,6 +26,7 @@ mod isolation;
 mod journey;
 mod key_changes;
 mod key_limits;
+mod key_rotation;
 mod keys;
 mod limits;
 mod logs;
@@ -47,5 +51,7 @@ mod sub_meters;
 mod support;
 mod tenant;
 mod tools;
+#[path = "../shared/totp.rs"]
+mod totp;
 mod traces;
 mod usage;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use moka::future::Cache;
 
-use super::{Caller, Identity, Known, PresentedKey, Principal, Proved, last_use::LastUse};
+use super::{Caller, Identity, Known, PresentedKey, Principal, Proved, Tokens, last_use::LastUse};
 use crate::{
     audit::Source,
     clock::{Clock, Timestamp},
@@ -30,6 +30,7 @@ const WRONG: Error = Error::Unauthenticated("the API key is not valid");
 #[derive(Clone)]
 pub struct Authenticator {
     tenants: Tenants,
+    tokens: Tokens,
     clock: Clock,
     last_use: LastUse,
     known: Cache<(TenantId, Principal), Arc<Found>>,
@@ -44,19 +45,52 @@ struct Found {
 }
 
 impl Authenticator {
-    /// An authenticator by the keys of `tenants`, which notes their uses.
+    /// An authenticator by the keys and members of `tenants`, which notes the uses of keys.
     #[must_use]
-    pub fn new(tenants: Tenants, clock: Clock, last_use: LastUse) -> Self {
+    pub fn new(tenants: Tenants, tokens: Tokens, clock: Clock, last_use: LastUse) -> Self {
         // `forget` needs the closures; without them it does nothing.
         let known = Cache::builder().max_capacity(AT_HAND).time_to_live(FRESH).support_invalidation_closures().build();
-        Self { tenants, clock, last_use, known }
+        Self { tenants, tokens, clock, last_use, known }
     }
 
-    /// The caller that presents `text` as its API key, from there.
+    /// The caller that presents `text`, an API key or an access token, from there.
     ///
     /// # Errors
-    /// `Unauthenticated`; `TenantSuspended`; `AddressNotAllowed`; `Unavailable` if the table can't be reached.
+    /// `Unauthenticated`, `InvalidToken`, `Restricted`, `Forbidden` if the token is for no tenant, `TenantSuspended`,
+    /// `AddressNotAllowed`; `Unavailable` if table or keys can't be reached.
     pub async fn caller(&self, text: &str, source: Source) -> Result<Caller> {
+        // Only tokens have dots.
+        if text.contains('.') { self.holder(text, source).await } else { self.of_key(text, source).await }
+    }
+
+    /// The tokens that it takes.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// The caller that an access token was issued to.
+    async fn holder(&self, text: &str, source: Source) -> Result<Caller> {
+        const GONE: Error = Error::InvalidToken("whoever the access token was issued to may not call any more");
+        let claims = self.tokens.verify(text).await?;
+        if let Some(restriction) = claims.restriction {
+            return Err(Error::Restricted(restriction));
+        }
+        let tenant = claims.tenant.ok_or_else(|| Error::Forbidden("this access token is for no tenant".to_owned()))?;
+        let known = self.found(tenant, claims.sub).await?.known.clone().ok_or(GONE)?;
+        // A person is what its membership says, a key no more than the token says.
+        let scopes = matches!(claims.sub, Principal::Key(_)).then_some(claims.scopes);
+        self.usable(known, scopes, source).await.map_err(|error| match error {
+            Error::Unauthenticated(_) => GONE,
+            error => error,
+        })
+    }
+
+    /// The caller whose API key it is, from there.
+    ///
+    /// # Errors
+    /// `Unauthenticated`, `TenantSuspended`, `AddressNotAllowed`; `Unavailable` if the table can't be reached.
+    pub async fn of_key(&self, text: &str, source: Source) -> Result<Caller> {
         let presented = PresentedKey::parse(text).ok_or(WRONG)?;
         let (tenant, who) = (presented.tenant, Principal::Key(presented.key));
         let opened = |found: &Found| found.known.clone().filter(|known| opens(known, &presented, self.clock.now()));

@@ -26,6 +26,7 @@ pub mod password;
 mod permission;
 mod recovery;
 mod throttle;
+mod tokens;
 mod totp;
 
 pub use access::Access;
@@ -36,6 +37,10 @@ pub use last_use::LastUse;
 pub use permission::{Permission, Role};
 pub use recovery::{RecoveryCode, RecoveryHash};
 pub use throttle::{Attempt, Throttle};
+pub use tokens::{
+    ACCESS_TOKEN_LIFE, AccessClaims, Jwk, JwkSet, Links, Purpose, Restriction, Ring, Rotation, TokenRole, Tokens,
+    scope_text, signed_by,
+};
 pub use totp::{TotpCode, TotpSecret, TotpStep};
 
 /// Who a caller is.
