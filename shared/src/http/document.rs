@@ -33,7 +33,10 @@ impl IntoResponses for Errors {
             ),
             ("401", "`unauthenticated`: no API key, or one that is not valid, revoked or expired"),
             ("402", "`quota_exhausted`: the month's cap has less left than the request may cost"),
-            ("403", "`forbidden`, `origin_not_allowed`, `model_not_allowed`, `tenant_suspended`"),
+            (
+                "403",
+                "`forbidden`, `origin_not_allowed`, `address_not_allowed`, `model_not_allowed`, `tenant_suspended`",
+            ),
             ("404", "`not_found`, `model_not_found`, `not_cached`, `no_route`"),
             ("405", "`method_not_allowed`; with `Allow`"),
             ("409", "`conflict`"),

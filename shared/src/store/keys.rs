@@ -6,6 +6,7 @@
 //! | `TENANT#<tnt>` | `TENANT` | the tenant |
 //! | | `CONFIG` | its configuration |
 //! | | `KEY#<key>` | an API key, by time of creation |
+//! | | `KEYS` | how many keys there are that are not revoked |
 //! | | `MEMBER#<usr>` | a member |
 //! | | `ONCE#<hash>` | the response to a request with an `Idempotency-Key` |
 //! | | `METER#<month>#TENANT#<nn>` | a sub-meter of the tenant's month |
@@ -101,6 +102,8 @@ pub(super) fn connection(id: &str) -> String {
 pub const TENANT: &str = "TENANT";
 /// The tenant's configuration.
 pub const CONFIG: &str = "CONFIG";
+/// How many API keys there are that are not revoked.
+pub const KEYS: &str = "KEYS";
 /// What all API keys begin with.
 pub const KEY_PREFIX: &str = "KEY#";
 
