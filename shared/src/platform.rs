@@ -19,7 +19,7 @@ use crate::{
     session::Sessions,
     store::Table,
     telemetry,
-    tenant::Tenants,
+    tenant::{Members, Tenants},
     usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
 };
 
@@ -117,6 +117,12 @@ impl Platform {
     #[must_use]
     pub fn audit(&self) -> Audit {
         Audit::new(self.table.clone())
+    }
+
+    /// Tenants' members.
+    #[must_use]
+    pub fn members(&self) -> Members {
+        Members::new(self.table.clone())
     }
 
     /// Who is calling.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use lmo_shared::{
     audit::Audit, auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, platform::Platform, session::Sessions,
-    tenant::Tenants, usage::Reports,
+    tenant::{Members, Tenants}, usage::Reports,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod audit;
 mod config;
 mod keys;
+mod members;
 mod sessions;
 mod usage;
 
@@ -20,6 +21,7 @@ mod usage;
 struct State {
     authenticator: Authenticator,
     tenants: Tenants,
+    members: Members,
     catalogues: Arc<Catalogues>,
     reports: Reports,
     sessions: Sessions,
@@ -32,6 +34,7 @@ pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc
     let state = State {
         authenticator,
         tenants: platform.tenants(),
+        members: platform.members(),
         reports: platform.reports(Arc::clone(&catalogues)),
         catalogues,
         sessions: platform.sessions(),
@@ -43,6 +46,10 @@ pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc
         .routes(routes!(config::get, config::put))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(members::list))
+        .routes(routes!(members::get, members::change, members::remove))
+        .routes(routes!(members::leave))
+        .routes(routes!(members::transfer))
         .routes(routes!(sessions::get, sessions::delete))
         .routes(routes!(usage::report))
         .with_state(state)

@@ -38,6 +38,17 @@ impl Role {
             Self::Viewer => "viewer",
         }
     }
+
+    /// Whether somebody with this role may give a role, take it away, and touch whoever has it: admins whatever isn't
+    /// above their own, owners everything.
+    #[must_use]
+    pub fn may_give(self, other: Self) -> bool {
+        match self {
+            Self::Owner => true,
+            Self::Admin => other != Self::Owner,
+            Self::Developer | Self::Billing | Self::Viewer => false,
+        }
+    }
 }
 
 macro_rules! permissions {
@@ -85,6 +96,7 @@ macro_rules! permissions {
     };
 }
 
+const OWNERS: &[Role] = &[Role::Owner];
 const ADMINS: &[Role] = &[Role::Owner, Role::Admin];
 const BUILDERS: &[Role] = &[Role::Owner, Role::Admin, Role::Developer];
 const ALL: &[Role] = &Role::ALL;
@@ -111,6 +123,17 @@ permissions! {
     KeysRead = "keys:read": BUILDERS, [TenantAdmin], ["GET /api/tenant/keys"];
     /// Make, change, rotate and revoke API keys that may do no more than their maker.
     KeysWrite = "keys:write": BUILDERS, [TenantAdmin], ["POST /api/tenant/keys", "DELETE /api/tenant/keys/{id}"];
+    /// See who the members are.
+    MembersRead = "members:read": ALL, [TenantAdmin], ["GET /api/tenant/members", "GET /api/tenant/members/{id}"];
+    /// Invite, change and remove members whose role is not above one's own.
+    MembersWrite = "members:write": ADMINS, [TenantAdmin], [
+        "PATCH /api/tenant/members/{id}", "DELETE /api/tenant/members/{id}", "GET /api/tenant/invites",
+        "POST /api/tenant/invites", "DELETE /api/tenant/invites/{id}", "POST /api/tenant/invites/{id}/resend",
+    ];
+    /// Leave the tenant.
+    MembersLeave = "members:leave": ALL, [], ["POST /api/tenant/leave"];
+    /// Hand the tenant over to another member.
+    TenantTransfer = "tenant:transfer": OWNERS, [], ["POST /api/tenant/transfer"];
     /// Read the audit log.
     AuditRead = "audit:read": ADMINS, [AuditRead, TenantAdmin], ["GET /api/tenant/audit"];
 }

@@ -7,6 +7,8 @@
 //! | | `CONFIG` | its configuration |
 //! | | `KEY#<key>` | an API key, by time of creation |
 //! | | `MEMBER#<usr>` | a member |
+//! | | `INVITE#<inv>` | an open invitation, by time |
+//! | | `INVITED#<hash>` | the invitation that is open to an address |
 //! | | `ONCE#<hash>` | the response to a request with an `Idempotency-Key` |
 //! | | `METER#<month>#TENANT#<nn>` | a sub-meter of the tenant's month |
 //! | | `METER#<month>#KEY#<key>` | the month of a key that has limits of its own |
@@ -32,7 +34,7 @@ use ulid::Ulid;
 
 use crate::{
     clock::{Granularity, Period, Timestamp},
-    id::{AuditId, KeyId, RequestId, SessionId, SignInId, TenantId, UserId},
+    id::{AuditId, InviteId, KeyId, RequestId, SessionId, SignInId, TenantId, UserId},
 };
 
 /// Name of the partition key attribute.
@@ -113,6 +115,21 @@ pub const MEMBER_PREFIX: &str = "MEMBER#";
 #[must_use]
 pub fn member(id: UserId) -> String {
     format!("{MEMBER_PREFIX}{id}")
+}
+
+/// What all invitations begin with.
+pub const INVITE_PREFIX: &str = "INVITE#";
+
+/// An invitation.
+#[must_use]
+pub fn invite(id: InviteId) -> String {
+    format!("{INVITE_PREFIX}{id}")
+}
+
+/// Which invitation is open to an address, by the hash of it.
+#[must_use]
+pub fn invited(hash: &str) -> String {
+    format!("INVITED#{hash}")
 }
 
 /// A person; in the partition of an address, whose it is.

@@ -17,8 +17,10 @@ use crate::{
     quota::Limits,
 };
 
+mod members;
 mod repo;
 
+pub use members::{Authority, Members};
 pub use repo::Tenants;
 
 /// The most fallback models of a request.
