@@ -9,6 +9,7 @@
 //! | | `MEMBER#<usr>` | a member |
 //! | | `INVITE#<inv>` | an open invitation, by time |
 //! | | `INVITED#<hash>` | the invitation that is open to an address |
+//! | | `SESSION#<id>` | that there is such a session, or was |
 //! | | `ONCE#<hash>` | the response to a request with an `Idempotency-Key` |
 //! | | `METER#<month>#TENANT#<nn>` | a sub-meter of the tenant's month |
 //! | | `METER#<month>#KEY#<key>` | the month of a key that has limits of its own |
@@ -27,6 +28,7 @@
 //! | | `MEMBER#<tnt>` | a tenant that the person is a member of |
 //! | | `SESSION#<ses>` | a sign-in |
 //! | `EMAIL#<hash>` | `USER` | whose address it is |
+//! | `PURGE` | `PASS` | how far the removal of tenants has come |
 //! | `TENANTS` | `<tnt>` | what operators see of a tenant in a list |
 //! | `ACTIVE#<month>` | `<tnt>` | a tenant that has a meter in the month |
 
@@ -48,6 +50,7 @@ pub const BUCKET_MS: u64 = 10_000;
 
 pub(super) const CATALOGUE: &str = "CATALOGUE";
 pub(super) const TENANTS: &str = "TENANTS";
+pub(super) const PURGE: &str = "PURGE";
 
 pub(super) fn tenant(id: TenantId) -> String {
     format!("TENANT#{id}")
@@ -168,6 +171,9 @@ pub fn listed(id: TenantId) -> String {
     id.to_string()
 }
 
+/// How far the removal of tenants has come.
+pub const PASS: &str = "PASS";
+
 /// What a meter counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MeterScope {
@@ -275,6 +281,15 @@ pub fn total(period: Period) -> String {
         Granularity::Month => 'M',
     };
     format!("{letter}#{period}")
+}
+
+/// What all sessions in the list of their tenant begin with.
+pub const LISTED_SESSION_PREFIX: &str = "SESSION#";
+
+/// A session in the list of its tenant.
+#[must_use]
+pub fn listed_session(id: &SessionId) -> String {
+    format!("{LISTED_SESSION_PREFIX}{id}")
 }
 
 /// The state of a session.
