@@ -46,16 +46,24 @@ pub struct MemberPage {
     pub next_cursor: Option<String>,
 }
 
-/// Which members.
+/// Which part of a list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
-    /// The most members, 1 to 100; 50 if absent.
+    /// The most of it, 1 to 100; 50 if absent.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
+}
+
+impl Wanted {
+    /// The page of a list whose sort keys begin with `prefix`.
+    pub fn page(&self, prefix: &str) -> Result<Page, Error> {
+        const MOST: u16 = 100;
+        Page::of(self.limit, self.cursor.as_deref(), prefix, MOST)
+    }
 }
 
 /// What a member becomes.
@@ -88,8 +96,7 @@ pub(super) async fn list(
     State(members): State<Members>,
     Params(wanted): Params<Wanted>,
 ) -> Handled<Json<MemberPage>> {
-    const MOST: u16 = 100;
-    let page = Page::of(wanted.limit, wanted.cursor.as_deref(), "MEMBER#", MOST)?;
+    let page = wanted.page("MEMBER#")?;
     let (found, next) = members.page(caller.tenant().id, page.after.as_deref(), page.limit).await?;
     let members = found.into_iter().map(MemberView::from).collect();
     Ok(Json(MemberPage { members, next_cursor: next.as_deref().map(Page::cursor) }))

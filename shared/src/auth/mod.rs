@@ -10,7 +10,7 @@ use crate::{
     guard::Guard,
     id::{KeyId, UserId},
     quota::Account,
-    tenant::{ApiKey, KeyScope, Member, Tenant, TenantConfig},
+    tenant::{ApiKey, KeyScope, Member, Status, Tenant, TenantConfig},
 };
 
 mod api_key;
@@ -178,8 +178,12 @@ impl Caller {
     /// Fails unless it may do something.
     ///
     /// # Errors
-    /// `Forbidden`, which says what it would take.
+    /// `TenantSuspended` if its tenant is being deleted and this doesn't outlast that; `Forbidden`, which says what it
+    /// would take.
     pub fn require(&self, permission: Permission) -> Result<()> {
+        if self.tenant().status != Status::Active && !permission.outlasts_tenant() {
+            return Err(Error::TenantSuspended);
+        }
         if self.may(permission) {
             return Ok(());
         }

@@ -134,11 +134,23 @@ permissions! {
     MembersLeave = "members:leave": ALL, [], ["POST /api/tenant/leave"];
     /// Hand the tenant over to another member.
     TenantTransfer = "tenant:transfer": OWNERS, [], ["POST /api/tenant/transfer"];
+    /// Have the tenant removed.
+    TenantDelete = "tenant:delete": OWNERS, [], ["DELETE /api/tenant"];
+    /// Take the removal of the tenant back.
+    TenantRestore = "tenant:restore": OWNERS, [], ["POST /api/tenant/restore"];
+    /// Get all that there is of the tenant.
+    TenantExport = "tenant:export": OWNERS, [], ["POST /api/tenant/export", "GET /api/tenant/export"];
     /// Read the audit log.
     AuditRead = "audit:read": ADMINS, [AuditRead, TenantAdmin], ["GET /api/tenant/audit"];
 }
 
 impl Permission {
+    /// Whether it is left while the tenant is being deleted.
+    #[must_use]
+    pub fn outlasts_tenant(self) -> bool {
+        matches!(self, Self::TenantRestore | Self::TenantExport)
+    }
+
     /// The one that opens a route; `None` if none does, so that nobody may use it.
     #[must_use]
     pub fn of_route(method: &str, path: &str) -> Option<Self> {

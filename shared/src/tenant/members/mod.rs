@@ -63,6 +63,16 @@ impl Members {
         found.ok_or_else(|| Error::NotFound { kind: Member::KIND, id: user.to_string() })
     }
 
+    /// The members that have a role.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn with_role(&self, tenant: TenantId, role: Role) -> Result<Vec<Member>> {
+        let mut members = self.main(tenant).begins_with::<Member>(keys::MEMBER_PREFIX).collect().await?;
+        members.retain(|member| member.role == role);
+        Ok(members)
+    }
+
     /// Gives a member another role. The one that it has already changes nothing.
     ///
     /// # Errors
@@ -180,15 +190,11 @@ impl Members {
         if member.role != Role::Owner {
             return Ok(());
         }
-        let mut rows = main.begins_with::<Member>(keys::MEMBER_PREFIX);
-        while let Some(page) = rows.page().await? {
-            let other = |other: &Member| other.role == Role::Owner && other.user != member.user;
-            if let Some(other) = page.into_iter().find(other) {
-                change.check_version(&main, &keys::member(other.user), other.version)?;
-                return Ok(());
-            }
-        }
-        Err(Error::Conflict("a tenant needs an owner; make another member one first".to_owned()))
+        let owners = self.with_role(tenant, Role::Owner).await?;
+        let other = owners.iter().find(|other| other.user != member.user);
+        let last = || Error::Conflict("a tenant needs an owner; make another member one first".to_owned());
+        let other = other.ok_or_else(last)?;
+        change.check_version(&main, &keys::member(other.user), other.version).map(drop)
     }
 
     fn replace(&self, change: &mut Change, tenant: TenantId, member: &mut Member) -> Result<()> {

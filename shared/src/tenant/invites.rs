@@ -5,17 +5,17 @@
 //! still give its role: whoever is removed or demoted leaves no doors open. Sending it again makes it the sender's.
 //!
 //! The link goes to the invited address alone. Not even its maker sees it, so opening it shows that mail reaches the
-//! person.
+//! person. It is for one version of the invitation: sending it again makes a new version, and old links are good no more.
 
-use std::time::Duration;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Authority, Tenant, members::Standing};
+use super::{Authority, Status, Tenant, members::Standing};
 use crate::{
     audit::{Deed, Versioned, Who, record},
-    auth::{Principal, Role},
+    auth::{Links, Principal, Purpose, Role},
     clock::{Clock, Timestamp},
     error::{Error, Result},
     id::{InviteId, TenantId, UserId},
@@ -23,13 +23,6 @@ use crate::{
     people::Users,
     store::{Change, Committed, Order, Partition, Table, keys, number},
 };
-
-mod token;
-
-pub use token::InviteToken;
-
-/// For how many days an invitation is open.
-pub const OPEN_DAYS: u64 = 7;
 
 /// The most open invitations of a tenant.
 const MOST_OPEN: usize = 500;
@@ -50,13 +43,11 @@ pub struct Invite {
     pub by: Principal,
     /// What that one is called: a person's address, a key's name.
     pub by_name: String,
-    /// What is kept of the secret in its link.
-    pub secret_hash: String,
     /// When it was made.
     pub created_at: Timestamp,
     /// Until when it is open, in seconds since the epoch.
     pub expires_at: u64,
-    /// The number of its version.
+    /// How often it was sent.
     pub version: u64,
 }
 
@@ -69,15 +60,39 @@ impl Invite {
         json!({"email": self.email, "role": self.role})
     }
 
-    fn sent_by(&mut self, by: &Authority, token: &InviteToken, at: Timestamp) {
+    fn sent_by(&mut self, by: &Authority, at: Timestamp) {
         self.by = by.who;
         self.by_name = match &by.actor.who {
             Who::User { email, .. } => email.clone(),
             Who::Key { name, .. } => name.clone(),
             Who::Operator { .. } | Who::System => "the operator".to_owned(),
         };
-        self.secret_hash = token.hash();
-        self.expires_at = at.after(Duration::from_hours(OPEN_DAYS * 24)).seconds();
+        self.expires_at = at.after(Purpose::Invite.life()).seconds();
+        self.version += 1;
+    }
+}
+
+/// Which invitation a link is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Subject {
+    tenant: TenantId,
+    invite: InviteId,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.tenant, self.invite)
+    }
+}
+
+impl TryFrom<String> for Subject {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let parts = text.split_once('/').and_then(|(tenant, invite)| {
+            Some(Self { tenant: TenantId::parse(tenant)?, invite: InviteId::parse(invite)? })
+        });
+        parts.ok_or("not a tenant and an invitation")
     }
 }
 
@@ -119,14 +134,14 @@ pub struct Invites {
     table: Table,
     clock: Clock,
     mailer: Mailer,
-    issuer: String,
+    links: Links,
 }
 
 impl Invites {
-    /// The invitations in `table`. The links in their mails begin with `issuer`, the deployment's address.
+    /// The invitations in `table`, with links signed by `links` in mails of `mailer`.
     #[must_use]
-    pub fn new(table: Table, clock: Clock, mailer: Mailer, issuer: String) -> Self {
-        Self { table, clock, mailer, issuer }
+    pub fn new(table: Table, clock: Clock, mailer: Mailer, links: Links) -> Self {
+        Self { table, clock, mailer, links }
     }
 
     /// A page of a tenant's open invitations, the oldest first, and behind which sort key to go on, if there are more.
@@ -147,8 +162,8 @@ impl Invites {
         Ok((invites, next))
     }
 
-    /// Adds a new invitation to a change; it is refused if one is open to the address, or the person is a member. The
-    /// invitation, and the secret for [`send`](Self::send).
+    /// Adds a new invitation to a change; it is refused if one is open to the address, or the person is a member. It is
+    /// still to be sent.
     ///
     /// # Errors
     /// `Forbidden` if the role is above the caller; `Conflict` if the person is a member, or too many are open;
@@ -159,37 +174,34 @@ impl Invites {
         tenant: TenantId,
         invitation: &Invitation,
         by: &Authority,
-    ) -> Result<(Invite, InviteToken)> {
+    ) -> Result<Invite> {
         let (main, now) = (self.main(tenant), self.clock.now());
         let standing = by.now(&main).await?;
         standing.may(invitation.role)?;
         standing.demand(change, &main)?;
         self.check_room(&main, now).await?;
-        let person = Users::new(self.table.clone()).by_email(&invitation.email).await?;
-        if let Some(person) = person.filter(|person| !standing.is(person.id)) {
-            self.check_stranger(change, &main, person.id).await?;
+        if let Some(person) = Users::new(self.table.clone()).by_email(&invitation.email).await? {
+            check_stranger(change, &main, person.id).await?;
         }
         let id = InviteId::new(now);
-        let token = InviteToken::random(tenant, id);
         let mut invite = Invite {
             id,
             email: invitation.email.clone(),
             role: invitation.role,
             by: by.who,
             by_name: String::new(),
-            secret_hash: String::new(),
             created_at: now,
             expires_at: 0,
-            version: 1,
+            version: 0,
         };
-        invite.sent_by(by, &token, now);
+        invite.sent_by(by, now);
         change.put_new(&main, &keys::invite(id), &invite)?;
         let free = "attribute_not_exists(pk) OR expires_at <= :now";
         let address = keys::invited(&invite.email.hash());
         change.put_if(&main, &address, &Open::from(&invite), free, &[(":now", number(now.seconds()))])?;
         let deed = Deed { action: "invite.create", target: id.to_string(), after: invite.shown(), ..Deed::default() };
         record(change, tenant, &by.actor, now, deed)?;
-        Ok((invite, token))
+        Ok(invite)
     }
 
     /// What an invitation that is refused says.
@@ -200,28 +212,32 @@ impl Invites {
     }
 
     /// Sends an invitation to the address. It stays open if it can't be sent, and may be sent again.
-    pub async fn send(&self, tenant: &Tenant, invite: &Invite, token: &InviteToken) {
-        let link = format!("{}/invite#{}", self.issuer.trim_end_matches('/'), token.text());
-        let (name, role) = (&tenant.name, invite.role.as_str());
-        let mail = Mail::invite(invite.email.clone(), name, &invite.by_name, role, &link, OPEN_DAYS);
-        if let Err(error) = self.mailer.send(&mail).await {
+    pub async fn send(&self, tenant: &Tenant, invite: &Invite) {
+        if let Err(error) = self.try_to_send(tenant, invite).await {
             tracing::error!(error = ?error, "an invitation could not be sent");
         }
     }
 
-    /// Opens an invitation for another week with a new secret; links that were sent before are good no more. It is the
-    /// caller's from now on.
+    async fn try_to_send(&self, tenant: &Tenant, invite: &Invite) -> Result<()> {
+        let subject = Subject { tenant: tenant.id, invite: invite.id };
+        let link = self.links.make(Purpose::Invite, subject, invite.version).await?;
+        let days = Purpose::Invite.life().as_secs() / (24 * 3_600);
+        let (name, by, role) = (&tenant.name, &invite.by_name, invite.role.as_str());
+        self.mailer.send(&Mail::invite(invite.email.clone(), name, by, role, &link, days)).await
+    }
+
+    /// Opens an invitation for another week; links that were sent before are good no more. It is the caller's from now
+    /// on, and still to be sent.
     ///
     /// # Errors
     /// `NotFound`; `Forbidden` if its role is above the caller; `Conflict` if others are quicker again and again;
     /// `Unavailable`.
-    pub async fn renew(&self, tenant: TenantId, id: InviteId, by: &Authority) -> Result<(Invite, InviteToken)> {
+    pub async fn renew(&self, tenant: TenantId, id: InviteId, by: &Authority) -> Result<Invite> {
         let (main, now) = (self.main(tenant), self.clock.now());
         for _ in 0..TRIES {
             let (standing, mut invite) = self.both(&main, id, by).await?;
-            let (token, of) = (InviteToken::random(tenant, id), invite.version);
-            invite.sent_by(by, &token, now);
-            invite.version += 1;
+            let of = invite.version;
+            invite.sent_by(by, now);
             let mut change = Change::new(&self.table);
             standing.demand(&mut change, &main)?;
             change.replace(&main, &keys::invite(id), &invite, of)?;
@@ -229,7 +245,7 @@ impl Invites {
             let deed = Deed { action: "invite.resend", target: id.to_string(), after: invite.shown(), ..Deed::default() };
             record(&mut change, tenant, &by.actor, now, deed)?;
             if change.commit().await? == Committed::Yes {
-                return Ok((invite, token));
+                return Ok(invite);
             }
         }
         Err(contended())
@@ -255,19 +271,28 @@ impl Invites {
         Err(contended())
     }
 
-    /// The invitation that a token is of, if it can be accepted now: it is open, and whoever has invited may still give
-    /// its role.
+    /// The invitation that a link's token is for, if it can be accepted now: it is open, and whoever has invited may
+    /// still give its role.
     ///
     /// # Errors
-    /// `Unavailable` if the table can't be reached.
-    pub async fn acceptable(&self, token: &InviteToken) -> Result<Option<Acceptable>> {
-        let main = self.main(token.tenant);
-        let sort = keys::invite(token.invite);
+    /// `Invalid` for `token` if it can't; `TenantSuspended`; `Unavailable`.
+    pub async fn acceptable(&self, token: &str) -> Result<Acceptable> {
+        let (Subject { tenant, invite }, version) = self.links.open(Purpose::Invite, token).await?;
+        let (main, sort) = (self.main(tenant), keys::invite(invite));
         let (tenant, invite) = tokio::try_join!(main.find::<Tenant>(keys::TENANT), main.find::<Invite>(&sort))?;
-        let good = |invite: &Invite| token.matches(&invite.secret_hash) && invite.is_open(self.clock.now());
-        let (Some(tenant), Some(invite)) = (tenant, invite.filter(good)) else { return Ok(None) };
+        let good = |invite: &Invite| invite.version == version && invite.is_open(self.clock.now());
+        let (tenant, invite) = tenant.zip(invite.filter(good)).ok_or_else(Self::spent)?;
+        if tenant.status != Status::Active {
+            return Err(Error::TenantSuspended);
+        }
         let standing = invite.by.standing(&main).await?.filter(|standing| standing.may(invite.role).is_ok());
-        Ok(standing.map(|standing| Acceptable { tenant, invite, standing }))
+        Ok(Acceptable { standing: standing.ok_or_else(Self::spent)?, tenant, invite })
+    }
+
+    /// What a link says that is good no more, for whatever reason.
+    #[must_use]
+    pub fn spent() -> Error {
+        Error::invalid("token", "the invitation was accepted or revoked, or is too old; ask for another one")
     }
 
     /// Adds to a change that an invitation is accepted; the change is refused if it is open no more, or whoever has
@@ -281,11 +306,22 @@ impl Invites {
         end(change, &main, &accepted.invite)
     }
 
-    async fn both(&self, main: &Partition, id: InviteId, by: &Authority) -> Result<(Standing, Invite)> {
-        let sort = keys::invite(id);
-        let (standing, invite) = tokio::try_join!(by.now(main), main.find::<Invite>(&sort))?;
+    /// An open invitation.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unavailable` if the table can't be reached.
+    pub async fn get(&self, tenant: TenantId, id: InviteId) -> Result<Invite> {
+        self.find(&self.main(tenant), id).await
+    }
+
+    async fn find(&self, main: &Partition, id: InviteId) -> Result<Invite> {
+        let invite: Option<Invite> = main.find(&keys::invite(id)).await?;
         let none = || Error::NotFound { kind: "invite", id: id.to_string() };
-        let invite = invite.filter(|invite| invite.is_open(self.clock.now())).ok_or_else(none)?;
+        invite.filter(|invite| invite.is_open(self.clock.now())).ok_or_else(none)
+    }
+
+    async fn both(&self, main: &Partition, id: InviteId, by: &Authority) -> Result<(Standing, Invite)> {
+        let (standing, invite) = tokio::try_join!(by.now(main), self.find(main, id))?;
         standing.may(invite.role)?;
         Ok((standing, invite))
     }
@@ -302,18 +338,18 @@ impl Invites {
         Ok(())
     }
 
-    /// Fails if the person is a member, and demands of the change that it doesn't become one.
-    async fn check_stranger(&self, change: &mut Change, main: &Partition, user: UserId) -> Result<()> {
-        let sort = keys::member(user);
-        if main.find::<super::Member>(&sort).await?.is_some() {
-            return Err(Error::Conflict("this person is a member already".to_owned()));
-        }
-        change.check(main, &sort, "attribute_not_exists(pk)", &[]).map(drop)
-    }
-
     fn main(&self, tenant: TenantId) -> Partition {
         self.table.tenant(tenant).main()
     }
+}
+
+/// Fails if the person is a member, and demands of the change that it doesn't become one.
+async fn check_stranger(change: &mut Change, main: &Partition, user: UserId) -> Result<()> {
+    let sort = keys::member(user);
+    if main.find::<super::Member>(&sort).await?.is_some() {
+        return Err(Error::Conflict("this person is a member already".to_owned()));
+    }
+    change.check(main, &sort, "attribute_not_exists(pk)", &[]).map(drop)
 }
 
 /// Adds to a change that an invitation is over; it is refused if there is a newer version of it, or none.
