@@ -18,18 +18,18 @@ use serde_json::json;
 use crate::{
     args::{Command, Models, Place, Tenant},
     backend::Backend,
-    banner, discovery,
+    banner, discovery, mail,
     problem::Problem,
     resources, serve,
 };
 
 /// Runs a command; what it finds is printed as JSON.
-pub async fn run(place: &Place, command: Command) -> Result<ExitCode, Problem> {
+pub async fn run(place: &Place, port: u16, command: Command) -> Result<ExitCode, Problem> {
     if matches!(command, Command::Openapi) {
         // It is the same wherever the state is, and while somebody else has it open.
-        return document(&stateless()?);
+        return document(&stateless(port)?, place);
     }
-    let backend = Backend::open(place).await?;
+    let backend = Backend::open(place, port).await?;
     let done = dispatch(&backend, command).await;
     backend.close().await;
     done
@@ -71,19 +71,20 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
             let expired = if backend.engines.is_some() { Expired::All } else { Expired::ByDeadline };
             print(&json!(platform.sweeper().sweep(expired).await?))
         }
-        Command::Openapi => document(platform),
-        Command::Engines(_) => Err(Problem("the engines are opened by themselves".to_owned())),
+        Command::Openapi | Command::Engines(_) => {
+            Err(Problem("this opens no engines, or opens them by itself".to_owned()))
+        }
     }
 }
 
 /// A platform that reaches nothing.
-fn stateless() -> Result<Platform, Problem> {
+fn stateless(port: u16) -> Result<Platform, Problem> {
     let sdk = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
-    Ok(Platform::new(sdk, Config::of_laptop()?, Clock::System))
+    Ok(Platform::new(sdk, Config::of_laptop(port)?, Clock::System))
 }
 
-fn document(platform: &Platform) -> Result<ExitCode, Problem> {
-    print(&http::document_of(serve::routes(platform)))
+fn document(platform: &Platform, place: &Place) -> Result<ExitCode, Problem> {
+    print(&http::document_of(serve::routes(platform, mail::folder(platform, place)?)))
 }
 
 async fn books(backend: &Backend, month: Option<String>) -> Result<ExitCode, Problem> {

@@ -9,6 +9,7 @@ use axum::{
 use lmo_shared::{
     http,
     llm::catalogue::DEFAULT_ALIAS,
+    mail::Mailer,
     platform::Platform,
     usage::{Expired, Sweeper},
 };
@@ -25,6 +26,7 @@ use crate::{
     backend::Backend,
     banner, discovery,
     engine::{Engines, Pump},
+    mail,
     problem::Problem,
     prometheus,
 };
@@ -38,7 +40,7 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
     let (listener, address) = listen(args.port).await?;
     let stopped = stop_signal()?;
-    let backend = Backend::open(place).await?;
+    let backend = Backend::open(place, address.port()).await?;
     let platform = &backend.platform;
     let catalogue = discovery::catalogue(args.models.as_deref(), platform.clock().now()).await?;
     let default = catalogue.aliases.get(DEFAULT_ALIAS).cloned().unwrap_or_else(|| "none by default".to_owned());
@@ -51,8 +53,9 @@ pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
     }
     let background = Background::start(platform, backend.engines.as_ref(), place);
     let metrics = prometheus::install()?;
+    let mailer = mail::mailer(platform, place, backend.engines.is_some())?;
     banner::print(address, key.as_deref(), &default);
-    serve(listener, platform, metrics, stopped, args.patience).await?;
+    serve(listener, platform, mailer, metrics, stopped, args.patience).await?;
     background.stop().await;
     backend.close().await;
     Ok(ExitCode::SUCCESS)
@@ -79,12 +82,12 @@ pub fn prompt(listener: TcpListener) -> TapIo<TcpListener, fn(&mut TcpStream)> {
 }
 
 /// Every function's routes.
-pub fn routes(platform: &Platform) -> OpenApiRouter {
+pub fn routes(platform: &Platform, mailer: Mailer) -> OpenApiRouter {
     let (authenticator, clock) = (platform.authenticator(), platform.clock().clone());
     let catalogues = platform.catalogues();
     let answers = platform.answers(Arc::clone(&catalogues));
     lmo_query::router(authenticator.clone(), answers.clone(), clock.clone())
-        .merge(lmo_auth::router(platform, authenticator.clone()))
+        .merge(lmo_auth::router(platform, authenticator.clone(), mailer))
         .merge(lmo_stream::router(authenticator.clone(), answers.clone(), clock.clone()))
         .merge(lmo_websocket::router(authenticator.clone(), answers, clock, platform.tasks().clone()))
         .merge(lmo_tenant::router(platform, authenticator, catalogues))
@@ -94,12 +97,13 @@ pub fn routes(platform: &Platform) -> OpenApiRouter {
 async fn serve(
     listener: TcpListener,
     platform: &Platform,
+    mailer: Mailer,
     metrics: Router,
     stop: oneshot::Receiver<()>,
     patience: Duration,
 ) -> Result<(), Problem> {
-    let app =
-        http::serve(routes(platform), platform.clock().clone(), platform.config().origin_token.clone()).merge(metrics);
+    let app = http::serve(routes(platform, mailer), platform.clock().clone(), platform.config().origin_token.clone())
+        .merge(metrics);
     let (draining, drain_begins) = oneshot::channel();
     let tasks = platform.tasks().clone();
     let connections = tasks.clone();

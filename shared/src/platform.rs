@@ -8,14 +8,18 @@ use aws_config::SdkConfig;
 use crate::{
     answer::{Answers, Parts, Tasks},
     audit::Audit,
-    auth::{Authenticator, Connections},
+    auth::{Authenticator, Connections, Links, Ring, Throttle, Tokens, password::Passwords},
     aws::{self, CachedCredentials, Signer},
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
     config::Config,
+    error::{Error, Result},
     function,
     llm::{Upstreams, catalogue::Catalogues},
+    mail::{EmailAddress, Mailer, Ses},
+    people::{self, Accounts},
     quota::Meters,
+    seal::Seal,
     session::Sessions,
     store::Table,
     telemetry,
@@ -101,6 +105,29 @@ impl Platform {
         aws_sdk_secretsmanager::Client::new(&self.sdk)
     }
 
+    /// Hashes passwords. There is to be one in a process.
+    #[must_use]
+    pub fn passwords(&self) -> Passwords {
+        Passwords::of_process()
+    }
+
+    /// Sends mail by Amazon SES, from an identity that it has verified.
+    ///
+    /// # Errors
+    /// `Internal` without credentials or region, or if no HTTP client can be had.
+    pub fn ses(&self, from: EmailAddress) -> Result<Mailer> {
+        let signer =
+            self.signer("ses").ok_or_else(|| Error::internal("no region, or no credentials to send mail with"))?;
+        let endpoint = self.sdk.endpoint_url().map(str::parse).transpose().map_err(Error::internal)?;
+        Ses::new(signer, from, endpoint).map(Mailer::Ses)
+    }
+
+    /// Counts attempts to sign in.
+    #[must_use]
+    pub fn throttle(&self) -> Throttle {
+        Throttle::new(self.table.clone(), self.clock.clone())
+    }
+
     /// The meters.
     #[must_use]
     pub fn meters(&self) -> Meters {
@@ -125,10 +152,50 @@ impl Platform {
         Members::new(self.table.clone())
     }
 
+    /// Accounts of people, who are written to by `mailer`.
+    #[must_use]
+    pub fn accounts(&self, mailer: Mailer) -> Accounts {
+        Accounts::new(people::Parts {
+            table: self.table.clone(),
+            clock: self.clock.clone(),
+            passwords: self.passwords(),
+            throttle: self.throttle(),
+            mailer,
+            links: self.links(),
+            tokens: self.tokens(),
+            seal: self.seal(),
+        })
+    }
+
     /// Who is calling.
     #[must_use]
     pub fn authenticator(&self) -> Authenticator {
-        Authenticator::new(self.tenants(), self.clock.clone())
+        Authenticator::new(self.tenants(), self.tokens(), self.clock.clone())
+    }
+
+    /// The keys that tokens and links are signed with.
+    #[must_use]
+    pub fn ring(&self) -> Ring {
+        let name = format!("{}/signing-keys", self.config.secrets);
+        Ring::new(self.secrets(), name, &self.config.issuer, self.clock.clone())
+    }
+
+    /// Access tokens.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens {
+        Tokens::new(self.ring())
+    }
+
+    /// Links in mails.
+    #[must_use]
+    pub fn links(&self) -> Links {
+        Links::new(self.ring())
+    }
+
+    /// Seals what is kept but must not be read in the table.
+    #[must_use]
+    pub fn seal(&self) -> Seal {
+        Seal::new(self.secrets(), format!("{}/sealing-key", self.config.secrets), self.clock.clone())
     }
 
     /// Open WebSocket connections.

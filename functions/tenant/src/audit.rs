@@ -108,9 +108,11 @@ pub(super) struct Wanted {
     cursor: Option<String>,
     /// `newest` or `oldest` first; `newest` if absent.
     #[serde(default)]
+    #[param(inline)]
     order: Sorted,
     /// `json` or `jsonl`; `json` if absent.
     #[serde(default)]
+    #[param(inline)]
     format: Format,
 }
 

@@ -1,11 +1,13 @@
 //! What the tests share: a running `lmo`, a caller, and the stand-in behind it.
 
+mod account;
 mod collector;
 mod lmo;
 mod response;
 mod running;
 mod socket;
 
+pub use account::{Account, PASSWORD, link_token, login, mails, refresh};
 pub use collector::{Collector, attribute, hex};
 pub use lmo::{Lmo, Setup, models, with_embeddings};
 pub use response::{Response, events};
