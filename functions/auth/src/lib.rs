@@ -10,6 +10,7 @@ use lmo_shared::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+mod invites;
 mod me;
 mod name;
 mod password;
@@ -41,6 +42,7 @@ pub fn router(platform: &Platform, authenticator: Authenticator, mailer: Mailer)
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::end))
         .routes(routes!(me::get, me::patch))
+        .routes(routes!(invites::accept))
         .routes(routes!(password::change))
         .routes(routes!(password::forgot))
         .routes(routes!(password::reset))

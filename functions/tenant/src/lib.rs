@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use lmo_shared::{
-    audit::Audit, auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, platform::Platform, session::Sessions,
-    tenant::{Members, Tenants}, usage::Reports,
+    audit::Audit, auth::{Authenticator, Throttle}, clock::Clock, llm::catalogue::Catalogues, platform::Platform, session::Sessions,
+    mail::Mailer, tenant::{Exports, Invites, Members, Tenants}, usage::Reports,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod audit;
 mod config;
+mod deletion;
+mod export;
+mod invites;
 mod keys;
 mod members;
 mod sessions;
@@ -22,6 +25,10 @@ struct State {
     authenticator: Authenticator,
     tenants: Tenants,
     members: Members,
+    invites: Invites,
+    exports: Exports,
+    throttle: Throttle,
+    mailer: Mailer,
     catalogues: Arc<Catalogues>,
     reports: Reports,
     sessions: Sessions,
@@ -30,11 +37,20 @@ struct State {
 }
 
 /// The function's routes.
-pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc<Catalogues>) -> OpenApiRouter {
+pub fn router(
+    platform: &Platform,
+    authenticator: Authenticator,
+    catalogues: Arc<Catalogues>,
+    mailer: Mailer,
+) -> OpenApiRouter {
     let state = State {
         authenticator,
         tenants: platform.tenants(),
         members: platform.members(),
+        invites: platform.invites(mailer.clone()),
+        exports: platform.exports(),
+        throttle: platform.throttle(),
+        mailer,
         reports: platform.reports(Arc::clone(&catalogues)),
         catalogues,
         sessions: platform.sessions(),
@@ -46,6 +62,12 @@ pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc
         .routes(routes!(config::get, config::put))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(deletion::delete))
+        .routes(routes!(deletion::restore))
+        .routes(routes!(export::begin, export::page))
+        .routes(routes!(invites::list, invites::create))
+        .routes(routes!(invites::revoke))
+        .routes(routes!(invites::resend))
         .routes(routes!(members::list))
         .routes(routes!(members::get, members::change, members::remove))
         .routes(routes!(members::leave))

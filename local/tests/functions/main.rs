@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 mod aggregate;
+mod purge;
 mod requests;
 mod session_routes;
 mod sessions;

@@ -24,6 +24,7 @@ mod keys;
 mod limits;
 mod logs;
 mod matrix;
+mod members;
 mod metrics;
 mod models;
 mod openapi;

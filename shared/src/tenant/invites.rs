@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Authority, Status, Tenant, members::Standing};
 use crate::{
-    audit::{Deed, Versioned, Who, record},
+    audit::{Deed, Who, record},
     auth::{Links, Principal, Purpose, Role},
     clock::{Clock, Timestamp},
     error::{Error, Result},
@@ -154,8 +154,9 @@ impl Invites {
         after: Option<&str>,
         limit: u16,
     ) -> Result<(Vec<Invite>, Option<String>)> {
-        let page = self.main(tenant).page::<Invite>(keys::INVITE_PREFIX, after, limit, Order::Ascending);
-        let (mut invites, next) = page.await?;
+        let main = self.main(tenant);
+        let (mut invites, next) =
+            main.page::<Invite>(keys::INVITE_PREFIX, after, limit, Order::Ascending).await?;
         let now = self.clock.now();
         // The table forgets what has expired only later.
         invites.retain(|invite| invite.is_open(now));

@@ -18,11 +18,13 @@ use crate::{
 };
 
 mod deletion;
+pub mod export;
 mod invites;
 mod members;
 mod purge;
 mod repo;
 
+pub use export::{Exports, Position as ExportPosition};
 pub use invites::{Acceptable, Invitation, Invite, Invites};
 pub use members::{Authority, Members};
 pub use purge::{Purge, Purged};
