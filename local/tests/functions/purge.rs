@@ -89,7 +89,7 @@ impl Leaving {
         own.main().put("METER#2026-11#TENANT#00", &mark).await.unwrap();
         table.active(Period::month(now)).put(&tenant.to_string(), &mark).await.unwrap();
         let opened = json!({"by": {"tenant": tenant, "who": {"member": self.owner.id}}, "at": 1, "expires_at": 1});
-        table.connection(&tenant.to_string()[4..12]).put("CONNECTION", &opened).await.unwrap();
+        table.connection(&tenant.to_string()[20..]).put("CONNECTION", &opened).await.unwrap();
         self
     }
 

@@ -30,6 +30,7 @@ mod models;
 mod openapi;
 mod origin;
 mod pass_through;
+mod permissions;
 mod request_errors;
 mod retries;
 mod secrets;

@@ -26,7 +26,7 @@ mod totp;
 pub use api_key::{NewKey, PresentedKey};
 pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
-pub use permission::{Permission, Role};
+pub use permission::{Permission, Role, documented as documented_permissions};
 pub use recovery::{RecoveryCode, RecoveryHash};
 pub use throttle::{Attempt, Throttle};
 pub use tokens::{

@@ -144,6 +144,29 @@ permissions! {
     AuditRead = "audit:read": ADMINS, [AuditRead, TenantAdmin], ["GET /api/tenant/audit"];
 }
 
+/// The table as `docs/permissions.md` has it.
+#[must_use]
+pub fn documented() -> String {
+    let mut text = "# Who may do what\n\n\
+        Each route is opened by one permission. A member has it by its role, an API key or a token of one by its scope; a key\n\
+        needs one of those that are listed. `cargo run -- permissions > docs/permissions.md` writes this page.\n\n\
+        | permission | what for | owner | admin | developer | billing | viewer | scopes of keys |\n\
+        |---|---|---|---|---|---|---|---|\n"
+        .to_owned();
+    for permission in Permission::ALL {
+        let roles = Role::ALL.map(|role| if permission.roles().contains(&role) { "yes" } else { "" }).join(" | ");
+        let scopes: Vec<_> = permission.scopes().iter().map(|scope| format!("`{}`", scope.as_str())).collect();
+        let (name, about) = (permission.name(), permission.about());
+        text.push_str(&format!("| `{name}` | {about} | {roles} | {} |\n", scopes.join(" ")));
+    }
+    text.push_str("\n| permission | routes |\n|---|---|\n");
+    for permission in Permission::ALL {
+        let routes: Vec<_> = permission.routes().iter().map(|route| format!("`{route}`")).collect();
+        text.push_str(&format!("| `{}` | {} |\n", permission.name(), routes.join(", ")));
+    }
+    text
+}
+
 impl Permission {
     /// Whether it is left while the tenant is being deleted.
     #[must_use]
