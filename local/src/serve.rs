@@ -7,6 +7,7 @@ use axum::{
     serve::{ListenerExt, TapIo},
 };
 use lmo_shared::{
+    auth::Ring,
     clock::Clock,
     http,
     llm::catalogue::DEFAULT_ALIAS,
@@ -39,6 +40,9 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How often tenants are removed whose time has come, likewise.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
+/// How old the key that signs becomes, and how often that is looked at; in the cloud a schedule says it.
+const ROTATE_AFTER: Duration = Duration::from_hours(30 * 24);
+const LOOK_EVERY: Duration = Duration::from_hours(1);
 
 /// Serves until it is told to stop.
 pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
@@ -194,7 +198,10 @@ impl Background {
         };
         let sweeping = tokio::spawn(sweep(platform.sweeper(), stop.clone()));
         let purging = tokio::spawn(purge(platform.purge(), platform.clock().clone(), stop.clone()));
-        let running = vec![sweeping, purging, tokio::spawn(pump.run(handler, stop.clone()))];
+        let mut running = vec![sweeping, purging, tokio::spawn(pump.run(handler, stop.clone()))];
+        if engines.is_some() {
+            running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
+        }
         Self { stop, running }
     }
 
@@ -232,6 +239,19 @@ async fn purge(purge: Purge, clock: Clock, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(PURGE_EVERY) => {}
+        }
+    }
+}
+
+async fn rotate(ring: Ring, stop: CancellationToken) {
+    loop {
+        match ring.rotate_if_older(ROTATE_AFTER).await {
+            Ok(rotation) => tracing::debug!(?rotation, "the signing keys"),
+            Err(error) => tracing::error!(error = ?error, "the signing keys were not rotated; it will be tried again"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
 }

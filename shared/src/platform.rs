@@ -17,6 +17,7 @@ use crate::{
     function,
     llm::{Upstreams, catalogue::Catalogues},
     mail::{EmailAddress, Mailer, Ses},
+    outbound::Outbound,
     people::{self, Accounts},
     quota::Meters,
     seal::Seal,
@@ -170,17 +171,18 @@ impl Platform {
         Purge::new(self.table.clone(), self.clock.clone())
     }
 
-    /// Accounts of people, who are written to by `mailer`.
+    /// Accounts of people, who are written to by `mailer`. Their tokens are those that the authenticator knows.
     #[must_use]
-    pub fn accounts(&self, mailer: Mailer) -> Accounts {
+    pub fn accounts(&self, authenticator: &Authenticator, mailer: Mailer) -> Accounts {
+        let tokens = authenticator.tokens().clone();
         Accounts::new(people::Parts {
             table: self.table.clone(),
             clock: self.clock.clone(),
             passwords: self.passwords(),
             throttle: self.throttle(),
             mailer,
-            links: self.links(),
-            tokens: self.tokens(),
+            links: Links::new(tokens.ring().clone()),
+            tokens,
             seal: self.seal(),
         })
     }
@@ -227,6 +229,12 @@ impl Platform {
     pub fn signer(&self, service: &'static str) -> Option<Signer> {
         let credentials = CachedCredentials::new(self.sdk.credentials_provider()?, self.clock.clone());
         Some(Signer { service, credentials, region: self.sdk.region()?.to_string(), clock: self.clock.clone() })
+    }
+
+    /// The client to addresses that tenants choose.
+    #[must_use]
+    pub fn outbound(&self) -> Outbound {
+        Outbound::new(self.config.reach)
     }
 
     /// The model catalogue.

@@ -1,13 +1,7 @@
 //! The `auth` function: people sign up, sign in and out, and keys are exchanged for tokens.
 
 use axum::extract::FromRef;
-use lmo_shared::{
-    auth::{Authenticator, Tokens},
-    clock::Clock,
-    mail::Mailer,
-    people::Accounts,
-    platform::Platform,
-};
+use lmo_shared::{auth::Authenticator, clock::Clock, mail::Mailer, people::Accounts, platform::Platform};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod invites;
@@ -16,14 +10,18 @@ mod name;
 mod password;
 mod register;
 mod sessions;
+mod task;
+mod token;
 mod totp;
 mod views;
+mod well_known;
+
+pub use task::Task;
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]
 struct State {
     authenticator: Authenticator,
-    tokens: Tokens,
     accounts: Accounts,
     clock: Clock,
 }
@@ -31,6 +29,7 @@ struct State {
 /// The function's routes.
 #[must_use]
 pub fn router(platform: &Platform, authenticator: Authenticator, mailer: Mailer) -> OpenApiRouter {
+    let accounts = platform.accounts(&authenticator, mailer);
     OpenApiRouter::new()
         .routes(routes!(register::register))
         .routes(routes!(me::verify))
@@ -48,10 +47,8 @@ pub fn router(platform: &Platform, authenticator: Authenticator, mailer: Mailer)
         .routes(routes!(password::reset))
         .routes(routes!(totp::begin, totp::end))
         .routes(routes!(totp::confirm))
-        .with_state(State {
-            authenticator,
-            tokens: platform.tokens(),
-            accounts: platform.accounts(mailer),
-            clock: platform.clock().clone(),
-        })
+        .routes(routes!(token::issue))
+        .routes(routes!(well_known::keys))
+        .routes(routes!(well_known::configuration))
+        .with_state(State { authenticator, accounts, clock: platform.clock().clone() })
 }

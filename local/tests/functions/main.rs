@@ -5,7 +5,10 @@
 mod aggregate;
 mod purge;
 mod requests;
+mod sealing;
 mod session_routes;
 mod sessions;
+mod signing;
 mod support;
+mod tokens;
 mod websocket;

@@ -19,7 +19,7 @@ use aws_smithy_runtime_api::client::{
 use lmo_local::{engine::Engines, resources};
 use lmo_shared::{
     clock::{Clock, Timestamp},
-    config::{Config, Flush},
+    config::{Config, Flush, Reach},
     mail::{EmailAddress, Folder, Mailer},
     platform::Platform,
 };
@@ -39,6 +39,13 @@ pub struct Ground {
 impl Ground {
     /// An empty platform whose clock stands at `now`.
     pub async fn at(now: Timestamp) -> Self {
+        let ground = Self::bare(now).await;
+        resources::create(&ground.platform).await.unwrap();
+        ground
+    }
+
+    /// One without even a table or a secret.
+    pub async fn bare(now: Timestamp) -> Self {
         let dir = TempDir::new().unwrap();
         let engines = Engines::open(dir.path()).await.unwrap();
         let (cut, left) = (Arc::default(), Arc::default());
@@ -59,6 +66,7 @@ impl Ground {
             secrets: "lmo".to_owned(),
             origin_token: None,
             flush: Flush::BeforeReturning,
+            reach: Reach::Laptop,
         };
         let platform = Platform::new(sdk, config, Clock::manual(now));
         resources::create(&platform).await.unwrap();

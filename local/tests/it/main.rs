@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod accounts;
+mod broken_authentication;
 mod burst;
 mod cache;
 mod caller_errors;
 mod caps;
 mod chaos;
 mod cli;
+mod client_credentials;
 mod config;
 mod cors;
 mod crash;
@@ -20,6 +22,8 @@ mod fallbacks;
 mod guardrails;
 mod isolation;
 mod journey;
+mod key_limits;
+mod key_rotation;
 mod keys;
 mod limits;
 mod logs;
@@ -31,7 +35,9 @@ mod openapi;
 mod origin;
 mod pass_through;
 mod permissions;
+mod regions;
 mod request_errors;
+mod retention;
 mod retries;
 mod secrets;
 mod sessions;

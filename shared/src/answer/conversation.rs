@@ -43,7 +43,8 @@ impl Conversation {
         let Asking { parts, caller, request, .. } = asking;
         let asked = Asked::new(&prompt.messages)?;
         let until = parts.clock.now().after(parts.deadline + super::booking::GRACE);
-        let opening = Opening { request, until, ttl: caller.config().session_ttl() };
+        let config = caller.config();
+        let opening = Opening { request, until, ttl: config.session_ttl(), retention: config.retention() };
         let mut turn = parts.sessions.begin(caller.tenant().id, id, opening).await?;
         match recall(asking, &mut turn, prompt).await {
             Ok(summary) => Ok(Self { turn, asked, summary }),
@@ -100,7 +101,7 @@ async fn recall(asking: Asking<'_>, turn: &mut Turn, prompt: &mut Prompt) -> Res
         && let Some(task) = summary_prompt(turn.summary(), &trimmed.dropped, Tokens(model.context_window))
     {
         let text = summarise(asking, task).await;
-        summary = text.and_then(|text| Summary::new(&text, &trimmed.dropped));
+        summary = text.and_then(|text| Summary::new(&text, turn.summary(), &trimmed.dropped));
     }
     let mut told = summary.as_ref().or(turn.summary()).cloned();
     let said = trimmed.kept.iter_mut().flat_map(|turn| &mut turn.messages);

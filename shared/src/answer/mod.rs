@@ -17,7 +17,7 @@ use crate::{
     id::RequestId,
     llm::{
         Chunk, Native, Prompt, Upstreams, Usage,
-        catalogue::{Catalogues, DEFAULT_ALIAS},
+        catalogue::{Catalogues, DEFAULT_ALIAS, Regions},
     },
     money::NanoUsd,
     quota::{Meters, Rate},
@@ -239,9 +239,9 @@ impl Answers {
     pub async fn get_ready(&self) {
         let Ok(catalogue) = self.0.catalogues.current().await else { return };
         if let Ok((_, model)) = catalogue.model(DEFAULT_ALIAS)
-            && let Some(provider) = catalogue.providers.get(&model.provider)
+            && let Ok(provider) = catalogue.provider_of(model)
         {
-            let _ = self.0.upstreams.upstream(provider).await;
+            let _ = self.0.upstreams.upstream(provider, Regions::default()).await;
         }
     }
 

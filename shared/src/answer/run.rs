@@ -100,11 +100,17 @@ async fn prepare(
     let config = caller.config();
     caller.guard().check_prompt(&mut ask.prompt)?;
     plan::apply_defaults(config, &mut ask.prompt);
-    let Some(session) = ask.options.session.take() else { return Ok((plan::plan(config, catalogue, ask)?, None)) };
-    let model = plan::model(config, &catalogue, ask.model.as_deref())?;
+    let access = caller.access();
+    let Some(session) = ask.options.session.take() else {
+        return Ok((plan::plan(config, access, catalogue, ask)?, None));
+    };
+    if config.retention().is_nothing() {
+        return Err(Error::NothingKept);
+    }
+    let model = plan::model(config, access, &catalogue, ask.model.as_deref())?;
     let asking = Asking { parts, caller, request, model };
     let conversation = Conversation::begin(asking, &session, &mut ask.prompt).await?;
-    match plan::plan(config, catalogue, ask) {
+    match plan::plan(config, access, catalogue, ask) {
         Ok(plan) => Ok((plan, Some(conversation))),
         Err(error) => {
             conversation.give_up().await;

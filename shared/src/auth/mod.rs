@@ -9,10 +9,12 @@ use crate::{
     error::{Error, Result},
     guard::Guard,
     id::{KeyId, UserId},
+    llm::catalogue::Regions,
     quota::Account,
     tenant::{ApiKey, KeyScope, Member, Status, Tenant, TenantConfig},
 };
 
+mod access;
 mod api_key;
 mod authenticator;
 mod connections;
@@ -23,6 +25,7 @@ mod throttle;
 mod tokens;
 mod totp;
 
+pub use access::Access;
 pub use api_key::{NewKey, PresentedKey};
 pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
@@ -31,7 +34,7 @@ pub use recovery::{RecoveryCode, RecoveryHash};
 pub use throttle::{Attempt, Throttle};
 pub use tokens::{
     ACCESS_TOKEN_LIFE, AccessClaims, Jwk, JwkSet, Links, Purpose, Restriction, Ring, Rotation, TokenRole, Tokens,
-    scope_text,
+    scope_text, signed_by,
 };
 pub use totp::{TotpCode, TotpSecret, TotpStep};
 
@@ -145,6 +148,18 @@ impl Caller {
     #[must_use]
     pub fn calling_from(self, source: Source) -> Self {
         Self { source, ..self }
+    }
+
+    /// What it may ask.
+    #[must_use]
+    pub fn access(&self) -> Access<'_> {
+        let (config, key) = (self.config(), self.key());
+        Access {
+            tenant_models: config.allowed_models.as_deref(),
+            key_models: key.and_then(|key| key.allowed_models.as_deref()),
+            tools: key.and_then(|key| key.allowed_tools.as_deref()),
+            regions: Regions(config.regions.as_deref()),
+        }
     }
 
     /// Fails unless pages of `origin` may call.

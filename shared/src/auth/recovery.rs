@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -17,7 +18,7 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 #[derive(Clone, PartialEq, Eq)]
 pub struct RecoveryCode([u8; SYMBOLS]);
 
-/// What is kept of a code: SHA-256 in hexadecimal.
+/// What is kept of a code: SHA-256 in base 64.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RecoveryHash(String);
@@ -48,7 +49,7 @@ impl RecoveryCode {
     /// What is kept of it.
     #[must_use]
     pub fn hash(&self) -> RecoveryHash {
-        RecoveryHash(Sha256::digest(self.0).iter().map(|byte| format!("{byte:02x}")).collect())
+        RecoveryHash(BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(self.0)))
     }
 
     /// Where it is among those that are kept; `None` if it isn't. It is taken out in the same conditional write that

@@ -8,6 +8,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -134,8 +135,8 @@ impl Attempt {
             let seen = address.find(keys::FAILURES).await?;
             change(&address, keys::FAILURES, seen, |seen| Ok(seen.map(Counter::given_back))).await
         };
-        let (trusted, forgotten, given_back) = tokio::join!(throttle.trust(&email, from), forget, give_back);
-        trusted.and(forgotten).and(given_back)
+        let (trusted, forgotten, given) = tokio::join!(throttle.trust(&email, from), forget, give_back);
+        trusted.and(forgotten).and(given)
     }
 }
 
@@ -151,7 +152,7 @@ fn place(address: Option<IpAddr>) -> Option<String> {
         IpAddr::V4(four) => four.to_string(),
         IpAddr::V6(six) => format!("{:x?}", &six.segments()[..4]),
     };
-    Some(Sha256::digest(network).iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    Some(BASE64_URL_SAFE_NO_PAD.encode(&Sha256::digest(network)[..16]))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use axum::{
 use super::{Failure, api_key};
 use crate::{
     audit::Source,
-    auth::{Principal, Tokens},
+    auth::{Authenticator, Principal},
     error::Error,
     people::Person,
 };
@@ -17,14 +17,14 @@ use crate::{
 impl<S> FromRequestParts<S> for Person
 where
     S: Send + Sync,
-    Tokens: FromRef<S>,
+    Authenticator: FromRef<S>,
 {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         const NONE: Error = Error::Unauthenticated("an access token is needed, as `Authorization: Bearer ...`");
         let text = api_key(&parts.headers).ok_or(NONE)?;
-        let claims = Tokens::from_ref(state).verify(text).await?;
+        let claims = Authenticator::from_ref(state).tokens().verify(text).await?;
         let (Principal::Member(user), Some(sign_in)) = (claims.sub, claims.sid) else {
             return Err(Error::Forbidden("this is for people alone; no key may do it".to_owned()).into());
         };

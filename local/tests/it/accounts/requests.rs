@@ -66,7 +66,7 @@ async fn bodies_that_are_not_what_they_should_be_are_named() {
             }
         }
         let cut = lmo.client.post(format!("{}{path}", lmo.base)).header("content-type", "application/json");
-        let cut = crate::support::Response::read(cut.body("{\"email\": \"a").send().await.unwrap()).await;
+        let cut = crate::support::Response::read(cut.body("{").send().await.unwrap()).await;
         cut.assert_error(400, "bad_json");
         let form = lmo.client.post(format!("{}{path}", lmo.base)).header("content-type", "text/plain");
         let form = crate::support::Response::read(form.body("{}").send().await.unwrap()).await;

@@ -2,6 +2,7 @@
 
 mod account;
 mod collector;
+mod forge;
 mod lmo;
 mod response;
 mod running;
@@ -9,6 +10,7 @@ mod socket;
 
 pub use account::{Account, PASSWORD, accept, link_token, login, mails, refresh};
 pub use collector::{Collector, attribute, hex};
+pub use forge::{Forge, ask_token, key_id, part, token_of};
 pub use lmo::{Lmo, Setup, models, with_embeddings};
 pub use response::{Response, events};
 pub use running::{Running, eventually};

