@@ -22,9 +22,9 @@ async fn serve() -> Result<(), function::Error> {
         let purge = platform.purge();
         let deadline = Timestamp(event.context.deadline).before(MARGIN);
         // In a box: unboxed, the runtime's layers around it are too deep for the compiler.
-        Box::pin(async move {
-            lmo_aggregate::handle(&aggregator, &sweeper, &books, &purge, event.payload, deadline).await
-        })
+        Box::pin(
+            async move { lmo_aggregate::handle(&aggregator, &sweeper, &books, &purge, event.payload, deadline).await },
+        )
     };
     lambda_runtime::run_concurrent(service_fn(handle)).await
 }

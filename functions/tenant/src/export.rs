@@ -72,7 +72,7 @@ pub(super) async fn page(
 ) -> Handled<(HeaderMap, String)> {
     let bad = || Error::invalid("cursor", "cursor must be one of an export, which `POST /api/tenant/export` begins");
     let position = read_cursor(&cursor).and_then(|text| serde_json::from_str(&text).ok()).ok_or_else(bad)?;
-    let (lines, next) = exports.page(caller.tenant(), position).await?;
+    let (lines, next) = exports.page(caller.tenant(), caller.config().retention(), position).await?;
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jsonl"));
     if let Some(next) = next {

@@ -4,8 +4,15 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use lmo_shared::{
-    audit::Audit, auth::{Authenticator, Throttle}, clock::Clock, llm::catalogue::Catalogues, platform::Platform, session::Sessions,
-    mail::Mailer, tenant::{Exports, Invites, Members, Tenants}, usage::Reports,
+    audit::Audit,
+    auth::{Authenticator, Throttle},
+    clock::Clock,
+    llm::catalogue::Catalogues,
+    mail::Mailer,
+    platform::Platform,
+    session::Sessions,
+    tenant::{Exports, Invites, Members, Tenants},
+    usage::Reports,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 

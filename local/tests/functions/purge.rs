@@ -15,7 +15,7 @@ use lmo_shared::{
     people::{Memberships, SignIn, SignIns, User, Users},
     session::{Asked, Opening, Said},
     store::keys::Bucket,
-    tenant::{Authority, Invitation, Purged, Tenant},
+    tenant::{Authority, Invitation, Purged, Retention, Tenant},
     usage::{Entry, Ledger, Outcome, expires_at},
 };
 use serde_json::json;
@@ -76,7 +76,8 @@ impl Leaving {
         };
         Ledger::new(platform.table().clone()).record(tenant, request, entry).await.unwrap();
         platform.aggregator().count(tenant, &BTreeSet::from([Bucket::of(request)])).await.unwrap();
-        let opening = Opening { request, until: now.after(Duration::from_mins(1)), ttl: Duration::from_hours(1) };
+        let (until, ttl) = (now.after(Duration::from_mins(1)), Duration::from_hours(1));
+        let opening = Opening { request, until, ttl, retention: Retention::default() };
         let turn = platform.sessions().begin(tenant, &SessionId::parse("chat").unwrap(), opening).await.unwrap();
         let asked = Asked::new(&[Message::text(Speaker::User, "question")]).unwrap();
         let answered = vec![Message::text(Speaker::Assistant, "answer")];

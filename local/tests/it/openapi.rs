@@ -168,7 +168,8 @@ fn every_route_is_open_or_has_a_permission_and_every_permissions_route_exists() 
         let (method, path) = route.split_once(' ').unwrap();
         format!("{} {path}", method.to_uppercase())
     });
-    let served: BTreeSet<_> = served.filter(|route| !route.split_once(' ').is_some_and(|(_, path)| is_open_path(path))).collect();
+    let served: BTreeSet<_> =
+        served.filter(|route| !route.split_once(' ').is_some_and(|(_, path)| is_open_path(path))).collect();
     let permitted = Permission::ALL.iter().flat_map(|permission| permission.routes());
     assert_eq!(served, permitted.map(|route| (*route).to_owned()).collect());
 }

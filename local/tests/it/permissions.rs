@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lmo_shared::{
-    clock::Clock,
     auth::{Permission, Role},
+    clock::Clock,
     tenant::KeyScope,
 };
 
@@ -117,7 +117,10 @@ async fn nobody_gets_in_anywhere() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let text = |made: &Value| made["api_key"].as_str().unwrap().to_owned();
     let mut changed = world.owner.access.clone();
-    changed.replace_range(changed.len() - 10..changed.len() - 9, if changed.as_bytes()[changed.len() - 10] == b'A' { "B" } else { "A" });
+    changed.replace_range(
+        changed.len() - 10..changed.len() - 9,
+        if changed.as_bytes()[changed.len() - 10] == b'A' { "B" } else { "A" },
+    );
     let nobodies = [
         ("nobody", String::new()),
         ("nonsense", "nonsense".to_owned()),

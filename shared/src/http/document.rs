@@ -152,7 +152,9 @@ pub fn document(mut paths: OpenApi) -> OpenApi {
 fn permit(path: &str, item: &mut PathItem) {
     let PathItem { get, post, put, patch, delete, .. } = item;
     for (method, operation) in [("GET", get), ("POST", post), ("PUT", put), ("PATCH", patch), ("DELETE", delete)] {
-        let Some((operation, permission)) = operation.as_mut().zip(Permission::of_route(method, path)) else { continue };
+        let Some((operation, permission)) = operation.as_mut().zip(Permission::of_route(method, path)) else {
+            continue;
+        };
         let roles: Vec<_> = permission.roles().iter().map(|role| role.as_str()).collect();
         let scopes: Vec<_> = permission.scopes().iter().map(|scope| scope.as_str()).collect();
         let value = json!({"name": permission.name(), "roles": roles, "scopes": scopes});

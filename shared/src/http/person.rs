@@ -37,7 +37,7 @@ where
 impl<S> OptionalFromRequestParts<S> for Person
 where
     S: Send + Sync,
-    Tokens: FromRef<S>,
+    Authenticator: FromRef<S>,
 {
     type Rejection = Failure;
 

@@ -51,8 +51,7 @@ impl Accounts {
     /// wrong, `SecondFactorRequired` if it isn't there; `Conflict` if the person is a member already;
     /// `TooManyAttempts`, `TenantSuspended`, `Unavailable`.
     pub async fn accept(&self, acceptance: Acceptance, person: Option<&Person>, source: &Source) -> Result<Entered> {
-        let invites =
-            Invites::new(self.table.clone(), self.clock.clone(), self.mailer.clone(), self.links.clone());
+        let invites = Invites::new(self.table.clone(), self.clock.clone(), self.mailer.clone(), self.links.clone());
         for _ in 0..TRIES {
             let accepted = invites.acceptable(&acceptance.token).await?;
             let (email, now) = (&accepted.invite.email, self.clock.now());

@@ -167,25 +167,27 @@ impl Turn {
         let parts = past::cut(&turn, &json)?;
         let mut steps = parts.iter().map(put).collect::<Result<Vec<_>>>()?;
         steps.push(head);
-        if self.is_to_be_listed() {
-            let listed = Listed { expires_at: self.turn_expiry() };
+        if let Some(expires_at) = self.to_be_listed_until() {
+            let listed = Listed { expires_at };
             let put = self.table.main().put_in_transaction(&keys::listed_session(&self.id), &listed)?;
             steps.push(TransactWriteItem::builder().put(put).build());
         }
         self.transact(steps).await
     }
 
-    /// Whether the tenant's list would forget the session before its end. It is written with the first turn, and then
-    /// once in a quarter of the time that the session has at most.
-    fn is_to_be_listed(&self) -> bool {
-        self.head.listed_until < self.clock.now().after(self.opening.ttl).seconds()
+    /// Until when the tenant's list is to have the session, if what it has ends before the session would. So it is written
+    /// with the first turn, and then once in a quarter of the time that the session has at most.
+    fn to_be_listed_until(&self) -> Option<u64> {
+        let (now, ttl) = (self.clock.now(), self.opening.ttl);
+        (self.head.listed_until < now.after(ttl).seconds()).then(|| now.after(ttl + ttl / 4).seconds())
     }
 
     /// Counts the turn and gives the lock back, if it is still this turn's.
     fn head_update(&self, partition: &Partition, model: &str, summary: Option<&Summary>) -> Result<Update> {
-        let set = "SET turns = :turns, updated_at = :now, expires_at = :expires, model = :model, listed_until = :listed";
+        let set =
+            "SET turns = :turns, updated_at = :now, expires_at = :expires, model = :model, listed_until = :listed";
         let also = if summary.is_some() { ", summary = :summary" } else { "" };
-        let listed = if self.is_to_be_listed() { self.turn_expiry() } else { self.head.listed_until };
+        let listed = self.to_be_listed_until().unwrap_or(self.head.listed_until);
         let now = self.clock.now();
         let mut update = partition
             .update_in_transaction(keys::HEAD)

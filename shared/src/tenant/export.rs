@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Authority, Tenant};
+use super::{Authority, Retention, Tenant};
 use crate::{
     audit::{Deed, Entry, record_as},
     auth::Role,
@@ -123,7 +123,12 @@ impl Exports {
     ///
     /// # Errors
     /// `Invalid` for `cursor` if no export was begun there within a day; `Unavailable` if the table can't be reached.
-    pub async fn page(&self, tenant: &Tenant, position: Position) -> Result<(String, Option<Position>)> {
+    pub async fn page(
+        &self,
+        tenant: &Tenant,
+        retention: Retention,
+        position: Position,
+    ) -> Result<(String, Option<Position>)> {
         let table = self.table.tenant(tenant.id);
         self.check(&table, &position).await?;
         let mut page = Writing { lines: String::new(), queries: 0, next: Some(position) };
@@ -135,7 +140,7 @@ impl Exports {
                 Part::Months => self.items(&mut page, &table.totals(), "M#", |_| Some("total")).await?,
                 Part::Hours => self.items(&mut page, &table.totals(), "H#", |_| Some("total")).await?,
                 Part::Ledger => self.ledger(&mut page, &table, tenant.created_at).await?,
-                Part::Sessions => self.session(&mut page, &table).await?,
+                Part::Sessions => self.session(&mut page, &table, retention).await?,
             }
         }
         Ok((page.lines, page.next))
@@ -172,7 +177,10 @@ impl Exports {
 
     /// Writes requests of an hour. Hours of a month without a meter have none.
     async fn ledger(&self, page: &mut Writing, table: &TenantTable, since: Timestamp) -> Result<()> {
-        let at = page.after().and_then(|after| after.split_once(' ')).map(|(hour, request)| (hour.to_owned(), request.to_owned()));
+        let at = page
+            .after()
+            .and_then(|after| after.split_once(' '))
+            .map(|(hour, request)| (hour.to_owned(), request.to_owned()));
         let hour = at.as_ref().and_then(|(hour, _)| Period::parse(hour));
         let hour = hour.unwrap_or_else(|| Period::of(Granularity::Hour, since));
         if hour.start() > self.clock.now() {
@@ -182,8 +190,7 @@ impl Exports {
         let month = Period::month(hour.start());
         let after = at.as_ref().map(|(_, request)| request.as_str()).filter(|request| !request.is_empty());
         if after.is_none() && hour.start() == month.start() {
-            let (meters, _) =
-                table.main().page::<Value>(&keys::meters(month), None, 1, Order::Ascending).await?;
+            let (meters, _) = table.main().page::<Value>(&keys::meters(month), None, 1, Order::Ascending).await?;
             if meters.is_empty() {
                 page.behind(format!("{} ", Period::of(Granularity::Hour, month.end())));
                 return Ok(());
@@ -202,23 +209,21 @@ impl Exports {
     }
 
     /// Writes a page of turns of a session, the last first.
-    async fn session(&self, page: &mut Writing, table: &TenantTable) -> Result<()> {
+    async fn session(&self, page: &mut Writing, table: &TenantTable, retention: Retention) -> Result<()> {
         const TURNS: usize = 100;
         #[derive(Deserialize)]
         struct Row {
             sk: String,
         }
-        let (listed, _) = table
-            .main()
-            .page::<Row>(keys::LISTED_SESSION_PREFIX, page.after(), 1, Order::Ascending)
-            .await?;
+        let (listed, _) =
+            table.main().page::<Row>(keys::LISTED_SESSION_PREFIX, page.after(), 1, Order::Ascending).await?;
         let Some(Row { sk }) = listed.into_iter().next() else {
             page.end_of_part();
             return Ok(());
         };
         let id = sk.strip_prefix(keys::LISTED_SESSION_PREFIX).and_then(SessionId::parse);
         let id = id.ok_or_else(|| Error::internal("a session's name in the list is none"))?;
-        let session = match self.sessions.get(table.id(), &id, page.before(), TURNS).await {
+        let session = match self.sessions.get(table.id(), &id, retention, page.before(), TURNS).await {
             Ok(session) => session,
             // It is over.
             Err(Error::NotFound { .. }) => {
@@ -285,9 +290,8 @@ impl Writing {
     }
 
     fn end_of_part(&mut self) {
-        self.next = self.next.take().and_then(|at| {
-            Some(Position { part: at.part.next()?, after: None, before: None, ..at })
-        });
+        self.next =
+            self.next.take().and_then(|at| Some(Position { part: at.part.next()?, after: None, before: None, ..at }));
     }
 }
 
@@ -313,7 +317,8 @@ mod tests {
 
     #[test]
     fn no_secret_is_given_whatever_it_is_called() {
-        let item = json!({"pk": "p", "sk": "s", "name": "n", "secret_hash": "x", "next_secret": "x", "sealed_key": "x"});
+        let item =
+            json!({"pk": "p", "sk": "s", "name": "n", "secret_hash": "x", "next_secret": "x", "sealed_key": "x"});
         assert_eq!(shown(item), json!({"name": "n"}));
     }
 }

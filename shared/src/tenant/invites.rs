@@ -155,8 +155,7 @@ impl Invites {
         limit: u16,
     ) -> Result<(Vec<Invite>, Option<String>)> {
         let main = self.main(tenant);
-        let (mut invites, next) =
-            main.page::<Invite>(keys::INVITE_PREFIX, after, limit, Order::Ascending).await?;
+        let (mut invites, next) = main.page::<Invite>(keys::INVITE_PREFIX, after, limit, Order::Ascending).await?;
         let now = self.clock.now();
         // The table forgets what has expired only later.
         invites.retain(|invite| invite.is_open(now));
@@ -243,7 +242,8 @@ impl Invites {
             standing.demand(&mut change, &main)?;
             change.replace(&main, &keys::invite(id), &invite, of)?;
             change.put(&main, &keys::invited(&invite.email.hash()), &Open::from(&invite))?;
-            let deed = Deed { action: "invite.resend", target: id.to_string(), after: invite.shown(), ..Deed::default() };
+            let deed =
+                Deed { action: "invite.resend", target: id.to_string(), after: invite.shown(), ..Deed::default() };
             record(&mut change, tenant, &by.actor, now, deed)?;
             if change.commit().await? == Committed::Yes {
                 return Ok(invite);
@@ -263,7 +263,8 @@ impl Invites {
             let mut change = Change::new(&self.table);
             standing.demand(&mut change, &main)?;
             end(&mut change, &main, &invite)?;
-            let deed = Deed { action: "invite.revoke", target: id.to_string(), before: invite.shown(), ..Deed::default() };
+            let deed =
+                Deed { action: "invite.revoke", target: id.to_string(), before: invite.shown(), ..Deed::default() };
             record(&mut change, tenant, &by.actor, now, deed)?;
             if change.commit().await? == Committed::Yes {
                 return Ok(());

@@ -91,7 +91,10 @@ impl Purge {
                 purged.unfinished = true;
                 break;
             }
-            self.table.tenants().delete_all(&tenants.iter().map(|tenant| keys::listed(*tenant)).collect::<Vec<_>>()).await?;
+            self.table
+                .tenants()
+                .delete_all(&tenants.iter().map(|tenant| keys::listed(*tenant)).collect::<Vec<_>>())
+                .await?;
             self.table.purge().delete_all(&[keys::PASS.to_owned()]).await?;
             purged.tenants += u64::try_from(tenants.len()).unwrap_or(u64::MAX);
         }

@@ -64,7 +64,10 @@ async fn whoever_has_an_account_joins_with_its_password_or_signed_in() {
     join(&lmo, &setup, "ann@example.com", "not the password").await.assert_error(401, "unauthenticated");
     let joined = join(&lmo, &setup, "ann@example.com", PASSWORD).await;
     assert_eq!(joined.status, 201, "{}", joined.body);
-    assert_eq!((Account::of(&joined.json()).user, Account::of(&joined.json()).tenant), (ann.user, owner.tenant.clone()));
+    assert_eq!(
+        (Account::of(&joined.json()).user, Account::of(&joined.json()).tenant),
+        (ann.user, owner.tenant.clone())
+    );
     let token = json!({"token": sent(&setup, "bob@example.com")});
     // A key is nobody who could join, and no good token is no token.
     let refused = accept(&lmo, &lmo.key, &token).await;

@@ -38,9 +38,8 @@ async fn a_key_that_manages_the_tenant_is_an_admin_among_members() {
     let scopes = json!({"name": "k", "scopes": ["tenant:admin"]});
     let key = owner.send(&lmo, "POST", "/api/tenant/keys", Some(&scopes)).await.json();
     let key = key["api_key"].as_str().unwrap();
-    let send = async |account: &Account, role| {
-        lmo.send("PATCH", &path(account), key, Some(&json!({"role": role}))).await
-    };
+    let send =
+        async |account: &Account, role| lmo.send("PATCH", &path(account), key, Some(&json!({"role": role}))).await;
     assert_eq!(send(&viewer, "admin").await.status, 200);
     send(&viewer, "owner").await.assert_error(403, "forbidden");
     send(&owner, "viewer").await.assert_error(403, "forbidden");
@@ -57,7 +56,10 @@ async fn a_change_is_for_the_version_that_was_read() {
     let member = owner.invites(&lmo, &setup, "member@example.com", "viewer").await;
     let read = owner.send(&lmo, "GET", &path(&member), None).await;
     let tag = read.header("etag").to_owned();
-    assert_eq!((read.json()["email"].clone(), read.json()["role"].clone()), ("member@example.com".into(), "viewer".into()));
+    assert_eq!(
+        (read.json()["email"].clone(), read.json()["role"].clone()),
+        ("member@example.com".into(), "viewer".into())
+    );
     let send = async |tag: &str, role| {
         let request = lmo.client.patch(format!("{}{}", lmo.base, path(&member))).bearer_auth(&owner.access);
         let request = request.header("if-match", tag).header("content-type", "application/json");

@@ -155,9 +155,10 @@ impl Members {
         for _ in 0..TRIES {
             let (standing, mut heir) = self.both(tenant, to, by).await?;
             standing.may(Role::Owner)?;
-            let mut owner = standing.member.filter(|owner| owner.user != to).ok_or_else(|| {
-                Error::invalid("to", "to must be another member than you")
-            })?;
+            let mut owner = standing
+                .member
+                .filter(|owner| owner.user != to)
+                .ok_or_else(|| Error::invalid("to", "to must be another member than you"))?;
             let mut change = Change::new(&self.table);
             let before = owners(&owner, &heir);
             owner.role = Role::Admin;
