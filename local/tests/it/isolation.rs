@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Account, Lmo, PASSWORD, Response, Setup, Socket, Value, accept, ask_token, chat, json, key_id, link_token, mails, models, standin, with_embeddings};
+use crate::support::{
+    Account, Lmo, PASSWORD, Response, Setup, Socket, Value, accept, ask_token, chat, json, key_id, link_token, mails,
+    models, standin, with_embeddings,
+};
 
 const SECRETS: [&str; 6] = [
     "first's own prompt",
