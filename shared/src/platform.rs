@@ -24,7 +24,7 @@ use crate::{
     session::Sessions,
     store::Table,
     telemetry,
-    tenant::Tenants,
+    tenant::{Exports, Invites, Members, Purge, Tenants},
     usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
 };
 
@@ -145,6 +145,30 @@ impl Platform {
     #[must_use]
     pub fn audit(&self) -> Audit {
         Audit::new(self.table.clone())
+    }
+
+    /// Tenants' members.
+    #[must_use]
+    pub fn members(&self) -> Members {
+        Members::new(self.table.clone())
+    }
+
+    /// Invitations, which are sent by `mailer`.
+    #[must_use]
+    pub fn invites(&self, mailer: Mailer) -> Invites {
+        Invites::new(self.table.clone(), self.clock.clone(), mailer, self.links())
+    }
+
+    /// Exports of tenants.
+    #[must_use]
+    pub fn exports(&self) -> Exports {
+        Exports::new(self.table.clone(), self.clock.clone(), self.sessions())
+    }
+
+    /// The removal of tenants.
+    #[must_use]
+    pub fn purge(&self) -> Purge {
+        Purge::new(self.table.clone(), self.clock.clone())
     }
 
     /// Accounts of people, who are written to by `mailer`. Their tokens are those that the authenticator knows.
