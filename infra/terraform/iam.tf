@@ -48,8 +48,8 @@ locals {
     catalogue = ["GetItem", "Query"]
     tenants   = ["PutItem", "Query"]
     user      = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
-    email     = ["GetItem", "UpdateItem"]
-    address   = ["UpdateItem"]
+    email     = ["GetItem", "PutItem"]
+    address   = ["GetItem", "PutItem"]
     due       = ["DeleteItem", "PutItem", "Query", "UpdateItem"]
   }
   identifying = {
@@ -58,7 +58,7 @@ locals {
     tenants = ["PutItem"]
     user    = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
     email   = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
-    address = ["GetItem", "PutItem", "UpdateItem"]
+    address = ["GetItem", "PutItem"]
   }
   counting = {
     tenant   = ["GetItem", "Query", "UpdateItem"]
@@ -66,13 +66,14 @@ locals {
     totals   = ["GetItem", "PutItem", "Query"]
     active   = ["BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
     webhooks = ["PutItem"]
-    due      = ["PutItem"]
-    # Removing tenants.
+    due      = ["BatchWriteItem", "PutItem"]
+    # Removing tenants, and what elsewhere is theirs.
     everything = ["BatchWriteItem"]
     tenants    = ["BatchWriteItem", "Query"]
     purge      = ["BatchWriteItem", "GetItem", "PutItem"]
-    user       = ["DeleteItem", "GetItem", "Query"]
-    email      = ["BatchWriteItem", "DeleteItem"]
+    connection = ["BatchWriteItem"]
+    user       = ["BatchWriteItem", "DeleteItem", "GetItem", "Query"]
+    email      = ["BatchWriteItem", "DeleteItem", "Query"]
   }
 
   # The other calls; one without a resource is nobody's.

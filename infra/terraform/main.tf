@@ -58,7 +58,7 @@ locals {
       memory = 1024 # a password takes 20 ms of a whole processor, and Lambda sells those by the megabyte
       paths  = ["/api/auth/{path+}", "/.well-known/jwks.json", "/.well-known/openid-configuration"]
       schedules = {
-        rotate-keys = "rate(30 days)"
+        rotate-keys = "rate(1 day)" # those that are 30 days old
       }
       items = local.identifying
       calls = ["keys", "rotation", "mail"]
