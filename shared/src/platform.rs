@@ -8,7 +8,7 @@ use aws_config::SdkConfig;
 use crate::{
     answer::{Answers, Parts, Tasks},
     audit::Audit,
-    auth::{Authenticator, Connections, Throttle, password::Passwords},
+    auth::{Authenticator, Connections, Links, Ring, Throttle, Tokens, password::Passwords},
     aws::{self, CachedCredentials, Signer},
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
@@ -18,7 +18,9 @@ use crate::{
     llm::{Upstreams, catalogue::Catalogues},
     mail::{EmailAddress, Mailer, Ses},
     outbound::Outbound,
+    people::{self, Accounts},
     quota::Meters,
+    seal::Seal,
     session::Sessions,
     store::Table,
     telemetry,
@@ -145,10 +147,51 @@ impl Platform {
         Audit::new(self.table.clone())
     }
 
+    /// Accounts of people, who are written to by `mailer`. Their tokens are those that the authenticator knows.
+    #[must_use]
+    pub fn accounts(&self, authenticator: &Authenticator, mailer: Mailer) -> Accounts {
+        let tokens = authenticator.tokens().clone();
+        Accounts::new(people::Parts {
+            table: self.table.clone(),
+            clock: self.clock.clone(),
+            passwords: self.passwords(),
+            throttle: self.throttle(),
+            mailer,
+            links: Links::new(tokens.ring().clone()),
+            tokens,
+            seal: self.seal(),
+        })
+    }
+
     /// Who is calling.
     #[must_use]
     pub fn authenticator(&self) -> Authenticator {
-        Authenticator::new(self.tenants(), self.clock.clone())
+        Authenticator::new(self.tenants(), self.tokens(), self.clock.clone())
+    }
+
+    /// The keys that tokens and links are signed with.
+    #[must_use]
+    pub fn ring(&self) -> Ring {
+        let name = format!("{}/signing-keys", self.config.secrets);
+        Ring::new(self.secrets(), name, &self.config.issuer, self.clock.clone())
+    }
+
+    /// Access tokens.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens {
+        Tokens::new(self.ring())
+    }
+
+    /// Links in mails.
+    #[must_use]
+    pub fn links(&self) -> Links {
+        Links::new(self.ring())
+    }
+
+    /// Seals what is kept but must not be read in the table.
+    #[must_use]
+    pub fn seal(&self) -> Seal {
+        Seal::new(self.secrets(), format!("{}/sealing-key", self.config.secrets), self.clock.clone())
     }
 
     /// Open WebSocket connections.

@@ -4,7 +4,10 @@
 
 mod aggregate;
 mod requests;
+mod sealing;
 mod session_routes;
 mod sessions;
+mod signing;
 mod support;
+mod tokens;
 mod websocket;

@@ -36,6 +36,13 @@ pub struct Ground {
 impl Ground {
     /// An empty platform whose clock stands at `now`.
     pub async fn at(now: Timestamp) -> Self {
+        let ground = Self::bare(now).await;
+        resources::create(&ground.platform).await.unwrap();
+        ground
+    }
+
+    /// One without even a table or a secret.
+    pub async fn bare(now: Timestamp) -> Self {
         let dir = TempDir::new().unwrap();
         let engines = Engines::open(dir.path()).await.unwrap();
         let cut = Arc::default();
@@ -52,12 +59,13 @@ impl Ground {
             table: "lmo".to_owned(),
             stream: "lmo-usage".to_owned(),
             request_deadline: Duration::from_mins(5),
+            issuer: "https://lmo.example".to_owned(),
+            secrets: "lmo".to_owned(),
             origin_token: None,
             flush: Flush::BeforeReturning,
             reach: Reach::Laptop,
         };
         let platform = Platform::new(sdk, config, Clock::manual(now));
-        resources::create(&platform).await.unwrap();
         Self { platform, cut, _engines: engines, _dir: dir }
     }
 }
