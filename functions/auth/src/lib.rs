@@ -6,6 +6,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod me;
 mod name;
+mod oidc;
 mod password;
 mod register;
 mod sessions;
@@ -40,6 +41,8 @@ pub fn router(platform: &Platform, authenticator: Authenticator, mailer: Mailer)
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::end))
         .routes(routes!(me::get, me::patch))
+        .routes(routes!(oidc::begin))
+        .routes(routes!(oidc::finish))
         .routes(routes!(password::change))
         .routes(routes!(password::forgot))
         .routes(routes!(password::reset))

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use lmo_shared::{
-    audit::Audit, auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, platform::Platform, session::Sessions,
-    tenant::Tenants, usage::Reports,
+    audit::Audit, auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, oidc::Providers, platform::Platform,
+    seal::Seal, session::Sessions, tenant::Tenants, usage::Reports,
 };
+use sign_in::Deployment;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod audit;
 mod config;
 mod keys;
 mod sessions;
+mod sign_in;
 mod usage;
 
 /// What the handlers need.
@@ -24,6 +26,9 @@ struct State {
     reports: Reports,
     sessions: Sessions,
     audit: Audit,
+    seal: Seal,
+    providers: Providers,
+    deployment: Deployment,
     clock: Clock,
 }
 
@@ -36,6 +41,9 @@ pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc
         catalogues,
         sessions: platform.sessions(),
         audit: platform.audit(),
+        seal: platform.seal(),
+        providers: platform.identity_providers(),
+        deployment: Deployment(platform.config().issuer.clone()),
         clock: platform.clock().clone(),
     };
     OpenApiRouter::new()
@@ -44,6 +52,7 @@ pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(sessions::get, sessions::delete))
+        .routes(routes!(sign_in::get, sign_in::put, sign_in::delete))
         .routes(routes!(usage::report))
         .with_state(state)
 }

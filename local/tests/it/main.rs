@@ -30,6 +30,7 @@ mod logs;
 mod matrix;
 mod metrics;
 mod models;
+mod oidc;
 mod openapi;
 mod origin;
 mod pass_through;

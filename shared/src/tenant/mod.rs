@@ -17,9 +17,11 @@ use crate::{
     quota::Limits,
 };
 
+mod identity_provider;
 mod repo;
 mod retention;
 
+pub use identity_provider::IdentityProvider;
 pub use repo::Tenants;
 pub use retention::Retention;
 
