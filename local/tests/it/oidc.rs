@@ -271,7 +271,7 @@ async fn what_a_tenants_provider_says_opens_that_tenant_and_nothing_else() {
     lmo.send("POST", "/api/auth/refresh", "", Some(&body)).await.assert_error(403, "forbidden");
     let me = forged.send(&lmo, "GET", "/api/auth/me", None).await;
     assert!(!me.body.contains(&victim.tenant), "{}", me.body);
-    let password = json!({"current_password": PASSWORD, "new_password": "eight yellow umbrellas dance"});
+    let password = json!({"current_password": PASSWORD, "password": "eight yellow umbrellas dance"});
     for (method, path, body) in [
         ("PATCH", "/api/auth/me", Some(json!({"name": "Mallory"}))),
         ("GET", "/api/auth/sessions", None),

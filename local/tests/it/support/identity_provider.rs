@@ -14,7 +14,7 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair},
 };
 use axum::{
-    Form, Json, Router,
+    Json, Router,
     extract::{Query, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
@@ -159,7 +159,7 @@ async fn authorize(State(provider): State<IdentityProvider>, Query(asked): Query
     Redirect::to(back.as_str())
 }
 
-async fn token(State(provider): State<IdentityProvider>, headers: HeaderMap, Form(form): Form<Parameters>) -> Response {
+async fn token(State(provider): State<IdentityProvider>, headers: HeaderMap, form: String) -> Response {
     let refuse = |error: &str| (StatusCode::BAD_REQUEST, Json(json!({"error": error}))).into_response();
     let basic = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap().strip_prefix("Basic ").unwrap());
     let basic = basic.map(|basic| String::from_utf8(BASE64_STANDARD.decode(basic).unwrap()).unwrap());
@@ -167,6 +167,7 @@ async fn token(State(provider): State<IdentityProvider>, headers: HeaderMap, For
     if basic.as_deref() != Some("lmo%3Aclient:s3cret%2Fwith%3Asigns") {
         return refuse("invalid_client");
     }
+    let form = reqwest::Url::parse(&format!("form:?{form}")).unwrap().query_pairs().into_owned().collect::<Parameters>();
     let mut shared = provider.shared();
     shared.exchanges += 1;
     // A code is good once.
