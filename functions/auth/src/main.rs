@@ -15,5 +15,5 @@ async fn serve() -> Result<(), function::Error> {
     let mailer = platform.ses(config::mail_from()?)?;
     let routes = lmo_auth::router(&platform, platform.authenticator(), mailer);
     let service = http::serve(routes, platform.clock().clone(), platform.config().origin_token.clone());
-    lambda_http::run_concurrent(http::whole(service)).await
+    function::serve(service, platform.tasks()).await
 }

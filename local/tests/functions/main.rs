@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod accounts;
 mod aggregate;
 mod requests;
 mod sealing;
@@ -10,4 +11,6 @@ mod sessions;
 mod signing;
 mod support;
 mod tokens;
+#[path = "../shared/totp.rs"]
+mod totp;
 mod websocket;

@@ -239,7 +239,7 @@ async fn a_token_is_taken_wherever_a_key_is() {
         let answered = world.lmo.send("POST", path, &world.token, Some(&chat)).await;
         assert_eq!(answered.status, 200, "{}", answered.body);
     }
-    let frames = crate::support::Socket::with_key(&world.lmo, &world.token).await;
+    let mut frames = crate::support::Socket::with_key(&world.lmo, &world.token).await;
     let frames = frames.ask(&json!({"query": "hi", "model": "lmo/echo"})).await;
     assert!(frames.iter().any(|frame| frame["event"] == "done"), "{frames:?}");
     // It is metered as its key.

@@ -74,6 +74,12 @@ impl World {
         assert_ne!(seen["max_tokens"], 7);
     }
 
+    /// Fails unless the second's key gets nowhere.
+    async fn assert_nobody(&self, method: &str, path: &str) {
+        let refused = self.second(method, path, Some(&json!({}))).await;
+        assert!(matches!(refused.status, 400 | 401), "{method} {path}: {}", refused.body);
+    }
+
     /// What proves that a route keeps the tenants apart.
     async fn check(&self, route: &str) {
         let (method, path) = route.split_once(' ').unwrap();
@@ -189,10 +195,7 @@ impl World {
                 self.second(method, path, None).await.assert_error(404, "not_found");
             }
             // They know people, who are held apart in `accounts`; a key is nobody.
-            _ if path.starts_with("/api/auth/") => {
-                let refused = self.second(method, path, Some(&json!({}))).await;
-                assert!(matches!(refused.status, 400 | 401), "{route}: {}", refused.body);
-            }
+            _ if path.starts_with("/api/auth/") => self.assert_nobody(method, path).await,
             other => panic!("there is no isolation check for {other}"),
         }
     }

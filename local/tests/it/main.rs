@@ -48,5 +48,7 @@ mod streams;
 mod sub_meters;
 mod support;
 mod tools;
+#[path = "../shared/totp.rs"]
+mod totp;
 mod traces;
 mod usage;

@@ -54,7 +54,7 @@ fn essence(headers: &HeaderMap) -> Option<String> {
 pub(super) async fn read(request: Request) -> Result<Vec<u8>, Error> {
     match essence(request.headers()) {
         Some(essence) if essence != "application/json" && !essence.ends_with("+json") => {
-            return Err(Error::UnsupportedMediaType(essence));
+            Err(Error::UnsupportedMediaType(essence))
         }
         _ => bytes(request).await,
     }

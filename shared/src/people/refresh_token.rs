@@ -11,6 +11,7 @@
 
 use std::fmt;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -25,9 +26,9 @@ const CHECKSUM: usize = 8;
 /// What is kept of a sign-in's tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenHashes {
-    /// SHA-256 of what all of them have in common, in hex.
+    /// SHA-256 of what all of them have in common, in base64.
     pub family: String,
-    /// SHA-256 of what the newest has of its own, in hex.
+    /// SHA-256 of what the newest has of its own, in base64.
     pub turn: String,
 }
 
@@ -128,7 +129,7 @@ fn random() -> Ulid {
 }
 
 fn hash(secret: Ulid) -> String {
-    Sha256::digest(secret.to_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    BASE64_STANDARD.encode(Sha256::digest(secret.to_bytes()))
 }
 
 fn checksum(body: &str) -> String {

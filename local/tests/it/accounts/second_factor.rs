@@ -1,23 +1,15 @@
 //! `/api/auth/totp`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use lmo_shared::clock::Clock;
 
-use aws_lc_rs::hmac;
+use crate::{
+    support::{Account, Lmo, PASSWORD, Response, Setup, Value, json, login, mails},
+    totp,
+};
 
-use crate::support::{Account, Lmo, PASSWORD, Response, Setup, Value, json, login, mails};
-
-/// The code of a secret so many steps from now, as an authenticator app computes it (RFC 6238).
+/// The code of a secret so many steps from now.
 fn code(secret: &str, steps: u64) -> String {
-    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let bits: String = secret.chars().map(|c| format!("{:05b}", ALPHABET.find(c).unwrap())).collect();
-    let bytes = |bits: &str| u8::from_str_radix(bits, 2).unwrap();
-    let key: Vec<u8> = (0..bits.len() / 8).map(|at| bytes(&bits[at * 8..at * 8 + 8])).collect();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 30;
-    let step = now + steps;
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key), &step.to_be_bytes());
-    let at = usize::from(tag.as_ref()[19] & 15);
-    let number = u32::from_be_bytes(tag.as_ref()[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
-    format!("{:06}", number % 1_000_000)
+    totp::code(secret, Clock::System.now().seconds() + 30 * steps)
 }
 
 /// Turns the second factor on: the secret and the recovery codes.

@@ -127,18 +127,18 @@ impl Ring {
         Ok(self.keys.get().await?.is_some_and(|keys| keys.value.find(kid).is_some()))
     }
 
-    pub(super) async fn sign(&self, kind: &str, claims: &impl Serialize) -> Result<String> {
+    pub(super) async fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<String> {
         let keys = self.keys().await?;
         let key = &keys.value.current;
         let mut header = Header::new(Algorithm::EdDSA);
-        (header.typ, header.kid) = (Some(kind.to_owned()), Some(key.jwk.kid.clone()));
+        (header.typ, header.kid) = (Some(typ.to_owned()), Some(key.jwk.kid.clone()));
         encode(&header, claims, &key.encoding).map_err(Error::internal)
     }
 
-    /// The claims of a token of that kind that one of the deployment's keys has signed, and which; `None` of any other.
+    /// The claims of a token of that type that one of the deployment's keys has signed, and which; `None` of any other.
     /// Whom it is for, and until when, is not looked at.
-    pub(super) async fn open<T: DeserializeOwned>(&self, kind: &str, text: &str) -> Result<Option<(String, T)>> {
-        let Some(kid) = key_of(kind, text) else { return Ok(None) };
+    pub(super) async fn open<T: DeserializeOwned>(&self, typ: &str, text: &str) -> Result<Option<(String, T)>> {
+        let Some(kid) = key_of(typ, text) else { return Ok(None) };
         let mut keys = self.keys.get().await?;
         if keys.as_ref().is_none_or(|keys| keys.value.find(&kid).is_none()) {
             keys = self.keys.newer().await?;
@@ -151,15 +151,15 @@ impl Ring {
     }
 }
 
-/// The key that a token of that kind says it is signed with; `None` if it is of another kind, of another algorithm, or
+/// The key that a token of that type says it is signed with; `None` if it is of another type, of another algorithm, or
 /// wants something to be understood that isn't.
-pub(super) fn key_of(kind: &str, text: &str) -> Option<String> {
+pub(super) fn key_of(typ: &str, text: &str) -> Option<String> {
     if text.len() > LONGEST {
         return None;
     }
     let header = decode_header(text).ok()?;
     let plain = header.alg == Algorithm::EdDSA && header.crit.is_none() && header.zip.is_none() && header.enc.is_none();
-    if plain && header.typ.as_deref() == Some(kind) { header.kid } else { None }
+    if plain && header.typ.as_deref() == Some(typ) { header.kid } else { None }
 }
 
 /// The one algorithm. What tokens say of themselves is checked by whoever knows what they are for, by the platform's clock.
