@@ -167,7 +167,8 @@ async fn token(State(provider): State<IdentityProvider>, headers: HeaderMap, for
     if basic.as_deref() != Some("lmo%3Aclient:s3cret%2Fwith%3Asigns") {
         return refuse("invalid_client");
     }
-    let form = reqwest::Url::parse(&format!("form:?{form}")).unwrap().query_pairs().into_owned().collect::<Parameters>();
+    let form =
+        reqwest::Url::parse(&format!("form:?{form}")).unwrap().query_pairs().into_owned().collect::<Parameters>();
     let mut shared = provider.shared();
     shared.exchanges += 1;
     // A code is good once.
