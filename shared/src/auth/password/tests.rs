@@ -17,7 +17,11 @@ fn new(text: &str) -> NewPassword {
 /// What was kept when the parameters were others.
 fn kept_with(memory: u32, passes: u32, text: &str) -> PasswordHash {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(memory, passes, 1, None).unwrap());
-    PasswordHash(argon2::PasswordHasher::hash_password_with_salt(&argon2, text.as_bytes(), b"0123456789abcdef").unwrap().to_string())
+    PasswordHash(
+        argon2::PasswordHasher::hash_password_with_salt(&argon2, text.as_bytes(), b"0123456789abcdef")
+            .unwrap()
+            .to_string(),
+    )
 }
 
 #[tokio::test]
