@@ -24,5 +24,6 @@ pub mod quota;
 pub mod session;
 pub mod store;
 pub mod telemetry;
+pub mod template;
 pub mod tenant;
 pub mod usage;

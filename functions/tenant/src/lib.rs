@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use lmo_shared::{
-    audit::Audit, auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, platform::Platform, session::Sessions,
-    tenant::Tenants, usage::Reports,
+    audit::Audit, auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, platform::Platform, seal::Seal, session::Sessions,
+    template::Templates, tenant::Tenants, usage::Reports,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod audit;
 mod config;
 mod keys;
+mod providers;
 mod sessions;
+mod templates;
 mod usage;
 
 /// What the handlers need.
@@ -23,6 +25,8 @@ struct State {
     catalogues: Arc<Catalogues>,
     reports: Reports,
     sessions: Sessions,
+    templates: Templates,
+    seal: Seal,
     audit: Audit,
     clock: Clock,
 }
@@ -35,6 +39,8 @@ pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc
         reports: platform.reports(Arc::clone(&catalogues)),
         catalogues,
         sessions: platform.sessions(),
+        templates: platform.templates(),
+        seal: platform.seal(),
         audit: platform.audit(),
         clock: platform.clock().clone(),
     };
@@ -43,7 +49,11 @@ pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc
         .routes(routes!(config::get, config::put))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(providers::list))
+        .routes(routes!(providers::put, providers::delete))
         .routes(routes!(sessions::get, sessions::delete))
+        .routes(routes!(templates::list))
+        .routes(routes!(templates::get, templates::put, templates::delete))
         .routes(routes!(usage::report))
         .with_state(state)
 }

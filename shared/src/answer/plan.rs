@@ -9,10 +9,10 @@ use crate::{
     cache::{Asked, Policy},
     error::{Error, Result},
     llm::{
-        Message, Prompt, Role,
+        Message, OwnKey, Prompt, Role,
         catalogue::{Capability, Catalogue, DEFAULT_ALIAS, Model, ProviderSpec},
     },
-    money::Tokens,
+    money::{NanoUsd, Tokens},
     quota::Need,
     tenant::{MOST_FALLBACKS, TenantConfig},
 };
@@ -50,6 +50,8 @@ pub(super) struct Candidate {
     pub max_output: Tokens,
     /// The worst that it can cost.
     pub need: Need,
+    /// The key that it is asked with, if that is one of the tenant's own; then its tokens cost nothing.
+    pub own: Option<OwnKey>,
 }
 
 impl Plan {
@@ -87,8 +89,11 @@ pub(super) fn plan(config: &TenantConfig, access: Access<'_>, catalogue: Arc<Cat
         return Err(Error::invalid("temperature", "temperature must be from 0 to 2"));
     }
     access.check_tools(&prompt)?;
-    let first = candidate(config, name, spec, &prompt)?;
+    let first = candidate(config, name, spec, &prompt, access.own_key(spec))?;
     let mut candidates = vec![first];
+    if access.falls_back(spec) {
+        candidates.push(candidate(config, name, spec, &prompt, None)?);
+    }
     candidates.extend(fallbacks(config, access, &catalogue, name, &prompt, options.fallbacks.as_deref())?);
     let need = candidates.iter().fold(Need::default(), |worst, candidate| worst.max(candidate.need));
     let asked =
@@ -133,15 +138,25 @@ fn fallbacks(
             Err(_) => continue,
         };
         let again = name == first || candidates.iter().any(|candidate| candidate.name == name);
-        if let (false, Ok(candidate)) = (again, candidate(config, name, spec, prompt)) {
-            candidates.push(candidate);
+        if again {
+            continue;
+        }
+        let also = access.falls_back(spec).then_some(None);
+        for own in [access.own_key(spec)].into_iter().chain(also) {
+            candidates.extend(candidate(config, name, spec, prompt, own));
         }
     }
     Ok(candidates)
 }
 
 /// A model with what this request can cost there.
-fn candidate(config: &TenantConfig, name: &str, spec: &Model, prompt: &Prompt) -> Result<Candidate> {
+fn candidate(
+    config: &TenantConfig,
+    name: &str,
+    spec: &Model,
+    prompt: &Prompt,
+    own: Option<OwnKey>,
+) -> Result<Candidate> {
     check_capabilities(name, spec, prompt)?;
     let bound = prompt.upper_bound(
         Tokens(spec.overhead_tokens),
@@ -156,8 +171,9 @@ fn candidate(config: &TenantConfig, name: &str, spec: &Model, prompt: &Prompt) -
     // No provider reads more than its window.
     let input = bound.min(Tokens(window));
     let output = Tokens(max_output.0.saturating_mul(u64::from(prompt.choices)));
-    let need = Need { input, output, cost: spec.worst_cost(input, output)? };
-    Ok(Candidate { name: name.to_owned(), model: spec.clone(), max_output, need })
+    let cost = if own.is_some() { NanoUsd::ZERO } else { spec.worst_cost(input, output)? };
+    let need = Need { input, output, cost };
+    Ok(Candidate { name: name.to_owned(), model: spec.clone(), max_output, need, own })
 }
 
 fn has_system(prompt: &Prompt) -> bool {

@@ -75,17 +75,17 @@ impl Authenticator {
         let found = match who {
             Principal::Key(id) => {
                 let found = self.tenants.with(tenant, &keys::key(id)).await?;
-                found.map(|(tenant, config, key)| (tenant, config, Identity::Key(key)))
+                found.map(|(tenant, settings, key)| (tenant, settings, Identity::Key(key)))
             }
             Principal::Member(id) => {
                 let found = self.tenants.with(tenant, &keys::member(id)).await?;
-                found.map(|(tenant, config, member)| (tenant, config, Identity::Member(member)))
+                found.map(|(tenant, settings, member)| (tenant, settings, Identity::Member(member)))
             }
         };
-        let Some((tenant, config, who)) = found else { return Ok(None) };
+        let Some((tenant, (config, own), who)) = found else { return Ok(None) };
         // A configuration is checked before it is kept.
         let guard = Guard::compile(&config.guardrails).map_err(Error::internal)?;
-        Ok(Some(Arc::new(Known { tenant, config, guard, who })))
+        Ok(Some(Arc::new(Known { tenant, config, own, guard, who })))
     }
 
     fn usable(&self, known: Arc<Known>, scopes: Option<BTreeSet<KeyScope>>) -> Result<Caller> {

@@ -11,7 +11,7 @@ use crate::{
     id::{KeyId, UserId},
     llm::catalogue::Regions,
     quota::Account,
-    tenant::{ApiKey, KeyScope, Member, Tenant, TenantConfig},
+    tenant::{ApiKey, KeyScope, Member, OwnProviders, Tenant, TenantConfig},
 };
 
 mod access;
@@ -50,6 +50,7 @@ pub struct Caller {
 struct Known {
     tenant: Tenant,
     config: TenantConfig,
+    own: OwnProviders,
     guard: Guard,
     who: Identity,
 }
@@ -147,6 +148,7 @@ impl Caller {
             key_models: key.and_then(|key| key.allowed_models.as_deref()),
             tools: key.and_then(|key| key.allowed_tools.as_deref()),
             regions: Regions(config.regions.as_deref()),
+            own: Some((self.tenant().id, &self.known.own)),
         }
     }
 

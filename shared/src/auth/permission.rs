@@ -111,6 +111,20 @@ permissions! {
     KeysRead = "keys:read": BUILDERS, [TenantAdmin], ["GET /api/tenant/keys"];
     /// Make, change, rotate and revoke API keys that may do no more than their maker.
     KeysWrite = "keys:write": BUILDERS, [TenantAdmin], ["POST /api/tenant/keys", "DELETE /api/tenant/keys/{id}"];
+    /// See for which providers the tenant has brought keys, never the keys.
+    ProvidersRead = "providers:read": ADMINS, [TenantAdmin], ["GET /api/tenant/providers"];
+    /// Bring, change and take away keys of providers.
+    ProvidersWrite = "providers:write": ADMINS, [TenantAdmin], [
+        "PUT /api/tenant/providers/{name}", "DELETE /api/tenant/providers/{name}",
+    ];
+    /// Read prompt templates.
+    TemplatesRead = "templates:read": BUILDERS, [TenantAdmin], [
+        "GET /api/tenant/templates", "GET /api/tenant/templates/{name}",
+    ];
+    /// Make, change and delete prompt templates.
+    TemplatesWrite = "templates:write": BUILDERS, [TenantAdmin], [
+        "PUT /api/tenant/templates/{name}", "DELETE /api/tenant/templates/{name}",
+    ];
     /// Read the audit log.
     AuditRead = "audit:read": ADMINS, [AuditRead, TenantAdmin], ["GET /api/tenant/audit"];
 }

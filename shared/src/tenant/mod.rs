@@ -17,9 +17,11 @@ use crate::{
     quota::Limits,
 };
 
+mod providers;
 mod repo;
 mod retention;
 
+pub use providers::{OwnProvider, OwnProviders, sealed_for};
 pub use repo::Tenants;
 pub use retention::Retention;
 

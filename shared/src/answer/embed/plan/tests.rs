@@ -88,7 +88,7 @@ fn a_request_without_a_model_needs_the_alias() {
     let catalogue = Arc::new(Catalogue::from_toml(&text_without, Timestamp(1)).unwrap());
     let inputs = EmbedInputs::new("input", vec![text("a")]).unwrap();
     assert_eq!(
-        named(plan(catalogue, EmbedAsk { model: None, inputs, dimensions: None, kind: None, user: None })),
+        named(plan(Access::default(), catalogue, EmbedAsk { model: None, inputs, dimensions: None, kind: None, user: None })),
         "model"
     );
 }
