@@ -21,6 +21,8 @@ pub mod llm;
 pub mod money;
 pub mod platform;
 pub mod quota;
+pub mod seal;
+mod secret;
 pub mod session;
 pub mod store;
 pub mod telemetry;

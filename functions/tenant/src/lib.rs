@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use lmo_shared::{
-    audit::Audit, auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, platform::Platform, seal::Seal, session::Sessions,
-    template::Templates, tenant::Tenants, usage::Reports,
+    audit::Audit, auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, platform::Platform, seal::Seal,
+    session::Sessions, template::Templates, tenant::Tenants, usage::Reports,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 

@@ -116,14 +116,18 @@ async fn vectors_are_made_with_the_tenants_key_too() {
 async fn a_key_that_the_provider_refuses_is_the_tenants_error_in_every_shape() {
     let run = brought(json!({"api_key": KEY})).await;
     for path in [CHAT, QUERY] {
-        let body = if path == CHAT { chat("[[fail=401]]", 20) } else { json!({"query": "[[fail=401]]", "max_tokens": 20}) };
+        let body =
+            if path == CHAT { chat("[[fail=401]]", 20) } else { json!({"query": "[[fail=401]]", "max_tokens": 20}) };
         assert_shape(path, &run.lmo.post(path, &body).await, 403, "provider_key_refused");
     }
     let messages = json!([{"role": "user", "content": "[[fail=401]]"}]);
     let body = json!({"model": "default", "max_tokens": 20, "messages": messages});
     let refused = run.lmo.post("/v1/messages", &body).await;
     let error = &refused.json()["error"];
-    assert_eq!((refused.status, &error["type"], &error["code"]), (403, &json!("permission_error"), &json!("provider_key_refused")));
+    assert_eq!(
+        (refused.status, &error["type"], &error["code"]),
+        (403, &json!("permission_error"), &json!("provider_key_refused"))
+    );
     let body = json!({"input": "[[fail=401]]", "max_output_tokens": 20});
     run.lmo.post("/v1/responses", &body).await.assert_error(403, "provider_key_refused");
     let streamed = run.lmo.post("/api/mcp/stream", &json!({"query": "[[fail=401]]", "max_tokens": 20})).await;
@@ -182,7 +186,8 @@ async fn a_key_is_never_shown_again() {
     let listed = run.lmo.get("/api/tenant/providers").await;
     let audit = run.lmo.get("/api/tenant/audit").await;
     assert_eq!((&put.json()["hint"], &listed.json()["providers"][0]["hint"]), (&json!("abcd"), &json!("abcd")));
-    let actions: Vec<_> = audit.json()["entries"].as_array().unwrap().iter().map(|entry| entry["action"].clone()).collect();
+    let actions: Vec<_> =
+        audit.json()["entries"].as_array().unwrap().iter().map(|entry| entry["action"].clone()).collect();
     assert_eq!(actions.iter().filter(|action| **action == "provider.put").count(), 2, "{actions:?}");
     for answer in [&put, &listed, &audit] {
         assert!(!answer.body.contains(KEY) && !answer.body.contains("sealed"), "{}", answer.body);
@@ -192,7 +197,8 @@ async fn a_key_is_never_shown_again() {
     run.lmo.post(CHAT, &chat("[[fail=401]]", 20)).await;
     run.lmo.signal("TERM");
     eventually(Duration::from_secs(30), "the end", || {
-        run.lmo.client.get(&run.lmo.base).build().is_ok() && std::net::TcpStream::connect(run.lmo.base.trim_start_matches("http://")).is_err()
+        run.lmo.client.get(&run.lmo.base).build().is_ok()
+            && std::net::TcpStream::connect(run.lmo.base.trim_start_matches("http://")).is_err()
     })
     .await;
     assert!(!run.lmo.output.lock().unwrap().contains(KEY));
@@ -224,7 +230,10 @@ async fn a_key_is_changed_and_deleted_in_the_version_that_was_read() {
     let tag = first.header("etag").to_owned();
     // The key stays if none is brought.
     let second = send("PUT", Some(&tag), Some(json!({"operator_fallback": true}))).await;
-    assert_eq!((second.status, &second.json()["hint"], &second.json()["operator_fallback"]), (200, &json!("abcd"), &json!(true)));
+    assert_eq!(
+        (second.status, &second.json()["hint"], &second.json()["operator_fallback"]),
+        (200, &json!("abcd"), &json!(true))
+    );
     assert_eq!(second.json()["created_at"], first.json()["created_at"]);
     send("PUT", Some(&tag), Some(json!({"api_key": KEY}))).await.assert_error(412, "precondition_failed");
     send("DELETE", Some(&tag), None).await.assert_error(412, "precondition_failed");
@@ -237,7 +246,9 @@ async fn a_key_is_changed_and_deleted_in_the_version_that_was_read() {
 #[tokio::test]
 async fn only_keys_that_can_be_one_are_taken_for_providers_that_there_are() {
     let run = Running::start();
-    for (name, status, code) in [("nobody", 404, "not_found"), ("lmo", 400, "invalid_request"), ("%2F", 404, "not_found")] {
+    for (name, status, code) in
+        [("nobody", 404, "not_found"), ("lmo", 400, "invalid_request"), ("%2F", 404, "not_found")]
+    {
         let path = format!("/api/tenant/providers/{name}");
         let refused = run.lmo.send("PUT", &path, &run.lmo.key, Some(&json!({"api_key": KEY}))).await;
         assert_shape(&path, &refused, status, code);

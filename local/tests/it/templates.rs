@@ -97,7 +97,8 @@ async fn a_version_never_changes() {
     let second = json!({"messages": [{"role": "user", "content": "{{text}}?"}]});
     assert_eq!(put(&run, &second).await.json()["version"], 2);
     let ask = async |version: Value| {
-        let variables = if version == json!(1) { json!({"language": "Latin", "text": "hi"}) } else { json!({"text": "hi"}) };
+        let variables =
+            if version == json!(1) { json!({"language": "Latin", "text": "hi"}) } else { json!({"text": "hi"}) };
         let body = json!({"template": {"name": "translate", "version": version, "variables": variables}});
         run.lmo.post(QUERY, &body).await
     };
@@ -131,7 +132,8 @@ async fn the_version_that_was_read_is_the_one_that_is_replaced() {
     let run = with_template().await;
     let send = async |method: &str, tag: &str| {
         let request = run.lmo.client.request(method.parse().unwrap(), format!("{}{PATH}", run.lmo.base));
-        let request = request.bearer_auth(&run.lmo.key).header("if-match", tag).header("content-type", "application/json");
+        let request =
+            request.bearer_auth(&run.lmo.key).header("if-match", tag).header("content-type", "application/json");
         Response::read(request.body(template().to_string()).send().await.unwrap()).await
     };
     assert_eq!(send("PUT", "\"1\"").await.header("etag"), "\"2\"");
@@ -153,7 +155,9 @@ async fn templates_are_listed_by_name_in_pages() {
     let mut path = "/api/tenant/templates?limit=2".to_owned();
     loop {
         let page = run.lmo.get(&path).await.json();
-        found.extend(page["templates"].as_array().unwrap().iter().map(|entry| entry["name"].as_str().unwrap().to_owned()));
+        found.extend(
+            page["templates"].as_array().unwrap().iter().map(|entry| entry["name"].as_str().unwrap().to_owned()),
+        );
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         path = format!("/api/tenant/templates?limit=2&cursor={cursor}");
     }

@@ -171,12 +171,7 @@ impl Upstreams {
     ///
     /// # Errors
     /// `Unavailable` if none of its keys can be had, `Internal` if its entry is not usable.
-    pub async fn upstream(
-        &self,
-        spec: &ProviderSpec,
-        regions: Regions<'_>,
-        own: Option<&OwnKey>,
-    ) -> Result<Upstream> {
+    pub async fn upstream(&self, spec: &ProviderSpec, regions: Regions<'_>, own: Option<&OwnKey>) -> Result<Upstream> {
         let Some(format) = spec.kind.format() else {
             let target = Target { provider: Provider::Echo, breaker: None, weight: 1, own: false };
             return Ok(Upstream { targets: vec![target] });

@@ -239,7 +239,8 @@ mod tests {
     use super::*;
 
     fn template(messages: &[(TemplateRole, &str)]) -> Template {
-        let message = |(role, content): &(TemplateRole, &str)| TemplateMessage { role: *role, content: (*content).to_owned() };
+        let message =
+            |(role, content): &(TemplateRole, &str)| TemplateMessage { role: *role, content: (*content).to_owned() };
         Template { messages: messages.iter().map(message).collect(), ..Template::default() }
     }
 

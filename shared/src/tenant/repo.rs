@@ -179,8 +179,7 @@ impl Tenants {
         mut decide: impl FnMut(Option<OwnProvider>) -> Result<Option<OwnProvider>>,
     ) -> Result<OwnProviders> {
         let table = self.of(id);
-        let edit =
-            Edit { table: &table, sort: keys::PROVIDERS, id: name, version: IfMatch::Any, action, actor, at };
+        let edit = Edit { table: &table, sort: keys::PROVIDERS, id: name, version: IfMatch::Any, action, actor, at };
         let decide = |own: &mut OwnProviders, _: &mut Change| {
             let before = own.providers.remove(name);
             version.check(before.as_ref().map_or(0, |before| before.version))?;
