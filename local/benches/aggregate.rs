@@ -18,7 +18,7 @@ use futures_util::{StreamExt, stream};
 use lmo_local::{engine::Engines, resources};
 use lmo_shared::{
     clock::{Clock, Period, Timestamp},
-    config::{Config, Flush},
+    config::{Config, Flush, Reach},
     id::{KeyId, RequestId, TenantId},
     llm::Usage,
     money::{NanoUsd, Tokens},
@@ -145,6 +145,7 @@ fn platform(engines: &Engines, clock: Clock) -> Platform {
         secrets: "lmo".to_owned(),
         origin_token: None,
         flush: Flush::BeforeReturning,
+        reach: Reach::Laptop,
     };
     Platform::new(sdk, config, clock)
 }

@@ -26,6 +26,17 @@ pub struct Config {
     pub origin_token: Option<OriginToken>,
     /// Whether an answer waits until everything about it is settled, as it must where the process is frozen behind it.
     pub flush: Flush,
+    /// How far calls go to addresses that tenants choose.
+    pub reach: Reach,
+}
+
+/// How far calls go to addresses that tenants choose, see [`outbound`](crate::outbound).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// To public addresses, over https.
+    Public,
+    /// To the machine itself too, and over http: on a laptop.
+    Laptop,
 }
 
 /// When the last byte of an answer may go out.
@@ -137,6 +148,10 @@ impl Config {
             request_deadline: seconds(lookup, "LMO_REQUEST_DEADLINE_SECONDS", 1..=900, 300)?,
             origin_token: origin_token(lookup, "LMO_ORIGIN_TOKEN")?,
             flush,
+            reach: match flush {
+                Flush::BeforeReturning => Reach::Public,
+                Flush::Behind => Reach::Laptop,
+            },
         })
     }
 }

@@ -19,6 +19,7 @@ pub mod http;
 pub mod id;
 pub mod llm;
 pub mod money;
+pub mod outbound;
 pub mod platform;
 pub mod quota;
 pub mod seal;

@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     function,
     llm::{Upstreams, catalogue::Catalogues},
+    outbound::Outbound,
     quota::Meters,
     seal::Seal,
     session::Sessions,
@@ -163,6 +164,12 @@ impl Platform {
     pub fn signer(&self, service: &'static str) -> Option<Signer> {
         let credentials = CachedCredentials::new(self.sdk.credentials_provider()?, self.clock.clone());
         Some(Signer { service, credentials, region: self.sdk.region()?.to_string(), clock: self.clock.clone() })
+    }
+
+    /// The client to addresses that tenants choose.
+    #[must_use]
+    pub fn outbound(&self) -> Outbound {
+        Outbound::new(self.config.reach)
     }
 
     /// The model catalogue.

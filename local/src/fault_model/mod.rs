@@ -35,7 +35,7 @@ use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use lmo_shared::{
     clock::{Clock, Period, Timestamp},
-    config::{Config, Flush, variable},
+    config::{Config, Flush, Reach, variable},
     platform::Platform,
 };
 use tempfile::TempDir;
@@ -88,6 +88,7 @@ impl Ground {
                 secrets: "lmo".to_owned(),
                 origin_token: None,
                 flush: Flush::Behind,
+                reach: Reach::Laptop,
             };
             resources::create(&Platform::new(sdk, config, Clock::System)).await.unwrap();
             engines

@@ -14,7 +14,7 @@ use lmo_shared::{
     audit::Actor,
     auth::{Authenticator, Caller},
     clock::{Clock, Period, Timestamp},
-    config::{Config, Flush},
+    config::{Config, Flush, Reach},
     error::Result,
     id::TenantId,
     llm::{Message, Prompt, Role, catalogue::Catalogue},
@@ -76,6 +76,7 @@ impl Scene {
             secrets: "lmo".to_owned(),
             origin_token: None,
             flush: Flush::BeforeReturning,
+            reach: Reach::Laptop,
         };
         let platform = Platform::new(sdk(&network), config, Clock::manual(now));
         resources::create(&platform).await.expect("table and stream");

@@ -19,7 +19,7 @@ use aws_smithy_runtime_api::client::{
 use lmo_local::{engine::Engines, resources};
 use lmo_shared::{
     clock::{Clock, Timestamp},
-    config::{Config, Flush},
+    config::{Config, Flush, Reach},
     platform::Platform,
 };
 use tempfile::TempDir;
@@ -56,6 +56,7 @@ impl Ground {
             secrets: "lmo".to_owned(),
             origin_token: None,
             flush: Flush::BeforeReturning,
+            reach: Reach::Laptop,
         };
         let platform = Platform::new(sdk, config, Clock::manual(now));
         resources::create(&platform).await.unwrap();

@@ -13,7 +13,7 @@ use lmo_bench::{
 };
 use lmo_shared::{
     clock::Clock,
-    config::{Config, Flush},
+    config::{Config, Flush, Reach},
     platform::Platform,
 };
 
@@ -89,6 +89,7 @@ impl Ground {
             secrets: "lmo".to_owned(),
             origin_token: None,
             flush: Flush::BeforeReturning,
+            reach: Reach::Laptop,
         };
         Platform::new(sdk, config, Clock::System)
     }
