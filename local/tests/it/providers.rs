@@ -72,7 +72,7 @@ async fn what_is_asked_with_either_key_is_told_apart_in_the_books() {
     assert_eq!((&usage["cost_nano_usd"], &usage["output_tokens"]), (&json!(2 * paid), &json!(15)), "{usage}");
     run.lmo.stop();
     let books = run.setup.assert_books_agree();
-    assert!(books.iter().any(|book| book["meter"]["nano_usd"] == 2 * paid), "{books:?}");
+    assert!(books.iter().any(|book| book["books"]["meter"]["nano_usd"] == 2 * paid), "{books:?}");
 }
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn a_named_fallback_answers_for_a_refused_key() {
 #[tokio::test]
 async fn what_a_tenants_key_fails_with_opens_no_breaker_of_the_operators() {
     let mut run = Running::with_models(|catalogue| {
-        catalogue.replacen("idle_timeout_ms", "breaker = { failures = 2, open_ms = 60000 }\nidle_timeout_ms", 1)
+        catalogue.replacen("idle_timeout_ms", "breaker = { failures = 3, open_ms = 60000 }\nidle_timeout_ms", 1)
     });
     let (_, other) = run.with_another_tenant();
     bring(&run, json!({"api_key": KEY})).await;

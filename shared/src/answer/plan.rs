@@ -225,7 +225,9 @@ mod tests {
     use crate::{
         answer::Options,
         clock::Timestamp,
+        id::TenantId,
         llm::catalogue::{BreakerSpec, ProviderKind},
+        tenant::{OwnProvider, OwnProviders},
     };
 
     fn catalogue() -> Arc<Catalogue> {
@@ -325,5 +327,27 @@ mod tests {
         assert!(matches!(long, Err(Error::ContextTooLong { window: 128_000, .. })));
         let plan = plan(&TenantConfig::default(), catalogue(), ask(&"x".repeat(400_000))).unwrap();
         assert_eq!(plan.need.input, Tokens(128_000));
+    }
+
+    #[test]
+    fn the_tenants_own_key_costs_nothing_and_the_operators_comes_behind_it_only_if_it_may() {
+        let plan = |operator_fallback| {
+            let (sealed, hint, at) = ("sealed".to_owned(), String::new(), Timestamp(1));
+            let one = OwnProvider { sealed, hint, operator_fallback, created_at: at, updated_at: at, version: 1 };
+            let own = OwnProviders { providers: [("standin".to_owned(), one)].into(), version: 1 };
+            let access = Access { own: Some((TenantId::new(at), &own)), ..Access::default() };
+            super::plan(&TenantConfig::default(), access, catalogue(), ask("hi")).unwrap()
+        };
+        let costs = |plan: &Plan| {
+            let cost = |candidate: &Candidate| (candidate.own.is_some(), candidate.need.cost > NanoUsd::ZERO);
+            plan.candidates.iter().map(cost).collect::<Vec<_>>()
+        };
+        let (alone, either) = (plan(false), plan(true));
+        assert_eq!((costs(&alone), alone.need.cost), (vec![(true, false)], NanoUsd::ZERO));
+        assert!(alone.need.input > Tokens::ZERO);
+        assert_eq!(
+            (costs(&either), either.need.cost),
+            (vec![(true, false), (false, true)], either.candidates[1].need.cost)
+        );
     }
 }

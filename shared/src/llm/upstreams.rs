@@ -47,7 +47,7 @@ pub struct Upstreams {
     kept: Arc<Mutex<HashMap<ProviderSpec, Kept>>>,
     /// Keys that aren't the operator's, and breakers of their own, so that what one of them does stops nobody else.
     /// Bounded, as there may be any number of them.
-    own: Cache<OwnKey, Own>,
+    own: Cache<(OwnKey, ProviderSpec), Own>,
     seal: Seal,
 }
 
@@ -258,15 +258,8 @@ impl Upstreams {
             let breakers = spec.endpoints.iter().map(|_| Breaker::new(spec.breaker)).collect();
             Ok::<_, Error>(Own { api_key: api_key.into(), kept: Kept { breakers, ..self.kept(spec)? } })
         };
-        let opened = self.own.try_get_with_by_ref(key, open).await;
-        let own = opened.map_err(|error: Arc<Error>| Error::Unavailable(error.to_string().into()))?;
-        // The catalogue has changed since.
-        let same = own.kept.breakers.len() == spec.endpoints.len();
-        if !same {
-            self.own.invalidate(key).await;
-            return Err(Error::Unavailable("the endpoints of a provider have changed".into()));
-        }
-        Ok(own)
+        let opened = self.own.try_get_with((key.clone(), spec.clone()), open).await;
+        opened.map_err(|error: Arc<Error>| Error::Unavailable(format!("{error:?}").into()))
     }
 
     async fn key(&self, reference: Option<&KeyReference>) -> Result<Option<String>> {

@@ -292,8 +292,8 @@ mod tests {
         assert_eq!(named(&user(&"x".repeat(MOST_BYTES + 1))), "messages[0].content");
         assert_eq!(named(&template(&[])), "messages");
         assert_eq!(named(&Template { temperature: Some(2.1), ..user("a") }), "temperature");
-        let many: String = (0..=MOST_VARIABLES).map(|number| format!("{{{{v{number}}}}}")).collect();
-        assert_eq!(named(&user(&many)), "messages");
+        let many: Vec<_> = (0..=MOST_VARIABLES).map(|number| format!("{{{{v{number}}}}}")).collect();
+        assert_eq!(named(&user(&many.concat())), "messages");
     }
 
     #[test]

@@ -33,7 +33,11 @@ embed = "small"
 fn plan_of(model: Option<&str>, inputs: Vec<EmbedInput>, dimensions: Option<u32>) -> Result<Plan> {
     let catalogue = Catalogue::from_toml(CATALOGUE, Timestamp(1)).unwrap();
     let inputs = EmbedInputs::new("input", inputs)?;
-    plan(Access::default(), Arc::new(catalogue), EmbedAsk { model: model.map(str::to_owned), inputs, dimensions, kind: None, user: None })
+    plan(
+        Access::default(),
+        Arc::new(catalogue),
+        EmbedAsk { model: model.map(str::to_owned), inputs, dimensions, kind: None, user: None },
+    )
 }
 
 fn text(text: &str) -> EmbedInput {
