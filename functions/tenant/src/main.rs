@@ -15,5 +15,5 @@ async fn serve() -> Result<(), function::Error> {
     function::ready(platform.connect_table()).await;
     let routes = lmo_tenant::router(&platform, platform.authenticator(), catalogues);
     let service = http::serve(routes, platform.clock().clone(), platform.config().origin_token.clone());
-    lambda_http::run_concurrent(http::whole(service)).await
+    function::serve(service, platform.tasks()).await
 }

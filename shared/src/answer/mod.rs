@@ -147,7 +147,6 @@ pub struct Tasks {
 impl Tasks {
     /// Lets connections end that outlive their requests, each as soon as nothing is being answered on it.
     pub fn close(&self) {
-        self.tracker.close();
         self.closing.cancel();
     }
 
@@ -161,8 +160,10 @@ impl Tasks {
         self.tracker.token()
     }
 
-    /// Waits, after [`Tasks::close`], until nothing is being worked on.
+    /// Waits until nothing is being worked on. More may be begun all the same.
     pub async fn idle(&self) {
+        // Otherwise the tracker waits for what may come, too. It takes new tasks nevertheless.
+        self.tracker.close();
         self.tracker.wait().await;
     }
 
@@ -170,9 +171,9 @@ impl Tasks {
     /// way.
     pub async fn finish(&self, patience: Duration) {
         self.close();
-        if tokio::time::timeout(patience, self.tracker.wait()).await.is_err() {
+        if tokio::time::timeout(patience, self.idle()).await.is_err() {
             self.stop.cancel();
-            self.tracker.wait().await;
+            self.idle().await;
         }
     }
 }
@@ -193,7 +194,12 @@ impl Answers {
     /// # Errors
     /// Whatever went wrong before the first byte. It is settled like any other end.
     pub async fn answer(&self, caller: &Caller, ask: Ask) -> Result<Answer> {
-        let answer = self.answer_unless(caller, ask, std::future::pending()).await?;
+        self.answer_within(self.0.deadline, caller, ask).await
+    }
+
+    /// The same in less time.
+    async fn answer_within(&self, most: Duration, caller: &Caller, ask: Ask) -> Result<Answer> {
+        let answer = self.begin(most, caller, ask, std::future::pending()).await?;
         answer.ok_or_else(|| Error::internal("a client left who can't"))
     }
 
@@ -208,6 +214,16 @@ impl Answers {
         ask: Ask,
         left: impl Future<Output = ()>,
     ) -> Result<Option<Answer>> {
+        self.begin(self.0.deadline, caller, ask, left).await
+    }
+
+    async fn begin(
+        &self,
+        most: Duration,
+        caller: &Caller,
+        ask: Ask,
+        left: impl Future<Output = ()>,
+    ) -> Result<Option<Answer>> {
         caller.require(Permission::Query)?;
         let parts = Arc::clone(&self.0);
         let catalogue = parts.catalogues.current().await?;
@@ -215,8 +231,8 @@ impl Answers {
         let flush = parts.flush;
         let (sender, mut steps) = mpsc::channel(run::AHEAD);
         let tracker = parts.tasks.tracker.clone();
-        let task =
-            tracker.spawn(carry(run::run(run::Incoming { parts, caller: caller.clone(), catalogue, id, ask }, sender)));
+        let incoming = run::Incoming { parts, caller: caller.clone(), catalogue, id, most, ask };
+        let task = tracker.spawn(carry(run::run(incoming, sender)));
         let first = tokio::select! {
             first = steps.recv() => first,
             () = left => {

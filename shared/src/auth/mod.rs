@@ -18,8 +18,12 @@ mod access;
 mod api_key;
 mod authenticator;
 mod connections;
+pub mod password;
 mod permission;
 mod tokens;
+mod recovery;
+mod throttle;
+mod totp;
 
 pub use access::Access;
 pub use api_key::{NewKey, PresentedKey};
@@ -30,6 +34,9 @@ pub use tokens::{
     ACCESS_TOKEN_LIFE, AccessClaims, Jwk, JwkSet, Links, Purpose, Restriction, Ring, Rotation, TokenRole, Tokens,
     scope_text,
 };
+pub use recovery::{RecoveryCode, RecoveryHash};
+pub use throttle::{Attempt, Throttle};
+pub use totp::{TotpCode, TotpSecret, TotpStep};
 
 /// Who a caller is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
