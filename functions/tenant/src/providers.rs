@@ -44,7 +44,8 @@ pub struct ProviderList {
 pub struct ProviderRequest {
     /// The key, 8 to 1,000 visible ASCII characters. It may be absent if there is one already, which then stays.
     api_key: Option<String>,
-    /// Whether the operator's key is used, and charged, where this one fails or is refused; `false` if absent.
+    /// Whether the operator's key is used, and charged, where this one fails, is refused, or is too slow for a request with
+    /// `hedge_after_ms`; `false` if absent.
     #[serde(default)]
     operator_fallback: bool,
 }

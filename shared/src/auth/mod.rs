@@ -20,9 +20,9 @@ mod authenticator;
 mod connections;
 pub mod password;
 mod permission;
-mod tokens;
 mod recovery;
 mod throttle;
+mod tokens;
 mod totp;
 
 pub use access::Access;
@@ -30,12 +30,12 @@ pub use api_key::{NewKey, PresentedKey};
 pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
 pub use permission::{Permission, Role};
+pub use recovery::{RecoveryCode, RecoveryHash};
+pub use throttle::{Attempt, Throttle};
 pub use tokens::{
     ACCESS_TOKEN_LIFE, AccessClaims, Jwk, JwkSet, Links, Purpose, Restriction, Ring, Rotation, TokenRole, Tokens,
     scope_text,
 };
-pub use recovery::{RecoveryCode, RecoveryHash};
-pub use throttle::{Attempt, Throttle};
 pub use totp::{TotpCode, TotpSecret, TotpStep};
 
 /// Who a caller is.

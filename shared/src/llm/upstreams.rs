@@ -176,36 +176,30 @@ impl Upstreams {
             let target = Target { provider: Provider::Echo, breaker: None, weight: 1, own: false };
             return Ok(Upstream { targets: vec![target] });
         };
+        let (kept, own) = match own {
+            None => (self.kept(spec)?, None),
+            Some(key) => self.own(spec, key).await.map(|Own { api_key, kept }| (kept, Some(api_key)))?,
+        };
         let here = |(one, _): &(&EndpointSpec, _)| regions.have(spec.region_of(one));
-        if let Some(own) = own {
-            let Own { api_key, kept } = self.own(spec, own).await?;
-            let mut targets = Vec::with_capacity(spec.endpoints.len());
-            let mut seen = HashSet::new();
-            for (one, breaker) in spec.endpoints.iter().zip(&kept.breakers).filter(here) {
-                if seen.insert(&one.base_url) {
-                    let endpoint = self.endpoint(spec, format, one, Some(api_key.to_string()))?;
-                    let provider = Provider::Server(Server::new(kept.client.clone(), endpoint));
-                    let breaker = Some(Arc::clone(breaker));
-                    targets.push(Target { provider, breaker, weight: one.weight, own: true });
-                }
-            }
-            return Ok(Upstream { targets });
-        }
-        let kept = self.kept(spec)?;
-        let mut targets = Vec::with_capacity(spec.endpoints.len());
-        let mut missing = None;
+        let (mut targets, mut seen, mut missing) = (Vec::with_capacity(spec.endpoints.len()), HashSet::new(), None);
         for (one, breaker) in spec.endpoints.iter().zip(&kept.breakers).filter(here) {
-            let api_key = match self.key(one.api_key.as_ref()).await {
-                Ok(key) => key,
-                // The others may do.
-                Err(error) => {
-                    missing = Some(error);
-                    continue;
-                }
+            let api_key = match &own {
+                // An address that the operator has several keys for.
+                Some(_) if !seen.insert(&one.base_url) => continue,
+                Some(key) => Some(key.to_string()),
+                None => match self.key(one.api_key.as_ref()).await {
+                    Ok(key) => key,
+                    // The others may do.
+                    Err(error) => {
+                        missing = Some(error);
+                        continue;
+                    }
+                },
             };
             let endpoint = self.endpoint(spec, format, one, api_key)?;
             let provider = Provider::Server(Server::new(kept.client.clone(), endpoint));
-            targets.push(Target { provider, breaker: Some(Arc::clone(breaker)), weight: one.weight, own: false });
+            let breaker = Some(Arc::clone(breaker));
+            targets.push(Target { provider, breaker, weight: one.weight, own: own.is_some() });
         }
         match missing {
             Some(error) if targets.is_empty() => Err(error),
