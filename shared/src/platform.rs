@@ -208,7 +208,7 @@ impl Platform {
     pub fn answers(&self, catalogues: Arc<Catalogues>) -> Answers {
         Answers::new(Parts {
             catalogues,
-            upstreams: Upstreams::new(self.secrets(), self.sdk.credentials_provider(), self.seal()),
+            upstreams: Upstreams::new(self.secrets(), self.sdk.credentials_provider(), self.seal(), self.outbound()),
             meters: self.meters(),
             cache: AnswerCache::new(self.table.clone(), self.clock.clone()),
             neighbours: Neighbours::new(self.table.clone(), self.clock.clone()),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use lmo_shared::{
-    audit::Audit, auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, platform::Platform, seal::Seal,
-    session::Sessions, template::Templates, tenant::Tenants, usage::Reports,
+    audit::Audit, auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, outbound::Outbound,
+    platform::Platform, seal::Seal, session::Sessions, template::Templates, tenant::Tenants, usage::Reports,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -27,6 +27,7 @@ struct State {
     sessions: Sessions,
     templates: Templates,
     seal: Seal,
+    outbound: Outbound,
     audit: Audit,
     clock: Clock,
 }
@@ -41,6 +42,7 @@ pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc
         sessions: platform.sessions(),
         templates: platform.templates(),
         seal: platform.seal(),
+        outbound: platform.outbound(),
         audit: platform.audit(),
         clock: platform.clock().clone(),
     };

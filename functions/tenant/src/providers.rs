@@ -10,6 +10,7 @@ use lmo_shared::{
     error::Error,
     http::{Body, Errors, Handled, Segment, Versioned},
     llm::catalogue::Catalogues,
+    outbound::Outbound,
     seal::Seal,
     tenant::{OwnProvider, Tenants, sealed_for},
 };
@@ -21,6 +22,12 @@ use utoipa::ToSchema;
 pub struct ProviderView {
     /// The provider's name in the catalogue.
     pub name: String,
+    /// The address that is asked, if not those of the catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// Where that is, as the tenant says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// The key's last four characters; empty for a short one.
     pub hint: String,
     /// Whether the operator's key is used, and charged, where this one fails.
@@ -44,6 +51,11 @@ pub struct ProviderList {
 pub struct ProviderRequest {
     /// The key, 8 to 1,000 visible ASCII characters. It may be absent if there is one already, which then stays.
     api_key: Option<String>,
+    /// The address that is asked with it, as `base_url` in the catalogue; those of the catalogue if absent. Not every
+    /// provider may have one.
+    base_url: Option<String>,
+    /// Where that address is, for the tenant's `regions`.
+    region: Option<String>,
     /// Whether the operator's key is used, and charged, where this one fails, is refused, or is too slow for a request with
     /// `hedge_after_ms`; `false` if absent.
     #[serde(default)]
@@ -53,6 +65,8 @@ pub struct ProviderRequest {
 fn view(name: &str, own: &OwnProvider) -> ProviderView {
     ProviderView {
         name: name.to_owned(),
+        base_url: own.base_url.clone(),
+        region: own.region.clone(),
         hint: own.hint.clone(),
         operator_fallback: own.operator_fallback,
         created_at: own.created_at.to_string(),
@@ -97,6 +111,7 @@ pub(super) async fn put(
     State(catalogues): State<Arc<Catalogues>>,
     State(authenticator): State<Authenticator>,
     State(seal): State<Seal>,
+    State(outbound): State<Outbound>,
     State(clock): State<Clock>,
     Segment(name): Segment,
     version: IfMatch,
@@ -110,6 +125,17 @@ pub(super) async fn put(
     if provider.kind.format().is_none() {
         return Err(Error::invalid("api_key", format!("provider `{name}` takes no key")).into());
     }
+    let base_url = match &request.base_url {
+        None if request.region.is_some() => {
+            return Err(Error::invalid("region", "region says where base_url is, and there is none").into());
+        }
+        None => None,
+        Some(_) if !provider.tenant_base_url => {
+            let detail = format!("provider `{name}` is asked at the catalogue's address alone");
+            return Err(Error::invalid("base_url", detail).into());
+        }
+        Some(text) => Some(outbound.target("base_url", text)?.as_str().trim_end_matches('/').to_owned()),
+    };
     let brought = match &request.api_key {
         None => None,
         Some(key) => {
@@ -124,8 +150,18 @@ pub(super) async fn put(
         let needed = || Error::invalid("api_key", "api_key is needed: there is none yet");
         let (sealed, hint) = brought.clone().or(kept).ok_or_else(needed)?;
         let created_at = before.map_or(now, |before| before.created_at);
-        let operator_fallback = request.operator_fallback;
-        Ok(Some(OwnProvider { sealed, hint, operator_fallback, created_at, updated_at: now, version: 0 }))
+        let (operator_fallback, base_url, region) =
+            (request.operator_fallback, base_url.clone(), request.region.clone());
+        Ok(Some(OwnProvider {
+            sealed,
+            base_url,
+            region,
+            hint,
+            operator_fallback,
+            created_at,
+            updated_at: now,
+            version: 0,
+        }))
     };
     let how = (version, "provider.put");
     let own = tenants.edit_provider(tenant, &name, how, (&caller.actor(), now), decide).await?;

@@ -259,10 +259,69 @@ async fn only_keys_that_can_be_one_are_taken_for_providers_that_there_are() {
         (json!({"api_key": "line\nfeed-0123456789"}), "api_key"),
         (json!({"api_key": "x".repeat(1_001)}), "api_key"),
         (json!({"api_key": 5}), "api_key"),
-        (json!({"api_key": KEY, "base_url": "http://169.254.169.254"}), "base_url"),
+        (json!({"api_key": KEY, "base_url": "https://api.example.com/v1"}), "base_url"),
         (json!({}), "api_key"),
     ] {
         let refused = bring(&run, body).await;
+        assert_shape(PATH, &refused, 400, "invalid_request");
+        assert_eq!(param(&refused), named, "{}", refused.body);
+    }
+}
+
+/// The tests' catalogue, in which the provider's own address is dead and a tenant may bring another one.
+fn with_another_address() -> Running {
+    Running::with_models(|catalogue| {
+        let dead = catalogue.find("base_url").unwrap();
+        let end = dead + catalogue[dead..].find('\n').unwrap();
+        format!(
+            "{}base_url = \"http://127.0.0.1:9/v1\"\ntenant_base_url = true\nregion = \"us\"{}",
+            &catalogue[..dead],
+            &catalogue[end..]
+        )
+    })
+}
+
+#[tokio::test]
+async fn a_tenant_brings_an_address_where_the_operator_lets_it() {
+    let run = with_another_address();
+    run.lmo.post(CHAT, &chat("hi", 20)).await.assert_error(503, "provider_unreachable");
+    let base_url = run.standin.base_url();
+    let put = bring(&run, json!({"api_key": KEY, "base_url": base_url})).await;
+    assert_eq!((put.status, &put.json()["base_url"]), (200, &json!(base_url)), "{}", put.body);
+    assert_eq!(run.lmo.post(CHAT, &chat("[[tokens=3]]", 20)).await.status, 200);
+    let streamed = run.lmo.post(CHAT, &streamed("[[tokens=3]]", 20)).await;
+    assert_eq!(streamed.streamed_text(), lmo_bench::standin::text(3));
+    assert_eq!(keys_seen(&run), vec![format!("Bearer {KEY}"); 2]);
+    // Where it is the catalogue can't know.
+    let regions = async |regions: Value| {
+        let set = run.lmo.send("PUT", "/api/tenant/config", &run.lmo.key, Some(&json!({"regions": regions}))).await;
+        assert_eq!(set.status, 200, "{}", set.body);
+        run.lmo.post(CHAT, &chat("hi", 20)).await
+    };
+    regions(json!(["us"])).await.assert_error(403, "region_not_allowed");
+    assert_eq!(bring(&run, json!({"base_url": base_url, "region": "us-east-1"})).await.status, 200);
+    assert_eq!(run.lmo.post(CHAT, &chat("hi", 20)).await.status, 200);
+    // Without an address it is the catalogue's again.
+    assert_eq!(bring(&run, json!({})).await.status, 200);
+    run.lmo.post(CHAT, &chat("hi", 20)).await.assert_error(503, "provider_unreachable");
+}
+
+#[tokio::test]
+async fn an_address_that_must_not_be_called_is_refused() {
+    let run = with_another_address();
+    let standin = run.standin.base_url();
+    let with_user = standin.replace("http://", "http://user:password@");
+    for (body, named) in [
+        (json!({"base_url": "http://169.254.169.254/latest"}), "base_url"),
+        (json!({"base_url": "http://10.0.0.1/v1"}), "base_url"),
+        (json!({"base_url": "file:///etc/passwd"}), "base_url"),
+        (json!({"base_url": with_user}), "base_url"),
+        (json!({"base_url": "nonsense"}), "base_url"),
+        (json!({"region": "eu"}), "region"),
+    ] {
+        let mut request = json!({"api_key": KEY});
+        request.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+        let refused = bring(&run, request).await;
         assert_shape(PATH, &refused, 400, "invalid_request");
         assert_eq!(param(&refused), named, "{}", refused.body);
     }

@@ -239,6 +239,7 @@ mod tests {
             idle_timeout_ms: 1,
             answer_timeout_ms: 1,
             region: None,
+            tenant_base_url: false,
             endpoints: Vec::new(),
             breaker: BreakerSpec::default(),
         };
@@ -333,7 +334,17 @@ mod tests {
     fn the_tenants_own_key_costs_nothing_and_the_operators_comes_behind_it_only_if_it_may() {
         let plan = |operator_fallback| {
             let (sealed, hint, at) = ("sealed".to_owned(), String::new(), Timestamp(1));
-            let one = OwnProvider { sealed, hint, operator_fallback, created_at: at, updated_at: at, version: 1 };
+            let (base_url, region) = (None, None);
+            let one = OwnProvider {
+                sealed,
+                base_url,
+                region,
+                hint,
+                operator_fallback,
+                created_at: at,
+                updated_at: at,
+                version: 1,
+            };
             let own = OwnProviders { providers: [("standin".to_owned(), one)].into(), version: 1 };
             let access = Access { own: Some((TenantId::new(at), &own)), ..Access::default() };
             super::plan(&TenantConfig::default(), access, catalogue(), ask("hi")).unwrap()

@@ -46,7 +46,10 @@ impl<'a> Access<'a> {
     /// # Errors
     /// `RegionNotAllowed`.
     pub fn in_region(&self, catalogue: &Catalogue, name: &str, model: &Model) -> Result<()> {
-        let there = catalogue.provider_of(model)?.is_in(self.regions);
+        let there = match self.own.and_then(|(_, own)| own.elsewhere(&model.provider)) {
+            Some(region) => self.regions.have(region),
+            None => catalogue.provider_of(model)?.is_in(self.regions),
+        };
         if there { Ok(()) } else { Err(Error::RegionNotAllowed(name.to_owned())) }
     }
 

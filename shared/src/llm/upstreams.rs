@@ -26,6 +26,7 @@ use crate::{
     clock::Clock,
     config,
     error::{Error, Result},
+    outbound::Outbound,
     seal::Seal,
 };
 
@@ -49,6 +50,8 @@ pub struct Upstreams {
     /// Bounded, as there may be any number of them.
     own: Cache<(OwnKey, ProviderSpec), Own>,
     seal: Seal,
+    /// What reaches addresses that aren't the operator's.
+    outbound: Outbound,
 }
 
 /// A provider's key that isn't the operator's, sealed.
@@ -58,6 +61,8 @@ pub struct OwnKey {
     pub context: String,
     /// The sealed text.
     pub sealed: String,
+    /// Whom it is for, if not the provider's endpoints.
+    pub base_url: Option<String>,
 }
 
 /// Shows nothing of the key.
@@ -157,29 +162,47 @@ impl Upstream {
 }
 
 impl Upstreams {
-    /// Providers whose keys are in the environment or in Secrets Manager, or sealed by `seal`.
+    /// Providers whose keys are in the environment or in Secrets Manager, or sealed by `seal`; addresses that aren't the
+    /// operator's are reached by `outbound`.
     #[must_use]
-    pub fn new(secrets: Client, credentials: Option<SharedCredentialsProvider>, seal: Seal) -> Self {
+    pub fn new(
+        secrets: Client,
+        credentials: Option<SharedCredentialsProvider>,
+        seal: Seal,
+        outbound: Outbound,
+    ) -> Self {
         let keys = Cache::builder().max_capacity(1_000).time_to_live(FRESH).build();
         let own = Cache::builder().max_capacity(OWN_AT_HAND).time_to_idle(FRESH).build();
         let credentials = credentials.map(|source| CachedCredentials::new(source, Clock::System));
-        Self { secrets, credentials, keys, kept: Arc::default(), own, seal }
+        Self { secrets, credentials, keys, kept: Arc::default(), own, seal, outbound }
     }
 
     /// A provider that can be called, with its endpoints in these regions; with another key than the operator's, at each
-    /// of its addresses once.
+    /// of its addresses once, or at the one that is brought with the key, wherever that is.
     ///
     /// # Errors
     /// `Unavailable` if none of its keys can be had, `Internal` if its entry is not usable.
-    pub async fn upstream(&self, spec: &ProviderSpec, regions: Regions<'_>, own: Option<&OwnKey>) -> Result<Upstream> {
+    pub async fn upstream(
+        &self,
+        spec: &ProviderSpec,
+        regions: Regions<'_>,
+        brought: Option<&OwnKey>,
+    ) -> Result<Upstream> {
         let Some(format) = spec.kind.format() else {
             let target = Target { provider: Provider::Echo, breaker: None, weight: 1, own: false };
             return Ok(Upstream { targets: vec![target] });
         };
-        let (kept, own) = match own {
+        let (kept, own) = match brought {
             None => (self.kept(spec)?, None),
             Some(key) => self.own(spec, key).await.map(|Own { api_key, kept }| (kept, Some(api_key)))?,
         };
+        if let (Some(OwnKey { base_url: Some(base_url), .. }), Some(api_key)) = (brought, &own) {
+            let one = EndpointSpec { base_url: base_url.clone(), api_key: None, weight: 1, region: None };
+            let endpoint = self.endpoint(spec, format, &one, Some(api_key.to_string()))?;
+            let provider = Provider::Server(Server::new(kept.client.clone(), endpoint));
+            let target = Target { provider, breaker: kept.breakers.first().cloned(), weight: 1, own: true };
+            return Ok(Upstream { targets: vec![target] });
+        }
         let here = |(one, _): &(&EndpointSpec, _)| regions.have(spec.region_of(one));
         let (mut targets, mut seen, mut missing) = (Vec::with_capacity(spec.endpoints.len()), HashSet::new(), None);
         for (one, breaker) in spec.endpoints.iter().zip(&kept.breakers).filter(here) {
@@ -250,7 +273,14 @@ impl Upstreams {
             let opened = self.seal.open(&key.context, &key.sealed).await?;
             let api_key = String::from_utf8(opened).map_err(|_| Error::internal("a sealed key is no text"))?;
             let breakers = spec.endpoints.iter().map(|_| Breaker::new(spec.breaker)).collect();
-            Ok::<_, Error>(Own { api_key: api_key.into(), kept: Kept { breakers, ..self.kept(spec)? } })
+            let client = match &key.base_url {
+                None => self.kept(spec)?.client,
+                Some(_) => {
+                    let connect = Duration::from_millis(spec.connect_timeout_ms);
+                    self.outbound.streaming(connect).map_err(Error::internal)?
+                }
+            };
+            Ok::<_, Error>(Own { api_key: api_key.into(), kept: Kept { client, breakers } })
         };
         let opened = self.own.try_get_with((key.clone(), spec.clone()), open).await;
         opened.map_err(|error: Arc<Error>| Error::Unavailable(format!("{error:?}").into()))

@@ -13,6 +13,12 @@ use crate::{audit::Versioned, clock::Timestamp, id::TenantId, llm::OwnKey};
 pub struct OwnProvider {
     /// The key, sealed for [`sealed_for`] this tenant and provider.
     pub sealed: String,
+    /// The address that is asked, if not those of the catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// Where that is, as the tenant says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// The key's last four characters; nothing of a short one.
     pub hint: String,
     /// Whether the operator's key is used, and charged, where this one fails.
@@ -39,8 +45,16 @@ impl OwnProviders {
     /// The key of `tenant`, whose all this is, for a provider.
     #[must_use]
     pub fn key(&self, tenant: TenantId, provider: &str) -> Option<OwnKey> {
-        let sealed = self.providers.get(provider)?.sealed.clone();
-        Some(OwnKey { context: sealed_for(tenant, provider), sealed })
+        let own = self.providers.get(provider)?;
+        let (sealed, base_url) = (own.sealed.clone(), own.base_url.clone());
+        Some(OwnKey { context: sealed_for(tenant, provider), sealed, base_url })
+    }
+
+    /// Where a provider is asked, if that is an address of the tenant's own: `None` if it isn't, or nobody has said.
+    #[must_use]
+    pub fn elsewhere(&self, provider: &str) -> Option<Option<&str>> {
+        let own = self.providers.get(provider).filter(|own| own.base_url.is_some())?;
+        Some(own.region.as_deref())
     }
 
     /// Whether the operator's key is used where the tenant's own for a provider fails.
@@ -59,8 +73,8 @@ impl Versioned for OwnProviders {
 
     fn shown(&self) -> Value {
         let shown = |own: &OwnProvider| {
-            let OwnProvider { hint, operator_fallback, created_at, updated_at, .. } = own;
-            json!({"hint": hint, "operator_fallback": operator_fallback, "created_at": created_at, "updated_at": updated_at})
+            let OwnProvider { base_url, region, hint, operator_fallback, created_at, updated_at, .. } = own;
+            json!({"base_url": base_url, "region": region, "hint": hint, "operator_fallback": operator_fallback, "created_at": created_at, "updated_at": updated_at})
         };
         self.providers.iter().map(|(name, own)| (name.clone(), shown(own))).collect()
     }
