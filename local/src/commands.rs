@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use aws_config::{BehaviorVersion, SdkConfig};
 use lmo_shared::{
     audit::{Actor, IfMatch},
+    auth::Rotation,
     clock::{Clock, Granularity, Period, Timestamp},
     config::Config,
     http,
@@ -16,9 +17,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    args::{Command, Models, Place, Tenant},
+    args::{Command, Keys, Models, Place, Tenant},
     backend::Backend,
-    banner, discovery,
+    banner, discovery, mail,
     problem::Problem,
     resources, serve,
 };
@@ -27,7 +28,7 @@ use crate::{
 pub async fn run(place: &Place, port: u16, command: Command) -> Result<ExitCode, Problem> {
     if matches!(command, Command::Openapi) {
         // It is the same wherever the state is, and while somebody else has it open.
-        return document(&stateless(port)?);
+        return document(&stateless(port)?, place);
     }
     let backend = Backend::open(place, port).await?;
     let done = dispatch(&backend, command).await;
@@ -66,13 +67,23 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
             platform.meters().recap(&tenant).await?;
             print(&json!({"tenant": tenant.id, "limits": tenant.limits}))
         }
+        Command::Keys(Keys::Rotate { sealing: true, .. }) => {
+            print(&json!({"rotation": if platform.seal().rotate().await? { "done" } else { "elsewhere" }}))
+        }
+        Command::Keys(Keys::Rotate { force, .. }) => {
+            let rotation = platform.ring().rotate(force).await?;
+            print(&rotation)?;
+            let refused = matches!(rotation, Rotation::TooSoon { .. });
+            Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        }
         Command::Books { month } => books(backend, month).await,
         Command::Sweep => {
             let expired = if backend.engines.is_some() { Expired::All } else { Expired::ByDeadline };
             print(&json!(platform.sweeper().sweep(expired).await?))
         }
-        Command::Openapi => document(platform),
-        Command::Engines(_) => Err(Problem("the engines are opened by themselves".to_owned())),
+        Command::Openapi | Command::Engines(_) => {
+            Err(Problem("this opens no engines, or opens them by itself".to_owned()))
+        }
     }
 }
 
@@ -82,8 +93,8 @@ fn stateless(port: u16) -> Result<Platform, Problem> {
     Ok(Platform::new(sdk, Config::of_laptop(port)?, Clock::System))
 }
 
-fn document(platform: &Platform) -> Result<ExitCode, Problem> {
-    print(&http::document_of(serve::routes(platform)))
+fn document(platform: &Platform, place: &Place) -> Result<ExitCode, Problem> {
+    print(&http::document_of(serve::routes(platform, mail::folder(platform, place)?)))
 }
 
 async fn books(backend: &Backend, month: Option<String>) -> Result<ExitCode, Problem> {

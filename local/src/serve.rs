@@ -7,8 +7,10 @@ use axum::{
     serve::{ListenerExt, TapIo},
 };
 use lmo_shared::{
+    auth::Ring,
     http,
     llm::catalogue::DEFAULT_ALIAS,
+    mail::Mailer,
     platform::Platform,
     usage::{Expired, Sweeper},
 };
@@ -25,6 +27,7 @@ use crate::{
     backend::Backend,
     banner, discovery,
     engine::{Engines, Pump},
+    mail,
     problem::Problem,
     prometheus,
 };
@@ -33,6 +36,9 @@ use crate::{
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How often the sweep runs; in the cloud a schedule says it.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// How old the key that signs becomes, and how often that is looked at; in the cloud a schedule says it.
+const ROTATE_AFTER: Duration = Duration::from_hours(30 * 24);
+const LOOK_EVERY: Duration = Duration::from_hours(1);
 
 /// Serves until it is told to stop.
 pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
@@ -51,8 +57,9 @@ pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
     }
     let background = Background::start(platform, backend.engines.as_ref(), place);
     let metrics = prometheus::install()?;
+    let mailer = mail::mailer(platform, place, backend.engines.is_some())?;
     banner::print(address, key.as_deref(), &default);
-    serve(listener, platform, metrics, stopped, args.patience).await?;
+    serve(listener, platform, mailer, metrics, stopped, args.patience).await?;
     background.stop().await;
     backend.close().await;
     Ok(ExitCode::SUCCESS)
@@ -79,12 +86,12 @@ pub fn prompt(listener: TcpListener) -> TapIo<TcpListener, fn(&mut TcpStream)> {
 }
 
 /// Every function's routes.
-pub fn routes(platform: &Platform) -> OpenApiRouter {
+pub fn routes(platform: &Platform, mailer: Mailer) -> OpenApiRouter {
     let (authenticator, clock) = (platform.authenticator(), platform.clock().clone());
     let catalogues = platform.catalogues();
     let answers = platform.answers(Arc::clone(&catalogues));
     lmo_query::router(authenticator.clone(), answers.clone(), clock.clone())
-        .merge(lmo_auth::router(platform, authenticator.clone()))
+        .merge(lmo_auth::router(platform, authenticator.clone(), mailer))
         .merge(lmo_stream::router(authenticator.clone(), answers.clone(), clock.clone()))
         .merge(lmo_websocket::router(authenticator.clone(), answers, clock, platform.tasks().clone()))
         .merge(lmo_tenant::router(platform, authenticator, catalogues))
@@ -94,12 +101,13 @@ pub fn routes(platform: &Platform) -> OpenApiRouter {
 async fn serve(
     listener: TcpListener,
     platform: &Platform,
+    mailer: Mailer,
     metrics: Router,
     stop: oneshot::Receiver<()>,
     patience: Duration,
 ) -> Result<(), Problem> {
-    let app =
-        http::serve(routes(platform), platform.clock().clone(), platform.config().origin_token.clone()).merge(metrics);
+    let app = http::serve(routes(platform, mailer), platform.clock().clone(), platform.config().origin_token.clone())
+        .merge(metrics);
     let (draining, drain_begins) = oneshot::channel();
     let tasks = platform.tasks().clone();
     let connections = tasks.clone();
@@ -185,7 +193,10 @@ impl Background {
             async move { Ok::<_, std::convert::Infallible>(lmo_aggregate::count(&aggregator, event).await) }
         };
         let sweeping = tokio::spawn(sweep(platform.sweeper(), stop.clone()));
-        let running = vec![sweeping, tokio::spawn(pump.run(handler, stop.clone()))];
+        let mut running = vec![sweeping, tokio::spawn(pump.run(handler, stop.clone()))];
+        if engines.is_some() {
+            running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
+        }
         Self { stop, running }
     }
 
@@ -206,6 +217,19 @@ async fn sweep(sweeper: Sweeper, stop: CancellationToken) {
         match sweeper.sweep(Expired::ByDeadline).await {
             Ok(swept) => tracing::debug!(?swept, "swept"),
             Err(error) => tracing::error!(error = ?error, "the sweep failed; it will be tried again"),
+        }
+    }
+}
+
+async fn rotate(ring: Ring, stop: CancellationToken) {
+    loop {
+        match ring.rotate_if_older(ROTATE_AFTER).await {
+            Ok(rotation) => tracing::debug!(?rotation, "the signing keys"),
+            Err(error) => tracing::error!(error = ?error, "the signing keys were not rotated; it will be tried again"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
 }

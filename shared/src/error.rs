@@ -15,6 +15,9 @@ pub enum Error {
     /// No credential, or one that is malformed, unknown, revoked or expired.
     #[error("{0}")]
     Unauthenticated(&'static str),
+    /// The password is right, and the account has a second factor.
+    #[error("a code of the second factor is needed as well, as `code` or `recovery_code`")]
+    SecondFactorRequired,
     /// An access token that is malformed, expired, or not ours, or whose holder is gone (RFC 6750 section 3.1).
     #[error("{0}")]
     InvalidToken(&'static str),
@@ -198,6 +201,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unauthenticated(_) | Self::InvalidToken(_) => "unauthenticated",
+            Self::SecondFactorRequired => "second_factor_required",
             Self::Restricted(Restriction::EmailUnverified) => "email_unverified",
             Self::Restricted(Restriction::SecondFactorMissing) => "second_factor_missing",
             Self::Forbidden(_) => "forbidden",
@@ -252,6 +256,7 @@ impl Error {
             Self::Provider(error) => error.is_retryable(),
             Self::Conflict(_) | Self::DeadlineExceeded(_) | Self::TooManyAttempts { .. } | Self::Unavailable(_) => true,
             Self::Unauthenticated(_)
+            | Self::SecondFactorRequired
             | Self::InvalidToken(_)
             | Self::Restricted(_)
             | Self::Forbidden(_)

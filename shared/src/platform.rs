@@ -18,6 +18,7 @@ use crate::{
     llm::{Upstreams, catalogue::Catalogues},
     mail::{EmailAddress, Mailer, Ses},
     outbound::Outbound,
+    people::{self, Accounts},
     quota::Meters,
     seal::Seal,
     session::Sessions,
@@ -145,6 +146,22 @@ impl Platform {
     #[must_use]
     pub fn audit(&self) -> Audit {
         Audit::new(self.table.clone())
+    }
+
+    /// Accounts of people, who are written to by `mailer`. Their tokens are those that the authenticator knows.
+    #[must_use]
+    pub fn accounts(&self, authenticator: &Authenticator, mailer: Mailer) -> Accounts {
+        let tokens = authenticator.tokens().clone();
+        Accounts::new(people::Parts {
+            table: self.table.clone(),
+            clock: self.clock.clone(),
+            passwords: self.passwords(),
+            throttle: self.throttle(),
+            mailer,
+            links: Links::new(tokens.ring().clone()),
+            tokens,
+            seal: self.seal(),
+        })
     }
 
     /// Who is calling.

@@ -2,9 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod accounts;
 mod aggregate;
 mod requests;
+mod sealing;
 mod session_routes;
 mod sessions;
+mod signing;
 mod support;
+mod tokens;
+#[path = "../shared/totp.rs"]
+mod totp;
 mod websocket;

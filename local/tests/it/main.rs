@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod accounts;
+mod broken_authentication;
 mod burst;
 mod cache;
 mod caller_errors;
 mod caps;
 mod chaos;
 mod cli;
+mod client_credentials;
 mod config;
 mod cors;
 mod crash;
@@ -20,6 +23,7 @@ mod guardrails;
 mod isolation;
 mod journey;
 mod key_limits;
+mod key_rotation;
 mod keys;
 mod limits;
 mod logs;
@@ -45,5 +49,7 @@ mod sub_meters;
 mod support;
 mod templates;
 mod tools;
+#[path = "../shared/totp.rs"]
+mod totp;
 mod traces;
 mod usage;

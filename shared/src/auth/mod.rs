@@ -34,7 +34,7 @@ pub use recovery::{RecoveryCode, RecoveryHash};
 pub use throttle::{Attempt, Throttle};
 pub use tokens::{
     ACCESS_TOKEN_LIFE, AccessClaims, Jwk, JwkSet, Links, Purpose, Restriction, Ring, Rotation, TokenRole, Tokens,
-    scope_text,
+    scope_text, signed_by,
 };
 pub use totp::{TotpCode, TotpSecret, TotpStep};
 

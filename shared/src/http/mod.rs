@@ -9,7 +9,7 @@ use axum::{
     Extension, Router,
     body::{Body as ResponseBody, HttpBody},
     extract::{MatchedPath, Request},
-    http::{HeaderMap, HeaderValue, Method},
+    http::{HeaderMap, HeaderValue, Method, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -34,6 +34,7 @@ mod once;
 mod options;
 mod own;
 mod page;
+mod person;
 mod rate_limit;
 mod request_id;
 mod source;
@@ -41,7 +42,7 @@ pub mod sse;
 mod version;
 
 pub use ask::{AskRequest, Context, Cost, StopSequences};
-pub use body::{BODY_LIMIT, Body, Params, Segment, parse, parse_value};
+pub use body::{BODY_LIMIT, Body, Form, Params, Segment, parse, parse_value};
 pub use caller::{admit, api_key};
 pub use document::Errors;
 pub use error::{
@@ -74,6 +75,8 @@ pub type Handled<T> = Result<T, Failure>;
 
 /// The header field in which whatever stands in front of the functions shows that it does.
 const ORIGIN_TOKEN: &str = "x-lmo-origin";
+/// What begins so answers with what is somebody's alone.
+const SECRET: &str = "/api/auth/";
 /// Health checks come from everywhere.
 const HEALTH: &str = "/healthz";
 
@@ -174,7 +177,11 @@ async fn answer(surroundings: &Surroundings, label: RequestLabel, mut request: R
             Ok(()) => next.run(request).await,
             Err(refused) => refused.into_response(),
         };
-        error::render(answered, &path, &label, surroundings.clock.now())
+        let mut rendered = error::render(answered, &path, &label, surroundings.clock.now());
+        if path.starts_with(SECRET) {
+            rendered.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        rendered
     };
     cors::allow(&mut response, origin);
     label.put_on(&mut response);

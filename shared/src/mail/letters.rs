@@ -63,6 +63,15 @@ impl Mail {
         Self::new(to, "There is no account with this address", text.to_owned())
     }
 
+    /// Tells the owner of an account that somebody tried to sign up with its address.
+    #[must_use]
+    pub fn account_exists(to: EmailAddress) -> Self {
+        let text = "Somebody, hopefully you, tried to sign up with this address, which has an account. Sign in with it, \
+                    or choose a new password (\"forgot password\").\n\nIf it wasn't you, ignore this mail: your account \
+                    stays as it is.\n";
+        Self::new(to, "You have an account", text.to_owned())
+    }
+
     /// Invites the recipient into a tenant. `tenant` and `by` are what people called themselves: they are shortened to
     /// a line each, without anything that mail programs make a link of.
     #[must_use]

@@ -134,6 +134,12 @@ impl Change {
         Ok(self.push(TransactWriteItem::builder().condition_check(check).build()))
     }
 
+    /// Whether there is nothing to be written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     /// Writes all of it, or nothing. While another transaction has one of the items it is tried again.
     ///
     /// # Errors

@@ -28,6 +28,7 @@
 //! | | `MEMBER#<tnt>` | a tenant that the person is a member of |
 //! | | `SESSION#<ses>` | a sign-in |
 //! | `EMAIL#<hash>` | `USER` | whose address it is |
+//! | | `ONCE#<hash>` | the response to a registration with an `Idempotency-Key` |
 //! | | `FAILURES`, `FROM#<hash>` | failed attempts on an account, from anywhere and from a known address |
 //! | | `MAILS` | mails that were sent to the address |
 //! | `ADDRESS#<hash>` | `FAILURES`, `MAILS` | failed attempts, and mails that were asked for, from an internet address |
