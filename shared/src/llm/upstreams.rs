@@ -273,12 +273,11 @@ impl Upstreams {
             let opened = self.seal.open(&key.context, &key.sealed).await?;
             let api_key = String::from_utf8(opened).map_err(|_| Error::internal("a sealed key is no text"))?;
             let breakers = spec.endpoints.iter().map(|_| Breaker::new(spec.breaker)).collect();
-            let client = match &key.base_url {
-                None => self.kept(spec)?.client,
-                Some(_) => {
-                    let connect = Duration::from_millis(spec.connect_timeout_ms);
-                    self.outbound.streaming(connect).map_err(Error::internal)?
-                }
+            let client = if key.base_url.is_some() {
+                let connect = Duration::from_millis(spec.connect_timeout_ms);
+                self.outbound.streaming(connect).map_err(Error::internal)?
+            } else {
+                self.kept(spec)?.client
             };
             Ok::<_, Error>(Own { api_key: api_key.into(), kept: Kept { client, breakers } })
         };
