@@ -12,6 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 mod audit;
 mod config;
 mod keys;
+mod profile;
 mod providers;
 mod sessions;
 mod templates;
@@ -49,8 +50,10 @@ pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc
     OpenApiRouter::new()
         .routes(routes!(audit::list))
         .routes(routes!(config::get, config::put))
-        .routes(routes!(keys::list, keys::create))
-        .routes(routes!(keys::revoke))
+        .routes(routes!(profile::get, profile::change))
+        .routes(routes!(keys::read::list, keys::create::create))
+        .routes(routes!(keys::read::get, keys::change::change, keys::revoke::revoke))
+        .routes(routes!(keys::rotate::rotate))
         .routes(routes!(providers::list))
         .routes(routes!(providers::put, providers::delete))
         .routes(routes!(sessions::get, sessions::delete))

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod aggregate;
+mod key_routes;
 mod requests;
 mod sealing;
 mod session_routes;

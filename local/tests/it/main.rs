@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod accounts;
+mod audit;
 mod broken_authentication;
 mod burst;
 mod cache;
@@ -20,8 +21,10 @@ mod engines;
 mod errors;
 mod fallbacks;
 mod guardrails;
+mod idempotency;
 mod isolation;
 mod journey;
+mod key_changes;
 mod key_limits;
 mod key_rotation;
 mod keys;
@@ -48,6 +51,7 @@ mod streams;
 mod sub_meters;
 mod support;
 mod templates;
+mod tenant;
 mod tools;
 #[path = "../shared/totp.rs"]
 mod totp;

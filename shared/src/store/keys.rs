@@ -9,6 +9,7 @@
 //! | | `TEMPLATE#<name>` | a prompt template in its latest version |
 //! | | `TEMPLATE_VERSION#<name>#<born>#<nnnnnnnn>` | a version of it, by when its first one was put |
 //! | | `KEY#<key>` | an API key, by time of creation |
+//! | | `KEYS` | how many keys there are that are not revoked |
 //! | | `MEMBER#<usr>` | a member |
 //! | | `ONCE#<hash>` | the response to a request with an `Idempotency-Key` |
 //! | | `METER#<month>#TENANT#<nn>` | a sub-meter of the tenant's month |
@@ -127,6 +128,8 @@ pub fn template_version(name: &str, born: Timestamp, version: u64) -> String {
     format!("{}{version:08}", template_versions(name, born))
 }
 
+/// How many API keys there are that are not revoked.
+pub const KEYS: &str = "KEYS";
 /// What all API keys begin with.
 pub const KEY_PREFIX: &str = "KEY#";
 
