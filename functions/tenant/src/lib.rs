@@ -10,9 +10,11 @@ use lmo_shared::{
     llm::catalogue::Catalogues,
     mail::Mailer,
     oidc::Providers,
+    outbound::Outbound,
     platform::Platform,
     seal::Seal,
     session::Sessions,
+    template::Templates,
     tenant::{Exports, Invites, Members, Tenants},
     usage::Reports,
 };
@@ -27,8 +29,10 @@ mod invites;
 mod keys;
 mod members;
 mod profile;
+mod providers;
 mod sessions;
 mod sign_in;
+mod templates;
 mod usage;
 
 /// What the handlers need.
@@ -44,8 +48,10 @@ struct State {
     catalogues: Arc<Catalogues>,
     reports: Reports,
     sessions: Sessions,
-    audit: Audit,
+    templates: Templates,
     seal: Seal,
+    outbound: Outbound,
+    audit: Audit,
     providers: Providers,
     deployment: Deployment,
     clock: Clock,
@@ -69,8 +75,10 @@ pub fn router(
         reports: platform.reports(Arc::clone(&catalogues)),
         catalogues,
         sessions: platform.sessions(),
-        audit: platform.audit(),
+        templates: platform.templates(),
         seal: platform.seal(),
+        outbound: platform.outbound(),
+        audit: platform.audit(),
         providers: platform.identity_providers(),
         deployment: Deployment(platform.config().issuer.clone()),
         clock: platform.clock().clone(),
@@ -94,6 +102,10 @@ pub fn router(
         .routes(routes!(members::transfer))
         .routes(routes!(sessions::get, sessions::delete))
         .routes(routes!(sign_in::get, sign_in::put, sign_in::delete))
+        .routes(routes!(providers::list))
+        .routes(routes!(providers::put, providers::delete))
+        .routes(routes!(templates::list))
+        .routes(routes!(templates::get, templates::put, templates::delete))
         .routes(routes!(usage::report))
         .with_state(state)
 }

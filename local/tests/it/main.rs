@@ -41,6 +41,7 @@ mod openapi;
 mod origin;
 mod pass_through;
 mod permissions;
+mod providers;
 mod regions;
 mod request_errors;
 mod retention;
@@ -54,6 +55,7 @@ mod stream_faults;
 mod streams;
 mod sub_meters;
 mod support;
+mod templates;
 mod tenant;
 mod tools;
 #[path = "../shared/totp.rs"]

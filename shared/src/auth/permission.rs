@@ -151,6 +151,20 @@ permissions! {
     TenantRestore = "tenant:restore": OWNERS, [], ["POST /api/tenant/restore"];
     /// Get all that there is of the tenant.
     TenantExport = "tenant:export": OWNERS, [], ["POST /api/tenant/export", "GET /api/tenant/export"];
+    /// See for which providers the tenant has brought keys, never the keys.
+    ProvidersRead = "providers:read": ADMINS, [TenantAdmin], ["GET /api/tenant/providers"];
+    /// Bring, change and take away keys of providers.
+    ProvidersWrite = "providers:write": ADMINS, [TenantAdmin], [
+        "PUT /api/tenant/providers/{name}", "DELETE /api/tenant/providers/{name}",
+    ];
+    /// Read prompt templates.
+    TemplatesRead = "templates:read": BUILDERS, [TenantAdmin], [
+        "GET /api/tenant/templates", "GET /api/tenant/templates/{name}",
+    ];
+    /// Make, change and delete prompt templates.
+    TemplatesWrite = "templates:write": BUILDERS, [TenantAdmin], [
+        "PUT /api/tenant/templates/{name}", "DELETE /api/tenant/templates/{name}",
+    ];
     /// Read the audit log.
     AuditRead = "audit:read": ADMINS, [AuditRead, TenantAdmin], ["GET /api/tenant/audit"];
 }

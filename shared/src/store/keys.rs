@@ -5,6 +5,9 @@
 //! |---|---|---|
 //! | `TENANT#<tnt>` | `TENANT` | the tenant |
 //! | | `CONFIG` | its configuration |
+//! | | `PROVIDERS` | the keys of providers that it has brought, sealed |
+//! | | `TEMPLATE#<name>` | a prompt template in its latest version |
+//! | | `TEMPLATE_VERSION#<name>#<born>#<nnnnnnnn>` | a version of it, by when its first one was put |
 //! | | `KEY#<key>` | an API key, by time of creation |
 //! | | `KEYS` | how many keys there are that are not revoked |
 //! | | `MEMBER#<usr>` | a member |
@@ -110,6 +113,29 @@ pub(super) fn connection(id: &str) -> String {
 pub const TENANT: &str = "TENANT";
 /// The tenant's configuration.
 pub const CONFIG: &str = "CONFIG";
+/// The keys of providers that the tenant has brought, sealed.
+pub const PROVIDERS: &str = "PROVIDERS";
+/// What all templates begin with.
+pub const TEMPLATE_PREFIX: &str = "TEMPLATE#";
+
+/// A template in its latest version.
+#[must_use]
+pub fn template(name: &str) -> String {
+    format!("{TEMPLATE_PREFIX}{name}")
+}
+
+/// What all versions of a template begin with, by when its first one was put.
+#[must_use]
+pub fn template_versions(name: &str, born: Timestamp) -> String {
+    format!("TEMPLATE_VERSION#{name}#{:015}#", born.0)
+}
+
+/// A version of a template.
+#[must_use]
+pub fn template_version(name: &str, born: Timestamp, version: u64) -> String {
+    format!("{}{version:08}", template_versions(name, born))
+}
+
 /// How many API keys there are that are not revoked.
 pub const KEYS: &str = "KEYS";
 /// What all API keys begin with.
