@@ -39,11 +39,11 @@ locals {
     connection = ["DeleteItem", "GetItem", "PutItem"]
   }
   managing = {
-    tenant    = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    tenant    = ["BatchGetItem", "BatchWriteItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
     ledger    = ["Query"]
     totals    = ["Query"]
     audit     = ["GetItem", "PutItem", "Query"]
-    webhooks  = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    webhooks  = ["BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query"]
     session   = ["BatchWriteItem", "DeleteItem", "GetItem", "Query", "UpdateItem"]
     catalogue = ["GetItem", "Query"]
     tenants   = ["PutItem", "Query"]

@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::{
-    Client, Response, Url,
+    Client, ClientBuilder, Response, Url,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect, retry,
 };
@@ -166,17 +166,27 @@ impl Outbound {
         Ok(read(sent.map_err(|error| failure(&error))?, bounds.bytes, deadline).await)
     }
 
+    /// A client for calls whose answers come in pieces, to targets as this one's and as far as it reaches. It keeps
+    /// connections, and whoever calls sets the bounds.
+    ///
+    /// # Errors
+    /// If TLS can't be set up.
+    pub fn streaming(&self, connect: Duration) -> reqwest::Result<Client> {
+        self.builder().connect_timeout(connect).tcp_nodelay(true).pool_idle_timeout(Duration::from_mins(1)).build()
+    }
+
     fn build(&self) -> reqwest::Result<Client> {
+        self.builder().pool_max_idle_per_host(0).connect_timeout(CONNECT).build()
+    }
+
+    fn builder(&self) -> ClientBuilder {
         Client::builder()
             .dns_resolver(Resolver { reach: self.reach, names: self.names.clone() })
             .https_only(self.reach == Reach::Public)
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .no_proxy()
-            .pool_max_idle_per_host(0)
-            .connect_timeout(CONNECT)
             .user_agent(concat!("lmo/", env!("CARGO_PKG_VERSION")))
-            .build()
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     function,
     llm::{Upstreams, catalogue::Catalogues},
     mail::{EmailAddress, Mailer, Ses},
+    oidc::Providers,
     outbound::Outbound,
     people::{self, Accounts},
     quota::Meters,
@@ -24,6 +25,7 @@ use crate::{
     session::Sessions,
     store::Table,
     telemetry,
+    template::Templates,
     tenant::{Exports, Invites, Members, Purge, Tenants},
     usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
 };
@@ -184,7 +186,14 @@ impl Platform {
             links: Links::new(tokens.ring().clone()),
             tokens,
             seal: self.seal(),
+            providers: self.identity_providers(),
         })
+    }
+
+    /// Identity providers that tenants choose.
+    #[must_use]
+    pub fn identity_providers(&self) -> Providers {
+        Providers::new(self.outbound(), self.clock.clone())
     }
 
     /// Who is calling.
@@ -249,12 +258,13 @@ impl Platform {
     pub fn answers(&self, catalogues: Arc<Catalogues>) -> Answers {
         Answers::new(Parts {
             catalogues,
-            upstreams: Upstreams::new(self.secrets(), self.sdk.credentials_provider()),
+            upstreams: Upstreams::new(self.secrets(), self.sdk.credentials_provider(), self.seal(), self.outbound()),
             meters: self.meters(),
             cache: AnswerCache::new(self.table.clone(), self.clock.clone()),
             neighbours: Neighbours::new(self.table.clone(), self.clock.clone()),
             flights: Flights::default(),
             sessions: self.sessions(),
+            templates: self.templates(),
             ledger: Ledger::new(self.table.clone()),
             publisher: Publisher::new(self.kinesis(), self.config.stream.as_str(), self.config.flush),
             clock: self.clock.clone(),
@@ -268,6 +278,12 @@ impl Platform {
     #[must_use]
     pub fn sessions(&self) -> Sessions {
         Sessions::new(self.table.clone(), self.clock.clone())
+    }
+
+    /// Prompt templates.
+    #[must_use]
+    pub fn templates(&self) -> Templates {
+        Templates::new(self.table.clone())
     }
 
     /// Usage reports.

@@ -124,6 +124,9 @@ pub struct Hold {
     /// The version of the catalogue whose prices apply.
     #[serde(rename = "v")]
     pub prices: String,
+    /// Whether it is asked with a key of the tenant's own, so that its tokens cost nothing.
+    #[serde(rename = "b", default, skip_serializing_if = "std::ops::Not::not")]
+    pub byok: bool,
 }
 
 impl Hold {

@@ -5,6 +5,9 @@
 //! |---|---|---|
 //! | `TENANT#<tnt>` | `TENANT` | the tenant |
 //! | | `CONFIG` | its configuration |
+//! | | `PROVIDERS` | the keys of providers that it has brought, sealed |
+//! | | `TEMPLATE#<name>` | a prompt template in its latest version |
+//! | | `TEMPLATE_VERSION#<name>#<born>#<nnnnnnnn>` | a version of it, by when its first one was put |
 //! | | `KEY#<key>` | an API key, by time of creation |
 //! | | `KEYS` | how many keys there are that are not revoked |
 //! | | `MEMBER#<usr>` | a member |
@@ -12,6 +15,9 @@
 //! | | `INVITED#<hash>` | the invitation that is open to an address |
 //! | | `SESSION#<id>` | that there is such a session, or was |
 //! | | `ONCE#<hash>` | the response to a request with an `Idempotency-Key` |
+//! | | `IDENTITY_PROVIDER` | its identity provider |
+//! | | `LINK#<usr>` | whom the provider means by a member |
+//! | | `STATE#<id>` | a sign-in by the provider that was finished |
 //! | | `METER#<month>#TENANT#<nn>` | a sub-meter of the tenant's month |
 //! | | `METER#<month>#KEY#<key>` | the month of a key that has limits of its own |
 //! | `TENANT#<tnt>#LEDGER#<hour>` | `<req>` | one request, by its start |
@@ -107,6 +113,29 @@ pub(super) fn connection(id: &str) -> String {
 pub const TENANT: &str = "TENANT";
 /// The tenant's configuration.
 pub const CONFIG: &str = "CONFIG";
+/// The keys of providers that the tenant has brought, sealed.
+pub const PROVIDERS: &str = "PROVIDERS";
+/// What all templates begin with.
+pub const TEMPLATE_PREFIX: &str = "TEMPLATE#";
+
+/// A template in its latest version.
+#[must_use]
+pub fn template(name: &str) -> String {
+    format!("{TEMPLATE_PREFIX}{name}")
+}
+
+/// What all versions of a template begin with, by when its first one was put.
+#[must_use]
+pub fn template_versions(name: &str, born: Timestamp) -> String {
+    format!("TEMPLATE_VERSION#{name}#{:015}#", born.0)
+}
+
+/// A version of a template.
+#[must_use]
+pub fn template_version(name: &str, born: Timestamp, version: u64) -> String {
+    format!("{}{version:08}", template_versions(name, born))
+}
+
 /// How many API keys there are that are not revoked.
 pub const KEYS: &str = "KEYS";
 /// What all API keys begin with.
@@ -329,6 +358,21 @@ pub const CONNECTION: &str = "CONNECTION";
 #[must_use]
 pub fn message(id: &str) -> String {
     format!("MESSAGE#{id}")
+}
+
+/// A tenant's identity provider.
+pub const IDENTITY_PROVIDER: &str = "IDENTITY_PROVIDER";
+
+/// Whom a tenant's identity provider means by a member.
+#[must_use]
+pub fn provider_link(id: UserId) -> String {
+    format!("LINK#{id}")
+}
+
+/// A sign-in by a tenant's identity provider that was finished.
+#[must_use]
+pub fn used_state(id: &str) -> String {
+    format!("STATE#{id}")
 }
 
 /// How many attempts failed.

@@ -20,18 +20,22 @@ use crate::{
 mod address;
 mod deletion;
 pub mod export;
+mod identity_provider;
 mod invites;
 mod key;
 mod members;
+mod providers;
 mod purge;
 mod repo;
 mod retention;
 
 pub use address::AddressRange;
 pub use export::{Exports, Position as ExportPosition};
+pub use identity_provider::IdentityProvider;
 pub use invites::{Acceptable, Invitation, Invite, Invites};
 pub use key::{ApiKey, KeyScope, Previous};
 pub use members::{Authority, Members};
+pub use providers::{OwnProvider, OwnProviders, sealed_for};
 pub use purge::{Purge, Purged};
 pub use repo::{MOST_KEYS, Tenants};
 pub use retention::Retention;

@@ -12,7 +12,7 @@ use crate::{
     error::Result,
     id::{RequestId, TenantId},
     llm::Usage,
-    money::Tokens,
+    money::{NanoUsd, Tokens},
     quota::{Active, Hold, Meter, Meters, Settlement},
     store::{
         Table,
@@ -253,7 +253,8 @@ fn lost(request: RequestId, hold: &Hold, now: Timestamp) -> Entry {
         model: hold.model.clone(),
         prices: hold.prices.clone(),
         usage: Usage { input_tokens: hold.input, output_tokens: hold.output, ..Usage::default() },
-        nano_usd: hold.cost,
+        nano_usd: if hold.byok { NanoUsd::ZERO } else { hold.cost },
+        byok: hold.byok,
         estimated: true,
         unbilled: Tokens::ZERO,
         outcome: Outcome::Lost,
