@@ -83,13 +83,11 @@ pub fn routes(platform: &Platform) -> OpenApiRouter {
     let (authenticator, clock) = (platform.authenticator(), platform.clock().clone());
     let catalogues = platform.catalogues();
     let answers = platform.answers(Arc::clone(&catalogues));
-    let reports = platform.reports(Arc::clone(&catalogues));
-    let (tenants, sessions) = (platform.tenants(), platform.sessions());
     lmo_query::router(authenticator.clone(), answers.clone(), clock.clone())
-        .merge(lmo_auth::router(authenticator.clone(), clock.clone()))
+        .merge(lmo_auth::router(platform, authenticator.clone()))
         .merge(lmo_stream::router(authenticator.clone(), answers.clone(), clock.clone()))
-        .merge(lmo_websocket::router(authenticator.clone(), answers, clock.clone(), platform.tasks().clone()))
-        .merge(lmo_tenant::router(authenticator, tenants, catalogues, reports, sessions, clock))
+        .merge(lmo_websocket::router(authenticator.clone(), answers, clock, platform.tasks().clone()))
+        .merge(lmo_tenant::router(platform, authenticator, catalogues))
 }
 
 /// Serves; after `stop` it accepts nothing more, lets what is under way finish, and settles everything.

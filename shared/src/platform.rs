@@ -7,6 +7,7 @@ use aws_config::SdkConfig;
 
 use crate::{
     answer::{Answers, Parts, Tasks},
+    audit::Audit,
     auth::{Authenticator, Connections},
     aws::{self, CachedCredentials, Signer},
     cache::{AnswerCache, Flights, Neighbours},
@@ -111,6 +112,12 @@ impl Platform {
     #[must_use]
     pub fn tenants(&self) -> Tenants {
         Tenants::new(self.table.clone())
+    }
+
+    /// Audit logs.
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        Audit::new(self.table.clone())
     }
 
     /// Who is calling.

@@ -1,7 +1,7 @@
 //! The `auth` function: people sign up, sign in and out, and keys are exchanged for tokens.
 
 use axum::extract::FromRef;
-use lmo_shared::{auth::Authenticator, clock::Clock};
+use lmo_shared::{auth::Authenticator, clock::Clock, platform::Platform};
 use utoipa_axum::router::OpenApiRouter;
 
 /// What the handlers need.
@@ -12,6 +12,7 @@ struct State {
 }
 
 /// The function's routes.
-pub fn router(authenticator: Authenticator, clock: Clock) -> OpenApiRouter {
-    OpenApiRouter::new().with_state(State { authenticator, clock })
+#[must_use]
+pub fn router(platform: &Platform, authenticator: Authenticator) -> OpenApiRouter {
+    OpenApiRouter::new().with_state(State { authenticator, clock: platform.clock().clone() })
 }

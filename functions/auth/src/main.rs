@@ -12,8 +12,7 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), function::Error> {
     let platform = Platform::of_function().await?;
     function::ready(platform.connect_table()).await;
-    let clock = platform.clock().clone();
-    let routes = lmo_auth::router(platform.authenticator(), clock.clone());
-    let service = http::serve(routes, clock, platform.config().origin_token.clone());
+    let routes = lmo_auth::router(&platform, platform.authenticator());
+    let service = http::serve(routes, platform.clock().clone(), platform.config().origin_token.clone());
     lambda_http::run_concurrent(http::whole(service)).await
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use lmo_shared::{
-    auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, session::Sessions, tenant::Tenants, usage::Reports,
+    audit::Audit, auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, platform::Platform, session::Sessions,
+    tenant::Tenants, usage::Reports,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+mod audit;
 mod config;
 mod keys;
 mod sessions;
@@ -21,23 +23,27 @@ struct State {
     catalogues: Arc<Catalogues>,
     reports: Reports,
     sessions: Sessions,
+    audit: Audit,
     clock: Clock,
 }
 
 /// The function's routes.
-pub fn router(
-    authenticator: Authenticator,
-    tenants: Tenants,
-    catalogues: Arc<Catalogues>,
-    reports: Reports,
-    sessions: Sessions,
-    clock: Clock,
-) -> OpenApiRouter {
+pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc<Catalogues>) -> OpenApiRouter {
+    let state = State {
+        authenticator,
+        tenants: platform.tenants(),
+        reports: platform.reports(Arc::clone(&catalogues)),
+        catalogues,
+        sessions: platform.sessions(),
+        audit: platform.audit(),
+        clock: platform.clock().clone(),
+    };
     OpenApiRouter::new()
+        .routes(routes!(audit::list))
         .routes(routes!(config::get, config::put))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(sessions::get, sessions::delete))
         .routes(routes!(usage::report))
-        .with_state(State { authenticator, tenants, catalogues, reports, sessions, clock })
+        .with_state(state)
 }

@@ -13,10 +13,7 @@ async fn serve() -> Result<(), function::Error> {
     let platform = Platform::of_function().await?;
     let catalogues = platform.catalogues();
     function::ready(platform.connect_table()).await;
-    let reports = platform.reports(catalogues.clone());
-    let clock = platform.clock().clone();
-    let (tenants, sessions) = (platform.tenants(), platform.sessions());
-    let routes = lmo_tenant::router(platform.authenticator(), tenants, catalogues, reports, sessions, clock.clone());
-    let service = http::serve(routes, clock, platform.config().origin_token.clone());
+    let routes = lmo_tenant::router(&platform, platform.authenticator(), catalogues);
+    let service = http::serve(routes, platform.clock().clone(), platform.config().origin_token.clone());
     lambda_http::run_concurrent(http::whole(service)).await
 }

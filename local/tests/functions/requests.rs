@@ -87,10 +87,7 @@ async fn a_stream_request_reaches_its_function() {
 async fn a_request_for_usage_reaches_its_function() {
     let answered = answer("apigw-tenant-usage.json", |ground| {
         let platform = &ground.platform;
-        let reports = platform.reports(platform.catalogues());
-        let (tenants, sessions) = (platform.tenants(), platform.sessions());
-        let clock = platform.clock().clone();
-        lmo_tenant::router(platform.authenticator(), tenants, platform.catalogues(), reports, sessions, clock)
+        lmo_tenant::router(platform, platform.authenticator(), platform.catalogues())
     });
     assert_eq!(answered.await, (401, json!("unauthenticated")));
 }

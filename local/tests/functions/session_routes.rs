@@ -42,12 +42,8 @@ impl Scene {
         let mut change = tenants.change();
         tenants.add_key(&mut change, id, &ApiKey::of(&new, "second", BTreeSet::from([scope]), now), &actor).unwrap();
         assert_eq!(change.commit().await.unwrap(), Committed::Yes);
-        let (catalogues, clock) = (platform.catalogues(), platform.clock().clone());
-        let (reports, sessions) = (platform.reports(platform.catalogues()), platform.sessions());
-        let authenticator = platform.authenticator();
-        let routes =
-            lmo_tenant::router(authenticator, platform.tenants(), catalogues, reports, sessions, clock.clone());
-        let service = http::serve(routes, clock, None);
+        let routes = lmo_tenant::router(platform, platform.authenticator(), platform.catalogues());
+        let service = http::serve(routes, platform.clock().clone(), None);
         Self { ground, service, tenant: id, key: new.text }
     }
 

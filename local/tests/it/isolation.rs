@@ -139,6 +139,11 @@ impl World {
                 let nobodys = self.second(method, "/api/tenant/keys/key_01ARZ3NDEKTSV4RRFFQ69G5FAV", None).await;
                 nobodys.assert_error(404, "not_found");
             }
+            "GET /api/tenant/audit" => {
+                // All that the second did itself.
+                let entries = self.second(method, path, None).await.json()["entries"].as_array().unwrap().len();
+                assert!(entries >= 2, "its own creation and its first key");
+            }
             "GET /api/tenant/sessions/{id}" => {
                 self.second(method, SESSION, None).await.assert_error(404, "not_found");
                 // One of the same name is another's.

@@ -35,7 +35,7 @@ async fn a_new_key_is_as_it_was_asked_for() {
 #[tokio::test]
 async fn a_key_that_asks_for_no_scope_may_query_and_read_usage() {
     let run = Running::start();
-    assert_eq!(create(&run, json!({"name": "robot"})).await["scopes"], json!(["query", "usage:read"]));
+    assert_eq!(create(&run, json!({"name": "robot"})).await["scopes"], json!(["query", "embed", "usage:read"]));
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use lmo_shared::auth::Permission;
+
 use crate::support::{Setup, Value};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -126,4 +128,19 @@ fn the_document_is_printed_while_the_platform_is_running() {
     let setup = Setup::new();
     let _lmo = setup.start();
     assert_eq!(setup.run(&["openapi"])["openapi"], "3.1.0");
+}
+
+/// Routes that need no caller, or prove one in another way.
+const OPEN: [&str; 2] = ["GET /healthz", "GET /openapi.json"];
+
+#[test]
+fn every_route_is_open_or_has_a_permission_and_every_permissions_route_exists() {
+    let document = document();
+    let served = operations(&document).into_iter().map(|(route, _)| {
+        let (method, path) = route.split_once(' ').unwrap();
+        format!("{} {path}", method.to_uppercase())
+    });
+    let served: BTreeSet<_> = served.filter(|route| !OPEN.contains(&route.as_str())).collect();
+    let permitted = Permission::ALL.iter().flat_map(|permission| permission.routes());
+    assert_eq!(served, permitted.map(|route| (*route).to_owned()).collect());
 }

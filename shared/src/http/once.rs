@@ -13,7 +13,10 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -154,7 +157,7 @@ impl Once {
     fn sort(&self, who: &str) -> Option<String> {
         let key = self.key.as_ref()?;
         let hash = Sha256::digest(format!("lmo once\n{who}\n{}\n{key}", self.path));
-        Some(keys::once(&hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+        Some(keys::once(&BASE64_URL_SAFE_NO_PAD.encode(hash)))
     }
 
     fn cipher(&self) -> Result<RandomizedNonceKey> {
