@@ -27,3 +27,4 @@ pub mod store;
 pub mod telemetry;
 pub mod tenant;
 pub mod usage;
+pub mod webhook;
