@@ -140,6 +140,8 @@ fn platform(engines: &Engines, clock: Clock) -> Platform {
         table: "lmo".to_owned(),
         stream: "lmo-usage".to_owned(),
         request_deadline: Duration::from_mins(5),
+        issuer: "https://lmo.example".to_owned(),
+        secrets: "lmo".to_owned(),
         origin_token: None,
         flush: Flush::BeforeReturning,
         reach: Reach::Laptop,

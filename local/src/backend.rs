@@ -19,20 +19,20 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Opens the engines. Embedded ones get their table and stream if they have none yet.
-    pub async fn open(place: &Place) -> Result<Self, Problem> {
+    /// Opens the engines, for a platform on this port. Embedded ones get their table, stream and keys if they have none yet.
+    pub async fn open(place: &Place, port: u16) -> Result<Self, Problem> {
         if place.aws || variable("AWS_ENDPOINT_URL").is_some() {
-            let config = Config::of_laptop()?;
+            let config = Config::of_laptop(port)?;
             let sdk = aws_config::defaults(BehaviorVersion::latest()).load().await;
             return Ok(Self { platform: Platform::new(sdk, config, Clock::System), engines: None });
         }
-        let (platform, engines) = Self::embedded(place).await?;
+        let (platform, engines) = Self::embedded(place, port).await?;
         Ok(Self { platform, engines: Some(engines) })
     }
 
     /// Opens the embedded engines, whatever the environment points at.
-    pub async fn embedded(place: &Place) -> Result<(Platform, Engines), Problem> {
-        let config = Config::of_laptop()?;
+    pub async fn embedded(place: &Place, port: u16) -> Result<(Platform, Engines), Problem> {
+        let config = Config::of_laptop(port)?;
         let engines = Engines::open(&place.data_dir).await?;
         let platform = Platform::new(embedded(&engines), config, Clock::System);
         resources::create(&platform).await?;

@@ -24,12 +24,12 @@ use crate::{
 };
 
 /// Runs a command; what it finds is printed as JSON.
-pub async fn run(place: &Place, command: Command) -> Result<ExitCode, Problem> {
+pub async fn run(place: &Place, port: u16, command: Command) -> Result<ExitCode, Problem> {
     if matches!(command, Command::Openapi) {
         // It is the same wherever the state is, and while somebody else has it open.
-        return document(&stateless()?);
+        return document(&stateless(port)?);
     }
-    let backend = Backend::open(place).await?;
+    let backend = Backend::open(place, port).await?;
     let done = dispatch(&backend, command).await;
     backend.close().await;
     done
@@ -77,9 +77,9 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
 }
 
 /// A platform that reaches nothing.
-fn stateless() -> Result<Platform, Problem> {
+fn stateless(port: u16) -> Result<Platform, Problem> {
     let sdk = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
-    Ok(Platform::new(sdk, Config::of_laptop()?, Clock::System))
+    Ok(Platform::new(sdk, Config::of_laptop(port)?, Clock::System))
 }
 
 fn document(platform: &Platform) -> Result<ExitCode, Problem> {

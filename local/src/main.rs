@@ -38,8 +38,8 @@ async fn run(args: args::Args) -> Result<ExitCode, problem::Problem> {
     telemetry::start(telemetry::Format::Text)?;
     let done = match args.command {
         None => serve::run(&args.place, &args.serve).await,
-        Some(args::Command::Engines(engines)) => engines::run(&args.place, &engines).await,
-        Some(command) => commands::run(&args.place, command).await,
+        Some(args::Command::Engines(engines)) => engines::run(&args.place, args.serve.port, &engines).await,
+        Some(command) => commands::run(&args.place, args.serve.port, command).await,
     };
     telemetry::close().await;
     done

@@ -1,4 +1,4 @@
-//! The table and the stream.
+//! The table, the stream, and the deployment's own keys.
 
 use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata,
@@ -11,13 +11,15 @@ use lmo_shared::{platform::Platform, store::keys};
 
 use crate::problem::Problem;
 
-/// Creates the table and the stream, if they don't exist, and waits until they can be used.
+/// Creates the table, the stream and the keys, if they don't exist, and waits until they can be used.
 ///
 /// # Errors
 /// What the engine says against it, in one line.
 pub async fn create(platform: &Platform) -> Result<(), Problem> {
     table(platform).await?;
-    stream(platform).await
+    stream(platform).await?;
+    platform.ring().create().await?;
+    Ok(platform.seal().create().await?)
 }
 
 async fn table(platform: &Platform) -> Result<(), Problem> {

@@ -38,7 +38,7 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
     let (listener, address) = listen(args.port).await?;
     let stopped = stop_signal()?;
-    let backend = Backend::open(place).await?;
+    let backend = Backend::open(place, address.port()).await?;
     let platform = &backend.platform;
     let catalogue = discovery::catalogue(args.models.as_deref(), platform.clock().now()).await?;
     let default = catalogue.aliases.get(DEFAULT_ALIAS).cloned().unwrap_or_else(|| "none by default".to_owned());

@@ -17,6 +17,11 @@ pub struct Config {
     pub stream: String,
     /// `LMO_REQUEST_DEADLINE_SECONDS`: the most time that a request may take, 1 to 900; 300 if unset.
     pub request_deadline: Duration,
+    /// `LMO_ISSUER`: the https URL that the deployment is reached at, without a slash at its end: who issues tokens, whom
+    /// they are for, and where links in mails lead. On a laptop the port of this machine if unset.
+    pub issuer: String,
+    /// `LMO_SECRETS`: what the names of the deployment's own secrets begin with; `lmo` if unset.
+    pub secrets: String,
     /// `LMO_ORIGIN_TOKEN`: what requests must bring, so that nobody comes past what stands in front; nothing if unset.
     pub origin_token: Option<OriginToken>,
     /// Whether an answer waits until everything about it is settled, as it must where the process is frozen behind it.
@@ -107,12 +112,14 @@ pub struct BadVariable {
 }
 
 impl Config {
-    /// A laptop's, from the process's environment. Everything has a default.
+    /// A laptop's that serves on `port`, from the process's environment. Everything has a default.
     ///
     /// # Errors
     /// The first variable that is bad, by name.
-    pub fn of_laptop() -> Result<Self, BadVariable> {
-        Self::from(&variable, Flush::Behind)
+    pub fn of_laptop(port: u16) -> Result<Self, BadVariable> {
+        let default = format!("http://127.0.0.1:{port}");
+        let lookup = |name: &str| variable(name).or_else(|| (name == ISSUER).then(|| default.clone()));
+        Self::from(&lookup, Flush::Behind)
     }
 
     /// A function's, from the process's environment. What a deployment chooses has no default.
@@ -136,6 +143,8 @@ impl Config {
         Ok(Self {
             table: name("LMO_TABLE", "lmo")?,
             stream: name("LMO_STREAM", "lmo-usage")?,
+            issuer: issuer(&lookup(ISSUER).ok_or_else(|| BadVariable::missing(ISSUER))?)?,
+            secrets: secrets(lookup)?,
             request_deadline: seconds(lookup, "LMO_REQUEST_DEADLINE_SECONDS", 1..=900, 300)?,
             origin_token: origin_token(lookup, "LMO_ORIGIN_TOKEN")?,
             flush,
@@ -144,6 +153,33 @@ impl Config {
                 Flush::Behind => Reach::Laptop,
             },
         })
+    }
+}
+
+const ISSUER: &str = "LMO_ISSUER";
+
+fn issuer(text: &str) -> Result<String, BadVariable> {
+    let url = Url::parse(text).ok().filter(is_private).filter(|url| url.query().is_none() && url.fragment().is_none());
+    if url.is_some_and(|url| url.username().is_empty() && url.password().is_none()) {
+        return Ok(text.trim_end_matches('/').to_owned());
+    }
+    Err(BadVariable::new(ISSUER, format!("must be an https URL, not `{text}`")))
+}
+
+fn secrets(lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, BadVariable> {
+    const NAME: &str = "LMO_SECRETS";
+    let prefix = lookup(NAME).unwrap_or_else(|| "lmo".to_owned());
+    // What the names of secrets may consist of.
+    let good = prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte));
+    if good { Ok(prefix) } else { Err(BadVariable::new(NAME, format!("can't begin a secret's name: `{prefix}`"))) }
+}
+
+/// What goes there is a customer's: in the clear it goes to this machine alone.
+fn is_private(url: &Url) -> bool {
+    match url.scheme() {
+        "https" => true,
+        "http" => matches!(url.host_str(), Some("127.0.0.1" | "localhost")),
+        _ => false,
     }
 }
 
@@ -157,14 +193,8 @@ pub fn websocket_endpoint() -> Result<Url, BadVariable> {
 }
 
 fn websocket_endpoint_of(variable: &'static str, text: &str) -> Result<Url, BadVariable> {
-    // What is posted is a customer's: in the clear it goes to this machine alone.
-    let good = |url: &Url| match url.scheme() {
-        "https" => true,
-        "http" => matches!(url.host_str(), Some("127.0.0.1" | "localhost")),
-        _ => false,
-    };
     let bad = || BadVariable { variable, problem: format!("must be an https URL, not `{text}`") };
-    text.parse().ok().filter(good).ok_or_else(bad)
+    text.parse().ok().filter(is_private).ok_or_else(bad)
 }
 
 /// A variable that has no default.
@@ -226,7 +256,10 @@ mod tests {
 
     #[test]
     fn a_bad_variable_is_named() {
-        let lookup = |name: &str| (name == "LMO_REQUEST_DEADLINE_SECONDS").then(|| "soon".to_owned());
+        let lookup = |name: &str| match name {
+            "LMO_REQUEST_DEADLINE_SECONDS" => Some("soon".to_owned()),
+            _ => (name == ISSUER).then(|| "https://lmo.example".to_owned()),
+        };
         let error = Config::from(&lookup, Flush::Behind).unwrap_err().to_string();
         assert!(error.starts_with("LMO_REQUEST_DEADLINE_SECONDS: must be a number"), "{error}");
     }
@@ -241,8 +274,9 @@ mod tests {
 
     #[test]
     fn everything_has_a_default_on_a_laptop() {
-        let config = Config::from(&|_| None, Flush::Behind).unwrap();
+        let config = Config::of_laptop(8080).unwrap();
         assert_eq!((config.table.as_str(), config.request_deadline.as_secs()), ("lmo", 300));
+        assert_eq!((config.issuer.as_str(), config.secrets.as_str()), ("http://127.0.0.1:8080", "lmo"));
     }
 
     #[test]
@@ -250,6 +284,14 @@ mod tests {
         let lookup = |name: &str| (name == "LMO_TABLE").then(|| "lmo".to_owned());
         let error = Config::from(&lookup, Flush::BeforeReturning).unwrap_err().to_string();
         assert_eq!(error, "LMO_STREAM: must be set");
+    }
+
+    #[test]
+    fn an_issuer_is_an_https_url() {
+        assert_eq!(issuer("https://lmo.example/").unwrap(), "https://lmo.example");
+        for bad in ["http://lmo.example", "lmo.example", "https://lmo.example/?a", "https://a:b@lmo.example", ""] {
+            assert!(issuer(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -265,7 +307,12 @@ mod tests {
 
     #[test]
     fn a_short_origin_token_is_refused_and_a_long_one_not_shown() {
-        let token = |token: &'static str| move |name: &str| (name == "LMO_ORIGIN_TOKEN").then(|| token.to_owned());
+        let token = |token: &'static str| {
+            move |name: &str| match name {
+                "LMO_ORIGIN_TOKEN" => Some(token.to_owned()),
+                _ => (name == ISSUER).then(|| "https://lmo.example".to_owned()),
+            }
+        };
         let error = Config::from(&token("secret"), Flush::Behind).unwrap_err().to_string();
         assert_eq!(error, "LMO_ORIGIN_TOKEN: must be at least 16 printable ASCII characters");
         let config = Config::from(&token("0123456789abcdef"), Flush::Behind).unwrap();

@@ -3,7 +3,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{llm::ProviderError, quota::Refusal};
+use crate::{auth::Restriction, llm::ProviderError, quota::Refusal};
 
 /// What every fallible function of the library returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -15,6 +15,12 @@ pub enum Error {
     /// No credential, or one that is malformed, unknown, revoked or expired.
     #[error("{0}")]
     Unauthenticated(&'static str),
+    /// An access token that is malformed, expired, or not ours, or whose holder is gone (RFC 6750 section 3.1).
+    #[error("{0}")]
+    InvalidToken(&'static str),
+    /// The access token opens nothing but its person's own account.
+    #[error("{}", restricted(*.0))]
+    Restricted(Restriction),
     /// The credential is good, but not for this.
     #[error("{0}")]
     Forbidden(String),
@@ -152,6 +158,13 @@ fn causes(source: &(dyn std::error::Error + 'static), f: &mut fmt::Formatter<'_>
     Ok(())
 }
 
+fn restricted(why: Restriction) -> &'static str {
+    match why {
+        Restriction::EmailUnverified => "confirm your e-mail address first, by the link in the mail that you got",
+        Restriction::SecondFactorMissing => "this tenant wants a second factor: set one up, and sign in with it",
+    }
+}
+
 /// A cause that is logged and never shown.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -170,7 +183,9 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Unauthenticated(_) => "unauthenticated",
+            Self::Unauthenticated(_) | Self::InvalidToken(_) => "unauthenticated",
+            Self::Restricted(Restriction::EmailUnverified) => "email_unverified",
+            Self::Restricted(Restriction::SecondFactorMissing) => "second_factor_missing",
             Self::Forbidden(_) => "forbidden",
             Self::OriginNotAllowed(_) => "origin_not_allowed",
             Self::ModelNotAllowed(_) => "model_not_allowed",
@@ -218,6 +233,8 @@ impl Error {
             Self::Provider(error) => error.is_retryable(),
             Self::Conflict(_) | Self::DeadlineExceeded(_) | Self::TooManyAttempts { .. } | Self::Unavailable(_) => true,
             Self::Unauthenticated(_)
+            | Self::InvalidToken(_)
+            | Self::Restricted(_)
             | Self::Forbidden(_)
             | Self::OriginNotAllowed(_)
             | Self::ModelNotAllowed(_)

@@ -22,6 +22,8 @@ pub mod money;
 pub mod outbound;
 pub mod platform;
 pub mod quota;
+pub mod seal;
+mod secret;
 pub mod session;
 pub mod store;
 pub mod telemetry;

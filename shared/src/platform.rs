@@ -8,7 +8,7 @@ use aws_config::SdkConfig;
 use crate::{
     answer::{Answers, Parts, Tasks},
     audit::Audit,
-    auth::{Authenticator, Connections},
+    auth::{Authenticator, Connections, Links, Ring, Tokens},
     aws::{self, CachedCredentials, Signer},
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
@@ -17,11 +17,13 @@ use crate::{
     llm::{Upstreams, catalogue::Catalogues},
     outbound::Outbound,
     quota::Meters,
+    seal::Seal,
     session::Sessions,
     store::Table,
     telemetry,
     tenant::Tenants,
     usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
+    webhook::{Deliveries, Webhooks},
 };
 
 /// Makes what functions are made of.
@@ -123,7 +125,32 @@ impl Platform {
     /// Who is calling.
     #[must_use]
     pub fn authenticator(&self) -> Authenticator {
-        Authenticator::new(self.tenants(), self.clock.clone())
+        Authenticator::new(self.tenants(), self.tokens(), self.clock.clone())
+    }
+
+    /// The keys that tokens and links are signed with.
+    #[must_use]
+    pub fn ring(&self) -> Ring {
+        let name = format!("{}/signing-keys", self.config.secrets);
+        Ring::new(self.secrets(), name, &self.config.issuer, self.clock.clone())
+    }
+
+    /// Access tokens.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens {
+        Tokens::new(self.ring())
+    }
+
+    /// Links in mails.
+    #[must_use]
+    pub fn links(&self) -> Links {
+        Links::new(self.ring())
+    }
+
+    /// Seals what is kept but must not be read in the table.
+    #[must_use]
+    pub fn seal(&self) -> Seal {
+        Seal::new(self.secrets(), format!("{}/sealing-key", self.config.secrets), self.clock.clone())
     }
 
     /// Open WebSocket connections.
@@ -143,6 +170,18 @@ impl Platform {
     #[must_use]
     pub fn outbound(&self) -> Outbound {
         Outbound::new(self.config.reach)
+    }
+
+    /// Tenants' webhooks.
+    #[must_use]
+    pub fn webhooks(&self) -> Webhooks {
+        Webhooks::new(self.table.clone(), self.seal(), self.outbound())
+    }
+
+    /// Tells webhooks what happens.
+    #[must_use]
+    pub fn deliveries(&self) -> Deliveries {
+        Deliveries::new(self.table.clone(), self.clock.clone(), self.seal(), self.outbound())
     }
 
     /// The model catalogue.

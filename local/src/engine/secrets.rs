@@ -1,7 +1,7 @@
 //! Secrets Manager in this process: its JSON 1.1 operations over a file that its owner alone may read.
 //!
 //! Follows the AWS Secrets Manager API reference for `CreateSecret`, `GetSecretValue`, `PutSecretValue`,
-//! `DescribeSecret`, `DeleteSecret` and `ListSecrets`. Secrets change a few times in their life, so every change
+//! `UpdateSecretVersionStage`, `DescribeSecret`, `DeleteSecret` and `ListSecrets`. Secrets change a few times in their life, so every change
 //! rewrites the file.
 
 mod operation;

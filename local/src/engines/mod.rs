@@ -30,14 +30,14 @@ mod capacity;
 
 use calls::{Calls, Scope};
 
-/// Serves until it is told to stop.
-pub async fn run(place: &Place, args: &EnginesArgs) -> Result<ExitCode, Problem> {
+/// Serves until it is told to stop. The functions are taken to be reached on `port`, unless the environment says where.
+pub async fn run(place: &Place, port: u16, args: &EnginesArgs) -> Result<ExitCode, Problem> {
     if place.aws {
         return Err(Problem("--aws: the engines that are served are the embedded ones".to_owned()));
     }
     let (listener, address) = listen(args.port).await?;
     let stopped = stop_signal()?;
-    let (platform, engines) = Backend::embedded(place).await?;
+    let (platform, engines) = Backend::embedded(place, port).await?;
     let catalogue = discovery::catalogue(args.models.as_deref(), platform.clock().now()).await?;
     platform.catalogues().apply(catalogue).await?;
     let key = banner::demo_key(&platform).await?;
@@ -69,6 +69,7 @@ fn print(address: SocketAddr, config: &Config, key: &str) {
         ("AWS_SECRET_ACCESS_KEY", "embedded"),
         ("LMO_TABLE", &config.table),
         ("LMO_STREAM", &config.stream),
+        ("LMO_ISSUER", &config.issuer),
         ("KEY", key),
     ] {
         println!("export {name}={value}");

@@ -84,6 +84,8 @@ impl Ground {
                 table: TABLE.to_owned(),
                 stream: "usage".to_owned(),
                 request_deadline: Duration::from_mins(5),
+                issuer: "https://lmo.example".to_owned(),
+                secrets: "lmo".to_owned(),
                 origin_token: None,
                 flush: Flush::Behind,
                 reach: Reach::Laptop,

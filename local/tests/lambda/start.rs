@@ -24,7 +24,7 @@ pub async fn assert_fails(launch: &Launch, variable: &str, problem: &str) {
 async fn a_missing_variable_is_told_in_one_line() {
     let ground = Ground::new();
     for function in FUNCTIONS {
-        for variable in ["LMO_TABLE", "LMO_STREAM"] {
+        for variable in ["LMO_TABLE", "LMO_STREAM", "LMO_ISSUER"] {
             assert_fails(&ground.launch(function).without(variable), variable, "must be set").await;
         }
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use moka::future::Cache;
 
-use super::{Caller, Identity, Known, PresentedKey, Principal, Proved};
+use super::{Caller, Identity, Known, PresentedKey, Principal, Proved, Tokens};
 use crate::{
     audit::Source,
     clock::Clock,
@@ -27,24 +27,49 @@ const WRONG: Error = Error::Unauthenticated("the API key is not valid");
 #[derive(Clone)]
 pub struct Authenticator {
     tenants: Tenants,
+    tokens: Tokens,
     clock: Clock,
     known: Cache<(TenantId, Principal), Option<Arc<Known>>>,
 }
 
 impl Authenticator {
-    /// An authenticator by the keys of `tenants`.
+    /// An authenticator by the keys and members of `tenants`.
     #[must_use]
-    pub fn new(tenants: Tenants, clock: Clock) -> Self {
+    pub fn new(tenants: Tenants, tokens: Tokens, clock: Clock) -> Self {
         // `forget` needs the closures; without them it does nothing.
         let known = Cache::builder().max_capacity(AT_HAND).time_to_live(FRESH).support_invalidation_closures().build();
-        Self { tenants, clock, known }
+        Self { tenants, tokens, clock, known }
     }
 
-    /// The caller that presents `text` as its API key.
+    /// The caller that presents `text`: an API key or an access token.
     ///
     /// # Errors
-    /// `Unauthenticated`; `Unavailable` if the table can't be reached.
+    /// `Unauthenticated`, `InvalidToken`, `Restricted`, `Forbidden` if the token is for no tenant, `TenantSuspended`;
+    /// `Unavailable` if table or keys can't be reached.
     pub async fn caller(&self, text: &str) -> Result<Caller> {
+        // Only tokens have dots.
+        if text.contains('.') { self.holder(text).await } else { self.bearer(text).await }
+    }
+
+    /// The caller that an access token was issued to.
+    async fn holder(&self, text: &str) -> Result<Caller> {
+        const GONE: Error = Error::InvalidToken("whoever the access token was issued to may not call any more");
+        let claims = self.tokens.verify(text).await?;
+        if let Some(restriction) = claims.restriction {
+            return Err(Error::Restricted(restriction));
+        }
+        let tenant = claims.tenant.ok_or_else(|| Error::Forbidden("this access token is for no tenant".to_owned()))?;
+        let known = self.known(tenant, claims.sub).await?.ok_or(GONE)?;
+        // A person is what its membership says, a key no more than the token says.
+        let scopes = matches!(claims.sub, Principal::Key(_)).then_some(claims.scopes);
+        self.usable(known, scopes).map_err(|error| match error {
+            Error::Unauthenticated(_) => GONE,
+            error => error,
+        })
+    }
+
+    /// The caller whose API key it is.
+    async fn bearer(&self, text: &str) -> Result<Caller> {
         let presented = PresentedKey::parse(text).ok_or(WRONG)?;
         let known = self.known(presented.tenant, Principal::Key(presented.key)).await?.ok_or(WRONG)?;
         match &known.who {

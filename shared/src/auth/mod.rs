@@ -17,11 +17,16 @@ mod api_key;
 mod authenticator;
 mod connections;
 mod permission;
+mod tokens;
 
 pub use api_key::{NewKey, PresentedKey};
 pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
 pub use permission::{Permission, Role};
+pub use tokens::{
+    ACCESS_TOKEN_LIFE, AccessClaims, Jwk, JwkSet, Links, Purpose, Restriction, Ring, Rotation, TokenRole, Tokens,
+    scope_text,
+};
 
 /// Who a caller is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

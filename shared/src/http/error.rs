@@ -81,10 +81,12 @@ impl Problem {
 #[must_use]
 pub fn status(error: &Error) -> StatusCode {
     match error {
-        Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-        Error::Forbidden(_) | Error::OriginNotAllowed(_) | Error::ModelNotAllowed(_) | Error::TenantSuspended => {
-            StatusCode::FORBIDDEN
-        }
+        Error::Unauthenticated(_) | Error::InvalidToken(_) => StatusCode::UNAUTHORIZED,
+        Error::Forbidden(_)
+        | Error::Restricted(_)
+        | Error::OriginNotAllowed(_)
+        | Error::ModelNotAllowed(_)
+        | Error::TenantSuspended => StatusCode::FORBIDDEN,
         Error::ModelNotFound(_) | Error::NotFound { .. } | Error::NoRoute(_) | Error::NotCached => {
             StatusCode::NOT_FOUND
         }
@@ -216,9 +218,13 @@ fn headers(error: &Error, now: Timestamp) -> Vec<(HeaderName, HeaderValue)> {
         headers.extend(rate_limit::of_refusal(refusal, now));
     }
     headers.extend(retry_after(error, now).map(|after| (header::RETRY_AFTER, HeaderValue::from(after))));
-    if matches!(error, Error::Unauthenticated(_)) {
-        headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
-    }
+    // RFC 6750 section 3.
+    let challenge = match error {
+        Error::Unauthenticated(_) => Some("Bearer"),
+        Error::InvalidToken(_) => Some("Bearer error=\"invalid_token\""),
+        _ => None,
+    };
+    headers.extend(challenge.map(|challenge| (header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))));
     headers
 }
 

@@ -29,6 +29,8 @@ struct Request {
     version_id: Option<String>,
     version_stage: Option<String>,
     version_stages: Option<Vec<String>>,
+    remove_from_version_id: Option<String>,
+    move_to_version_id: Option<String>,
     force_delete_without_recovery: bool,
     recovery_window_in_days: Option<u32>,
 }
@@ -40,6 +42,7 @@ pub(super) fn run(vault: &mut Vault, operation: &str, body: &[u8], now: f64) -> 
     match operation {
         "CreateSecret" => create(vault, &request, now),
         "PutSecretValue" => put(vault, &request, now),
+        "UpdateSecretVersionStage" => move_stage(vault, &request, now),
         "GetSecretValue" => get(vault, &request),
         "DescribeSecret" => find(vault, &request.secret_id).map(describe),
         "DeleteSecret" => delete(vault, &request, now),
@@ -51,6 +54,9 @@ pub(super) fn run(vault: &mut Vault, operation: &str, body: &[u8], now: f64) -> 
 fn create(vault: &mut Vault, request: &Request, now: f64) -> Answer {
     if request.name.is_empty() {
         return Err((PARAMETER, "the secret has no name".to_owned()));
+    }
+    if request.secret_string.is_none() && request.secret_binary.is_none() {
+        return create_empty(vault, &request.name, now);
     }
     let version = version(request, now)?;
     if let Some(secret) = vault.find(&request.name) {
@@ -71,6 +77,17 @@ fn create(vault: &mut Vault, request: &Request, now: f64) -> Answer {
     Ok(answer)
 }
 
+/// A secret whose first value comes later, as Terraform makes it.
+fn create_empty(vault: &mut Vault, name: &str, now: f64) -> Answer {
+    if vault.find(name).is_some() {
+        return Err((EXISTS, format!("the secret {name} already exists")));
+    }
+    let secret = Secret::new(name, now);
+    let answer = json!({ "ARN": secret.arn, "Name": secret.name });
+    save(vault, name, Some(secret))?;
+    Ok(answer)
+}
+
 fn put(vault: &mut Vault, request: &Request, now: f64) -> Answer {
     let version = version(request, now)?;
     let mut secret = usable(vault, &request.secret_id)?.clone();
@@ -82,6 +99,39 @@ fn put(vault: &mut Vault, request: &Request, now: f64) -> Answer {
         None => secret.add(version, &stages, now),
     }
     let answer = json!({ "ARN": secret.arn, "Name": secret.name, "VersionId": id, "VersionStages": stages });
+    let name = secret.name.clone();
+    save(vault, &name, Some(secret))?;
+    Ok(answer)
+}
+
+/// Moves a stage from one version to another: only from where the request says that it is.
+fn move_stage(vault: &mut Vault, request: &Request, now: f64) -> Answer {
+    let mut secret = usable(vault, &request.secret_id)?.clone();
+    let Some(stage) = request.version_stage.as_deref() else {
+        return Err((PARAMETER, "VersionStage is missing".to_owned()));
+    };
+    let (from, to) = (request.remove_from_version_id.as_deref(), request.move_to_version_id.as_deref());
+    for id in [from, to].into_iter().flatten() {
+        if !secret.versions.iter().any(|version| version.id == id) {
+            return Err((NOT_FOUND, format!("{} has no version {id}", secret.name)));
+        }
+    }
+    let holds = |version: &&Version| version.stages.iter().any(|known| known == stage);
+    let holder = secret.versions.iter().find(holds).map(|version| version.id.clone());
+    if holder.as_deref() != to && holder.as_deref() != from {
+        let message = match &holder {
+            Some(holder) => format!("staging label {stage} is attached to version {holder}, which RemoveFromVersionId must name"),
+            None => format!("staging label {stage} is attached to no version"),
+        };
+        return Err((PARAMETER, message));
+    }
+    if to.is_none() && stage == CURRENT {
+        return Err((PARAMETER, format!("staging label {CURRENT} can be moved, not removed")));
+    }
+    if holder.as_deref() != to {
+        secret.stage(stage, to, now);
+    }
+    let answer = json!({ "ARN": secret.arn, "Name": secret.name });
     let name = secret.name.clone();
     save(vault, &name, Some(secret))?;
     Ok(answer)

@@ -22,7 +22,12 @@ pub(super) struct Vault {
     secrets: BTreeMap<String, Secret>,
 }
 
-/// A secret and the versions of it that still have a stage.
+/// How many versions a secret keeps at least, with or without a stage, and for how long at least, in seconds (Secrets
+/// Manager user guide, versions).
+const KEPT: usize = 100;
+const KEPT_FOR: f64 = 86_400.0;
+
+/// A secret and its versions, the oldest first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Secret {
     pub name: String,
@@ -98,19 +103,36 @@ impl Secret {
         }
     }
 
-    /// Adds `version` under `stages`, which move to it; the version that was current becomes the previous one.
-    pub fn add(&mut self, mut version: Version, stages: &[String], now: f64) {
-        let current = stages.iter().any(|stage| stage == CURRENT);
-        for known in &mut self.versions {
-            let replaced = current && known.stages.iter().any(|stage| stage == CURRENT);
-            known.stages.retain(|stage| !stages.contains(stage) && (!current || stage != PREVIOUS));
-            if replaced {
-                known.stages.push(PREVIOUS.to_owned());
+    /// Adds `version` under `stages`, which move to it.
+    pub fn add(&mut self, version: Version, stages: &[String], now: f64) {
+        let id = version.id.clone();
+        self.versions.push(version);
+        for stage in stages {
+            self.stage(stage, Some(&id), now);
+        }
+        let mut most = self.versions.len().saturating_sub(KEPT);
+        self.versions.retain(|known| {
+            let goes = most > 0 && known.stages.is_empty() && known.created < now - KEPT_FOR;
+            most -= usize::from(goes);
+            !goes
+        });
+    }
+
+    /// Puts a stage on a version, and takes it off any other; the version that was current becomes the previous one.
+    pub fn stage(&mut self, stage: &str, to: Option<&str>, now: f64) {
+        let mut was_current = None;
+        for version in &mut self.versions {
+            if let Some(at) = version.stages.iter().position(|known| known == stage) {
+                version.stages.remove(at);
+                was_current = (stage == CURRENT && Some(version.id.as_str()) != to).then(|| version.id.clone());
+            }
+            if Some(version.id.as_str()) == to {
+                version.stages.push(stage.to_owned());
             }
         }
-        self.versions.retain(|known| !known.stages.is_empty());
-        version.stages = stages.to_vec();
-        self.versions.push(version);
+        if let Some(id) = was_current {
+            self.stage(PREVIOUS, Some(&id), now);
+        }
         self.changed = now;
     }
 }

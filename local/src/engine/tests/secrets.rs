@@ -41,3 +41,33 @@ async fn failures_are_typed() {
     let error = client.get_secret_value().secret_id("key").send().await.expect_err("deleted");
     assert!(error.into_service_error().is_invalid_request_exception());
 }
+
+#[tokio::test]
+async fn a_stage_moves_only_from_where_it_is() {
+    let dir = tempfile::tempdir().expect("dir");
+    let engines = open(dir.path()).await;
+    let client = secrets_client(&engines);
+    client.create_secret().name("key").send().await.expect("create");
+    let none = client.get_secret_value().secret_id("key").send().await.expect_err("no value");
+    assert!(none.into_service_error().is_resource_not_found_exception());
+    let put = async |value: &str, stage: &str| {
+        let put = client.put_secret_value().secret_id("key").secret_string(value).version_stages(stage);
+        put.send().await.expect("put").version_id().expect("id").to_owned()
+    };
+    let first = put("one", "AWSCURRENT").await;
+    let (second, third) = (put("two", "AWSPENDING").await, put("three", "AWSPENDING").await);
+    let current = async || client.get_secret_value().secret_id("key").send().await.expect("current");
+    assert_eq!(current().await.secret_string(), Some("one"));
+    let stage = |from: &str, to: &str| {
+        let stage = client.update_secret_version_stage().secret_id("key").version_stage("AWSCURRENT");
+        stage.remove_from_version_id(from).move_to_version_id(to).send()
+    };
+    stage(&first, &second).await.expect("moved");
+    let refused = stage(&first, &third).await.expect_err("it is elsewhere").into_service_error();
+    assert!(refused.is_invalid_parameter_exception());
+    assert_eq!(current().await.secret_string(), Some("two"));
+    let previous = client.get_secret_value().secret_id("key").version_stage("AWSPREVIOUS").send().await;
+    assert_eq!(previous.expect("previous").version_id(), Some(first.as_str()));
+    stage(&first, &second).await.expect("it is there already");
+    assert!(stage("none", &third).await.expect_err("none").into_service_error().is_resource_not_found_exception());
+}

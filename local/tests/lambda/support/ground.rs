@@ -85,6 +85,8 @@ impl Ground {
             table: "lmo".to_owned(),
             stream: "lmo-usage".to_owned(),
             request_deadline: std::time::Duration::from_mins(5),
+            issuer: "https://lmo.example".to_owned(),
+            secrets: "lmo".to_owned(),
             origin_token: None,
             flush: Flush::BeforeReturning,
             reach: Reach::Laptop,
