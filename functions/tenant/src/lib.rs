@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use lmo_shared::{
     audit::Audit, auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, platform::Platform, session::Sessions,
-    tenant::Tenants, usage::Reports,
+    tenant::Tenants, usage::Reports, webhook::Webhooks,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -14,6 +14,7 @@ mod config;
 mod keys;
 mod sessions;
 mod usage;
+mod webhooks;
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]
@@ -24,6 +25,7 @@ struct State {
     reports: Reports,
     sessions: Sessions,
     audit: Audit,
+    webhooks: Webhooks,
     clock: Clock,
 }
 
@@ -36,6 +38,7 @@ pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc
         catalogues,
         sessions: platform.sessions(),
         audit: platform.audit(),
+        webhooks: platform.webhooks(),
         clock: platform.clock().clone(),
     };
     OpenApiRouter::new()
@@ -45,5 +48,6 @@ pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc
         .routes(routes!(keys::revoke))
         .routes(routes!(sessions::get, sessions::delete))
         .routes(routes!(usage::report))
+        .merge(webhooks::router())
         .with_state(state)
 }

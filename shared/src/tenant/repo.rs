@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     id::{KeyId, TenantId},
     store::{Change, Item, Table, TenantTable, keys, parse},
+    webhook::{Event, announce},
 };
 
 /// Tenants in the table.
@@ -162,6 +163,7 @@ impl Tenants {
     /// `Internal` if it can't be written as an item.
     pub fn add_key(&self, change: &mut Change, id: TenantId, key: &ApiKey, actor: &Actor) -> Result<()> {
         change.put_new(&self.of(id).main(), &keys::key(key.id), key)?;
+        announce(change, id, key.created_at, &Event::KeyCreated(key))?;
         let deed = Deed { action: "key.create", target: key.id.to_string(), after: key.shown(), ..Deed::default() };
         record(change, id, actor, key.created_at, deed)
     }
@@ -186,9 +188,9 @@ impl Tenants {
         }
         let (version, action) = (IfMatch::Any, "key.revoke");
         let edit = Edit { table: &table, sort: &sort, id: &name, version, action, actor, at };
-        let decide = |key: &mut ApiKey, _: &mut Change| {
+        let decide = |key: &mut ApiKey, change: &mut Change| {
             key.revoked_at.get_or_insert(at);
-            Ok(())
+            announce(change, id, at, &Event::KeyRevoked(key)).map(drop)
         };
         edit.apply(decide).await.map(drop)
     }

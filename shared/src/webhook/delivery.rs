@@ -179,7 +179,9 @@ mod tests {
 
     #[test]
     fn a_status_of_success_ends_it_and_410_too() {
-        for (status, end) in [(200, DeliveryStatus::Delivered), (299, DeliveryStatus::Delivered), (410, DeliveryStatus::Dead)] {
+        for (status, end) in
+            [(200, DeliveryStatus::Delivered), (299, DeliveryStatus::Delivered), (410, DeliveryStatus::Dead)]
+        {
             let mut delivery = pending();
             delivery.conclude(answer(Some(status)), NOW, Some(Duration::from_secs(9)), 0.5);
             assert_eq!((delivery.status, delivery.due), (end, None));

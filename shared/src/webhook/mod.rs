@@ -60,9 +60,9 @@ pub struct Webhook {
     pub since: Timestamp,
     /// The secret that signs, sealed.
     pub secret: String,
-    /// The one before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<Previous>,
+    /// Those before, the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub previous: Vec<Previous>,
     /// When it was created.
     pub created_at: Timestamp,
     /// The number of its version.
@@ -97,16 +97,20 @@ impl Webhook {
         self.disabled.is_none() && self.events.as_ref().is_none_or(|events| events.contains(&kind))
     }
 
-    /// Has `secret` sign, and the one before for as long as `overlap`.
+    /// Has `secret` sign, and those before for as long as `overlap`, or as they were to anyway. Without an overlap nothing
+    /// else signs from now on.
     pub fn rotate(&mut self, secret: String, now: Timestamp, overlap: Duration) {
+        /// Somebody who didn't get the answer rotates again, and receivers still know an older one.
+        const MOST: usize = 4;
         let secret = std::mem::replace(&mut self.secret, secret);
-        self.previous = (overlap > Duration::ZERO).then(|| Previous { secret, until: now.after(overlap) });
+        self.previous.retain(|previous| now < previous.until);
+        self.previous.insert(0, Previous { secret, until: now.after(overlap) });
+        self.previous.truncate(if overlap.is_zero() { 0 } else { MOST });
     }
 
-    /// The one before, if it still signs.
-    #[must_use]
-    pub fn previous_at(&self, now: Timestamp) -> Option<&Previous> {
-        self.previous.as_ref().filter(|previous| now < previous.until)
+    /// Those before that still sign, the newest first.
+    pub fn previous_at(&self, now: Timestamp) -> impl Iterator<Item = &Previous> {
+        self.previous.iter().filter(move |previous| now < previous.until)
     }
 
     /// Fails unless what people wrote is in range.
@@ -130,7 +134,8 @@ impl Webhook {
         let mut secrets = Vec::new();
         for sealed in sealed {
             let bytes = seal.open(&context(self.id), sealed).await?;
-            secrets.push(SigningSecret::from_bytes(&bytes).ok_or_else(|| Error::internal("a secret has not 32 bytes"))?);
+            secrets
+                .push(SigningSecret::from_bytes(&bytes).ok_or_else(|| Error::internal("a secret has not 32 bytes"))?);
         }
         Ok(secrets)
     }
@@ -200,7 +205,7 @@ mod tests {
             disabled: None,
             since: Timestamp(1),
             secret: "first".to_owned(),
-            previous: None,
+            previous: Vec::new(),
             created_at: Timestamp(1),
             version: 1,
         }
@@ -209,14 +214,22 @@ mod tests {
     #[test]
     fn a_replaced_secret_signs_until_its_overlap_is_over() {
         let mut webhook = webhook();
-        webhook.rotate("second".to_owned(), Timestamp(10), Duration::from_millis(5));
-        let previous = |webhook: &Webhook, at| webhook.previous_at(Timestamp(at)).map(|kept| kept.secret.clone());
+        let overlap = Duration::from_millis(5);
+        let previous = |webhook: &Webhook, at| -> Vec<String> {
+            webhook.previous_at(Timestamp(at)).map(|kept| kept.secret.clone()).collect()
+        };
+        webhook.rotate("second".to_owned(), Timestamp(10), overlap);
         assert_eq!(webhook.secret, "second");
-        assert_eq!((previous(&webhook, 14).as_deref(), previous(&webhook, 15)), (Some("first"), None));
-        webhook.rotate("third".to_owned(), Timestamp(11), Duration::from_millis(5));
-        assert_eq!(previous(&webhook, 15).as_deref(), Some("second"));
-        webhook.rotate("fourth".to_owned(), Timestamp(12), Duration::ZERO);
-        assert_eq!(previous(&webhook, 12), None);
+        assert_eq!((previous(&webhook, 14), previous(&webhook, 15)), (vec!["first".to_owned()], vec![]));
+        webhook.rotate("third".to_owned(), Timestamp(12), overlap);
+        assert_eq!(previous(&webhook, 14), ["second", "first"]);
+        assert_eq!(previous(&webhook, 15), ["second"]);
+        for number in 0..9 {
+            webhook.rotate(number.to_string(), Timestamp(13), overlap);
+        }
+        assert_eq!(previous(&webhook, 13), ["7", "6", "5", "4"]);
+        webhook.rotate("last".to_owned(), Timestamp(13), Duration::ZERO);
+        assert_eq!((webhook.secret.as_str(), previous(&webhook, 13)), ("last", vec![]));
     }
 
     #[test]

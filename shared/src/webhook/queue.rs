@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long a claim lasts: longer than an attempt and what is written about it.
-const CLAIM: Duration = Duration::from_mins(1);
+const CLAIM: Duration = Duration::from_secs(30);
 /// What is read at once.
 const PAGE: i32 = 100;
 
@@ -41,7 +41,7 @@ struct Unclaimed {}
 struct Row {
     sk: String,
     #[serde(default)]
-    claimed_until: Timestamp,
+    claimed_until: Option<Timestamp>,
 }
 
 impl Due {
@@ -118,7 +118,7 @@ impl Reading {
     /// The next page; `None` after the last.
     pub async fn page(&mut self) -> Result<Option<Vec<Due>>> {
         let Some(rows) = self.rows.page().await? else { return Ok(None) };
-        let free = rows.into_iter().filter(|row| row.claimed_until <= self.now);
+        let free = rows.into_iter().filter(|row| row.claimed_until.is_none_or(|until| until <= self.now));
         Ok(Some(free.filter_map(|row| parse(&row.sk)).collect()))
     }
 }

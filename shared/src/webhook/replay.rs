@@ -41,8 +41,7 @@ impl Webhooks {
         self.enabled(tenant, id).await?;
         let partition = self.table.tenant(tenant).webhooks();
         let found = partition.find(&keys::delivery(id, message)).await?;
-        let delivery: Delivery =
-            found.ok_or_else(|| Error::NotFound { kind: "delivery", id: message.to_string() })?;
+        let delivery: Delivery = found.ok_or_else(|| Error::NotFound { kind: "delivery", id: message.to_string() })?;
         let after = serde_json::json!({"message": message});
         let deed = Deed { action: "webhook.replay", target: id.to_string(), after, ..Deed::default() };
         let mut change = Change::new(&self.table);

@@ -81,14 +81,13 @@ impl Webhooks {
             disabled: None,
             since: now,
             secret: self.seal.seal(&context(id), secret.as_bytes()).await?,
-            previous: None,
+            previous: Vec::new(),
             created_at: now,
             version: 1,
         };
         webhook.check()?;
         change.put_new(&self.table.tenant(tenant).main(), &keys::webhook(id), &webhook)?;
-        let deed =
-            Deed { action: "webhook.create", target: id.to_string(), after: webhook.shown(), ..Deed::default() };
+        let deed = Deed { action: "webhook.create", target: id.to_string(), after: webhook.shown(), ..Deed::default() };
         record(change, tenant, actor, now, deed)?;
         Ok((webhook, secret))
     }
@@ -138,7 +137,7 @@ impl Webhooks {
         self.write(tenant, webhook.id, version, "webhook.disable", &Actor::system(), now, decide).await
     }
 
-    /// Gives a webhook a new secret. The one before signs beside it for as long as `overlap`. Returns the new one, which
+    /// Gives a webhook a new secret. Those before sign beside it for as long as `overlap`. Returns the new one, which
     /// nobody can read any more afterwards.
     ///
     /// # Errors

@@ -16,8 +16,7 @@ use tokio::{
 use super::{
     Attempt, Delivery, DeliveryStatus, Disabled, Told, Webhook, Webhooks,
     queue::{self, Claim, Due, Queue},
-    repo,
-    signature,
+    repo, signature,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -97,7 +96,7 @@ impl Deliveries {
     /// for what it is at, which may take 15 s and what is written about it.
     ///
     /// # Errors
-    /// `Unavailable` if the queue can't be read. Whatever else fails is logged and done again in a minute.
+    /// `Unavailable` if the queue can't be read. Whatever else fails is logged and done again when its claim is over.
     pub async fn run(&self, until: Timestamp) -> Result<Ran> {
         let mut run = Run::default();
         let worked = self.work_off(&mut run, until).await;
@@ -295,7 +294,7 @@ impl Run {
         let due = self.at.remove(&id);
         match ended {
             Ok((_, Ok(outcome))) => self.count(outcome, due.and_then(|due| due.webhook)),
-            Ok((_, Err(error))) => tracing::error!(?due, ?error, "a delivery is left for a minute"),
+            Ok((_, Err(error))) => tracing::error!(?due, ?error, "a delivery is left until its claim is over"),
             Err(_) => tracing::error!(?due, "a delivery ended in a panic"),
         }
         true

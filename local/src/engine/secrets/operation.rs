@@ -120,7 +120,9 @@ fn move_stage(vault: &mut Vault, request: &Request, now: f64) -> Answer {
     let holder = secret.versions.iter().find(holds).map(|version| version.id.clone());
     if holder.as_deref() != to && holder.as_deref() != from {
         let message = match &holder {
-            Some(holder) => format!("staging label {stage} is attached to version {holder}, which RemoveFromVersionId must name"),
+            Some(holder) => {
+                format!("staging label {stage} is attached to version {holder}, which RemoveFromVersionId must name")
+            }
             None => format!("staging label {stage} is attached to no version"),
         };
         return Err((PARAMETER, message));

@@ -89,12 +89,7 @@ impl Tokens {
     ///
     /// # Errors
     /// As [`Self::person`].
-    pub async fn operator(
-        &self,
-        user: UserId,
-        sign_in: SignInId,
-        restriction: Option<Restriction>,
-    ) -> Result<String> {
+    pub async fn operator(&self, user: UserId, sign_in: SignInId, restriction: Option<Restriction>) -> Result<String> {
         let mut claims = self.claims(Principal::Member(user), PEOPLE.to_owned());
         claims.roles = vec![TokenRole::Operator];
         (claims.sid, claims.restriction) = (Some(sign_in), restriction);
