@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 mod aggregate;
+mod alerts;
 mod requests;
 mod session_routes;
 mod sessions;
 mod support;
+mod webhooks;
 mod websocket;

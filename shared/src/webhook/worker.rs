@@ -34,7 +34,7 @@ const KEPT_OF_ANSWER: usize = 256;
 /// How many attempts are made at once, and how many of them at one webhook, so that one which is slow holds up nobody.
 const AT_ONCE: usize = 64;
 const AT_ONE: usize = 2;
-/// What becomes due within this time is waited for: the first attempt that fails is made again after 5 s.
+/// What becomes due within this time is waited for.
 const WORTH_WAITING: Duration = Duration::from_secs(6);
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a webhook may fail until it is told nothing more.
@@ -62,6 +62,15 @@ pub struct Ran {
     pub failed: u64,
     /// Deliveries that were given up.
     pub dead: u64,
+}
+
+impl Ran {
+    fn add(&mut self, other: Self) {
+        self.events += other.events;
+        self.delivered += other.delivered;
+        self.failed += other.failed;
+        self.dead += other.dead;
+    }
 }
 
 /// What became of something that was due.
@@ -104,6 +113,22 @@ impl Deliveries {
         worked.map(|()| run.ran)
     }
 
+    /// The same, and it waits for what becomes due within seconds: the first attempt that fails is made again after 5 s.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn keep_running(&self, until: Timestamp) -> Result<Ran> {
+        let mut all = Ran::default();
+        loop {
+            all.add(self.run(until).await?);
+            let now = self.clock.now();
+            if !self.queue.is_due_between(now, now.after(WORTH_WAITING).min(until)).await? {
+                return Ok(all);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     async fn work_off(&self, run: &mut Run, until: Timestamp) -> Result<()> {
         loop {
             let now = self.clock.now();
@@ -111,13 +136,9 @@ impl Deliveries {
                 return Ok(());
             }
             let begun = self.begin_due(run, now).await?;
-            if run.one_ends().await || begun > 0 {
-                continue;
-            }
-            if !self.queue.is_due_between(now, now.after(WORTH_WAITING).min(until)).await? {
+            if !run.one_ends().await && begun == 0 {
                 return Ok(());
             }
-            tokio::time::sleep(PAUSE).await;
         }
     }
 
