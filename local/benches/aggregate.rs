@@ -5,20 +5,19 @@
 
 #[path = "support/engine_rate.rs"]
 mod engine_rate;
+#[path = "support/platform.rs"]
+mod platform;
 
 use std::{
     path::Path,
     time::{Duration, Instant},
 };
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_lambda_events::event::kinesis::{KinesisEvent, KinesisEventRecord};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use futures_util::{StreamExt, stream};
 use lmo_local::{engine::Engines, resources};
 use lmo_shared::{
     clock::{Clock, Period, Timestamp},
-    config::{Config, Flush, Reach},
     id::{KeyId, RequestId, TenantId},
     llm::Usage,
     money::{NanoUsd, Tokens},
@@ -47,7 +46,7 @@ async fn main() {
     let engines = Engines::open(dir.path()).await.expect("engines");
     let start = Timestamp::parse("2035-11-22T10:00:00Z").expect("a time");
     let clock = Clock::manual(start.after(Duration::from_secs(REQUESTS / A_SECOND)));
-    let platform = platform(&engines, clock);
+    let platform = platform::on(&engines, clock);
     resources::create(&platform).await.expect("a table");
     let tenants: Vec<_> = (0..TENANTS).map(|_| TenantId::new(start)).collect();
     let requests: Vec<_> = (0..REQUESTS)
@@ -126,27 +125,6 @@ fn entry(id: RequestId, key: KeyId, number: usize) -> Entry {
         total_ms: 2480,
         expires_at: expires_at(id),
     }
-}
-
-fn platform(engines: &Engines, clock: Clock) -> Platform {
-    let sdk = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
-        .endpoint_url("http://embedded.invalid")
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("-", "-", None, None, "-")))
-        .http_client(engines.http_client())
-        .build();
-    let config = Config {
-        table: "lmo".to_owned(),
-        stream: "lmo-usage".to_owned(),
-        request_deadline: Duration::from_mins(5),
-        issuer: "https://lmo.example".to_owned(),
-        secrets: "lmo".to_owned(),
-        origin_token: None,
-        flush: Flush::BeforeReturning,
-        reach: Reach::Laptop,
-    };
-    Platform::new(sdk, config, clock)
 }
 
 /// Seconds that this process has used of all cores. Linux counts them in hundredths.

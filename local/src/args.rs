@@ -53,7 +53,7 @@ pub struct Place {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Create the table and the stream, if they don't exist.
+    /// Create the table, the stream and the deployment's keys, if they don't exist.
     Init,
     /// The model catalogue.
     #[command(subcommand)]
@@ -61,6 +61,9 @@ pub enum Command {
     /// Tenants.
     #[command(subcommand)]
     Tenant(Tenant),
+    /// The deployment's own keys.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Compare meters and totals of all tenants of a month; exit code 1 if they differ.
     Books {
         /// The UTC month, as in 2026-11; this one if absent.
@@ -99,6 +102,21 @@ pub enum Models {
         /// From when it holds, RFC 3339; now if absent.
         #[arg(long)]
         effective: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Sign tokens with the next key from now on; exit code 1 if it is too soon for that. No token that is still good is
+    /// refused.
+    Rotate {
+        /// Even if it is too soon, and tokens are refused that are still good: for keys that somebody else may know. Twice in
+        /// a row, nothing is good any more that either key has signed.
+        #[arg(long)]
+        force: bool,
+        /// The key that seals what is in the table instead.
+        #[arg(long, conflicts_with = "force")]
+        sealing: bool,
     },
 }
 

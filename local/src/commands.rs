@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use aws_config::{BehaviorVersion, SdkConfig};
 use lmo_shared::{
     audit::{Actor, IfMatch},
+    auth::Rotation,
     clock::{Clock, Granularity, Period, Timestamp},
     config::Config,
     http,
@@ -16,7 +17,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    args::{Command, Models, Place, Tenant},
+    args::{Command, Keys, Models, Place, Tenant},
     backend::Backend,
     banner, discovery,
     problem::Problem,
@@ -65,6 +66,15 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
             let tenant = platform.tenants().edit(id, IfMatch::Any, "tenant.limits", &actor, now, set).await?;
             platform.meters().recap(&tenant).await?;
             print(&json!({"tenant": tenant.id, "limits": tenant.limits}))
+        }
+        Command::Keys(Keys::Rotate { sealing: true, .. }) => {
+            print(&json!({"rotation": if platform.seal().rotate().await? { "done" } else { "elsewhere" }}))
+        }
+        Command::Keys(Keys::Rotate { force, .. }) => {
+            let rotation = platform.ring().rotate(force).await?;
+            print(&rotation)?;
+            let refused = matches!(rotation, Rotation::TooSoon { .. });
+            Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
         Command::Books { month } => books(backend, month).await,
         Command::Sweep => {

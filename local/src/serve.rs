@@ -7,6 +7,7 @@ use axum::{
     serve::{ListenerExt, TapIo},
 };
 use lmo_shared::{
+    auth::Ring,
     clock::Clock,
     http,
     llm::catalogue::DEFAULT_ALIAS,
@@ -38,6 +39,9 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How often webhooks are told what is due, and for how long at most; in the cloud a schedule says it.
 const DELIVER_EVERY: Duration = Duration::from_millis(500);
 const DELIVER_FOR: Duration = Duration::from_secs(10);
+/// How old the key that signs becomes, and how often that is looked at; in the cloud a schedule says it.
+const ROTATE_AFTER: Duration = Duration::from_hours(30 * 24);
+const LOOK_EVERY: Duration = Duration::from_hours(1);
 
 /// Serves until it is told to stop.
 pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
@@ -191,7 +195,10 @@ impl Background {
         };
         let sweeping = tokio::spawn(sweep(platform.sweeper(), stop.clone()));
         let delivering = tokio::spawn(deliver(platform.deliveries(), platform.clock().clone(), stop.clone()));
-        let running = vec![sweeping, delivering, tokio::spawn(pump.run(handler, stop.clone()))];
+        let mut running = vec![sweeping, delivering, tokio::spawn(pump.run(handler, stop.clone()))];
+        if engines.is_some() {
+            running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
+        }
         Self { stop, running }
     }
 
@@ -233,6 +240,19 @@ async fn deliver(deliveries: Deliveries, clock: Clock, stop: CancellationToken) 
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(DELIVER_EVERY) => {}
+        }
+    }
+}
+
+async fn rotate(ring: Ring, stop: CancellationToken) {
+    loop {
+        match ring.rotate_if_older(ROTATE_AFTER).await {
+            Ok(rotation) => tracing::debug!(?rotation, "the signing keys"),
+            Err(error) => tracing::error!(error = ?error, "the signing keys were not rotated; it will be tried again"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
 }

@@ -115,8 +115,8 @@ fn bench(root: &Path, quick: bool) -> Result<(), String> {
         load.arg("--quick");
     }
     run(&mut load)?;
-    let mut benches =
-        vec!["bench", "--profile", "laptop", "--workspace", "--bench", "translate", "--bench", "aggregate"];
+    let mut benches = vec!["bench", "--profile", "laptop", "--workspace"];
+    benches.extend(["translate", "aggregate", "authenticate"].into_iter().flat_map(|bench| ["--bench", bench]));
     if quick {
         benches.extend(["--", "--quick"]);
     }

@@ -2,7 +2,13 @@
 
 use axum::extract::FromRef;
 use lmo_shared::{auth::Authenticator, clock::Clock, platform::Platform};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+mod task;
+mod token;
+mod well_known;
+
+pub use task::Task;
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]
@@ -14,5 +20,9 @@ struct State {
 /// The function's routes.
 #[must_use]
 pub fn router(platform: &Platform, authenticator: Authenticator) -> OpenApiRouter {
-    OpenApiRouter::new().with_state(State { authenticator, clock: platform.clock().clone() })
+    OpenApiRouter::new()
+        .routes(routes!(token::issue))
+        .routes(routes!(well_known::keys))
+        .routes(routes!(well_known::configuration))
+        .with_state(State { authenticator, clock: platform.clock().clone() })
 }

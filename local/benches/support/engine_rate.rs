@@ -16,7 +16,7 @@ const WRITES: u64 = 4_000;
 pub async fn measure() -> Value {
     let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let engines = Engines::open(dir.path()).await.expect("engines");
-    let platform = super::platform(&engines, Clock::System);
+    let platform = super::platform::on(&engines, Clock::System);
     lmo_local::resources::create(&platform).await.expect("a table");
     let mut rates = Vec::new();
     for clients in [1, 16] {

@@ -5,8 +5,11 @@
 mod aggregate;
 mod alerts;
 mod requests;
+mod sealing;
 mod session_routes;
 mod sessions;
+mod signing;
 mod support;
+mod tokens;
 mod webhooks;
 mod websocket;

@@ -36,6 +36,13 @@ pub struct Ground {
 impl Ground {
     /// An empty platform whose clock stands at `now`.
     pub async fn at(now: Timestamp) -> Self {
+        let ground = Self::bare(now).await;
+        resources::create(&ground.platform).await.unwrap();
+        ground
+    }
+
+    /// One without even a table or a secret.
+    pub async fn bare(now: Timestamp) -> Self {
         let dir = TempDir::new().unwrap();
         let engines = Engines::open(dir.path()).await.unwrap();
         let cut = Arc::default();
@@ -59,7 +66,6 @@ impl Ground {
             reach: Reach::Laptop,
         };
         let platform = Platform::new(sdk, config, Clock::manual(now));
-        resources::create(&platform).await.unwrap();
         Self { platform, cut, _engines: engines, _dir: dir }
     }
 }

@@ -21,13 +21,13 @@ use crate::{
 };
 
 /// Running engines. Dropping them kills them.
-struct Engines {
+pub struct Engines {
     child: Child,
-    exported: HashMap<String, String>,
+    pub exported: HashMap<String, String>,
 }
 
 impl Engines {
-    fn start(setup: &Setup, flags: &[&str]) -> Self {
+    pub fn start(setup: &Setup, flags: &[&str]) -> Self {
         let mut command = setup.command();
         let mut child = command.args(["engines", "--port", "0"]).args(flags).stdout(Stdio::piped()).spawn().unwrap();
         let mut exported = HashMap::new();
@@ -43,7 +43,7 @@ impl Engines {
     }
 
     /// Another `lmo`, in a shell that has what was printed.
-    fn lmo(&self, setup: &Setup, arguments: &[&str]) -> Value {
+    pub fn lmo(&self, setup: &Setup, arguments: &[&str]) -> Value {
         let output = setup.command().envs(&self.exported).args(arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap_or_default()

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Lmo, Response, Setup, Socket, Value, chat, json, models, standin, with_embeddings};
+use crate::support::{
+    Lmo, Response, Setup, Socket, Value, ask_token, chat, json, key_id, models, standin, with_embeddings,
+};
 
 const SECRETS: [&str; 4] = ["first's own prompt", "first's robot", "https://first.example", "first's question"];
 
@@ -78,7 +80,10 @@ impl World {
         let question = json!({"query": "hi"});
         match route {
             // They know no tenant.
-            "GET /healthz" | "GET /openapi.json" => {
+            "GET /healthz"
+            | "GET /openapi.json"
+            | "GET /.well-known/jwks.json"
+            | "GET /.well-known/openid-configuration" => {
                 self.second(method, path, None).await;
             }
             "POST /api/mcp/query" | "POST /api/mcp/stream" => {
@@ -113,6 +118,15 @@ impl World {
             "GET /v1/models" => {
                 let models = self.second(method, path, None).await.json();
                 assert_eq!(models["data"].as_array().unwrap().len(), 8, "the first's list of models is applied");
+            }
+            // A key gets a token of its own tenant, whatever it calls itself.
+            "POST /api/auth/token" => {
+                let (mine, theirs) = (key_id(&self.second), key_id(&self.lmo.key));
+                let grant = "grant_type=client_credentials";
+                assert_eq!(ask_token(&self.lmo, grant, Some((&theirs, &self.second))).await.status, 401);
+                let issued = ask_token(&self.lmo, grant, Some((&mine, &self.second))).await.json();
+                let token = issued["access_token"].as_str().unwrap();
+                assert_eq!(self.lmo.send("GET", "/api/tenant/config", token, None).await.json(), json!({}));
             }
             "GET /api/tenant/config" => {
                 assert_eq!(self.second(method, path, None).await.json(), json!({}));

@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod broken_authentication;
 mod burst;
 mod cache;
 mod caller_errors;
 mod caps;
 mod chaos;
 mod cli;
+mod client_credentials;
 mod config;
 mod cors;
 mod crash;
@@ -19,6 +21,7 @@ mod fallbacks;
 mod guardrails;
 mod isolation;
 mod journey;
+mod key_rotation;
 mod keys;
 mod limits;
 mod logs;

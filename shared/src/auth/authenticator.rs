@@ -48,7 +48,13 @@ impl Authenticator {
     /// `Unavailable` if table or keys can't be reached.
     pub async fn caller(&self, text: &str) -> Result<Caller> {
         // Only tokens have dots.
-        if text.contains('.') { self.holder(text).await } else { self.bearer(text).await }
+        if text.contains('.') { self.holder(text).await } else { self.of_key(text).await }
+    }
+
+    /// The tokens that it takes.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 
     /// The caller that an access token was issued to.
@@ -69,7 +75,10 @@ impl Authenticator {
     }
 
     /// The caller whose API key it is.
-    async fn bearer(&self, text: &str) -> Result<Caller> {
+    ///
+    /// # Errors
+    /// `Unauthenticated`, `TenantSuspended`; `Unavailable` if the table can't be reached.
+    pub async fn of_key(&self, text: &str) -> Result<Caller> {
         let presented = PresentedKey::parse(text).ok_or(WRONG)?;
         let known = self.known(presented.tenant, Principal::Key(presented.key)).await?.ok_or(WRONG)?;
         match &known.who {

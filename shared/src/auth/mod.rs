@@ -25,7 +25,7 @@ pub use connections::{Connections, Proved};
 pub use permission::{Permission, Role};
 pub use tokens::{
     ACCESS_TOKEN_LIFE, AccessClaims, Jwk, JwkSet, Links, Purpose, Restriction, Ring, Rotation, TokenRole, Tokens,
-    scope_text,
+    scope_text, signed_by,
 };
 
 /// Who a caller is.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     body::HttpBody as _,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::QueryRejection},
-    http::{header, request::Parts},
+    http::{HeaderMap, header, request::Parts},
 };
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
@@ -39,15 +39,41 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody
     }
 }
 
+/// A form, as browsers and `OAuth` clients post it. What is absent in it and what it has more is the type's to say; a field
+/// that comes twice is refused.
+pub struct Form<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        match essence(request.headers()) {
+            Some(essence) if essence == "application/x-www-form-urlencoded" => {}
+            other => return Err(Error::UnsupportedMediaType(other.unwrap_or_default()).into()),
+        }
+        let form = serde_urlencoded::from_bytes(&bytes(request).await?);
+        Ok(form.map(Self).map_err(|error| Error::invalid("body", error.to_string()))?)
+    }
+}
+
+/// The type of a body, without its parameters, if it is said.
+fn essence(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
+    Some(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
 /// The bytes of a JSON body.
 pub(super) async fn read(request: Request) -> Result<Vec<u8>, Error> {
-    if let Some(kind) = request.headers().get(header::CONTENT_TYPE) {
-        let text = kind.to_str().unwrap_or_default();
-        let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if essence != "application/json" && !essence.ends_with("+json") {
-            return Err(Error::UnsupportedMediaType(essence));
+    match essence(request.headers()) {
+        Some(essence) if essence != "application/json" && !essence.ends_with("+json") => {
+            Err(Error::UnsupportedMediaType(essence))
         }
+        _ => bytes(request).await,
     }
+}
+
+/// The bytes of a body.
+async fn bytes(request: Request) -> Result<Vec<u8>, Error> {
     // Whoever asks before sending is told before sending.
     let asks = request.headers().contains_key(header::EXPECT);
     let mut body = request.into_body();

@@ -177,8 +177,17 @@ pub struct Lmo {
 }
 
 impl Lmo {
-    /// Starts this command on a free port and waits until it serves.
-    pub fn start(mut command: Command) -> Self {
+    /// Starts this command on a free port and waits until it serves and has printed the demo tenant's key.
+    pub fn start(command: Command) -> Self {
+        Self::start_until(command, |text| word(text, "lmo_"))
+    }
+
+    /// The same where the state is elsewhere, so that no key is printed.
+    pub fn start_with_key(command: Command, key: &str) -> Self {
+        Self::start_until(command, |_| Some(key.to_owned()))
+    }
+
+    fn start_until(mut command: Command, key: impl Fn(&str) -> Option<String>) -> Self {
         let mut child = command.args(["--port", "0"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
         collect(child.stdout.take().unwrap(), &output);
@@ -186,7 +195,7 @@ impl Lmo {
         let began = Instant::now();
         loop {
             let text = output.lock().unwrap().clone();
-            if let (Some(base), Some(key)) = (word(&text, "http://"), word(&text, "lmo_")) {
+            if let (Some(base), Some(key)) = (word(&text, "http://"), key(&text)) {
                 return Self { child, output, base, key, client: reqwest::Client::new() };
             }
             assert!(began.elapsed() < Duration::from_secs(30), "lmo did not start: {text}");

@@ -1,12 +1,14 @@
 //! What the tests share: a running `lmo`, a caller, and the stand-in behind it.
 
 mod collector;
+mod forge;
 mod lmo;
 mod response;
 mod running;
 mod socket;
 
 pub use collector::{Collector, attribute, hex};
+pub use forge::{Forge, ask_token, key_id, part, token_of};
 pub use lmo::{Lmo, Setup, models, with_embeddings};
 pub use response::{Response, events};
 pub use running::{Running, eventually};

@@ -23,20 +23,20 @@ pub(super) struct SigningKeys {
     pub next: SigningKey,
     /// Signed until the last rotation: what it signed is still good.
     pub previous: Option<SigningKey>,
-    /// When they were last rotated.
-    pub rotated_at: Option<Timestamp>,
+    /// Since when the current one signs.
+    pub since: Timestamp,
 }
 
 impl SigningKeys {
     /// The first ones.
-    pub fn generate() -> Result<Self> {
-        Ok(Self { current: SigningKey::generate()?, next: SigningKey::generate()?, previous: None, rotated_at: None })
+    pub fn generate(since: Timestamp) -> Result<Self> {
+        Ok(Self { current: SigningKey::generate()?, next: SigningKey::generate()?, previous: None, since })
     }
 
     /// The next one signs from now on.
-    pub fn rotated(&self, at: Timestamp) -> Result<Self> {
+    pub fn rotated(&self, since: Timestamp) -> Result<Self> {
         let (current, previous) = (self.next.clone(), Some(self.current.clone()));
-        Ok(Self { current, next: SigningKey::generate()?, previous, rotated_at: Some(at) })
+        Ok(Self { current, next: SigningKey::generate()?, previous, since })
     }
 
     /// All of them.
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_rotation_moves_each_key_on_by_one() {
         let kids = |keys: &SigningKeys| keys.all().map(|key| key.jwk.kid.clone()).collect::<Vec<_>>();
-        let first = SigningKeys::generate().unwrap();
+        let first = SigningKeys::generate(Timestamp(0)).unwrap();
         let second = first.rotated(Timestamp(1)).unwrap();
         let ([one, two], [current, next, previous]) = (&kids(&first)[..], &kids(&second)[..]) else { panic!() };
         assert_eq!((current, previous), (two, one));
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn kept_keys_are_read_back_and_not_shown() {
-        let keys = SigningKeys::generate().unwrap();
+        let keys = SigningKeys::generate(Timestamp(0)).unwrap();
         let text = serde_json::to_string(&keys).unwrap();
         let read: SigningKeys = serde_json::from_str(&text).unwrap();
         assert_eq!(read.current.jwk, keys.current.jwk);

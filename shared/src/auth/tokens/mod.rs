@@ -157,6 +157,13 @@ impl Tokens {
     }
 }
 
+/// The key that an access token says it is signed with; `None` if it is no access token at all. Nothing that it says is true
+/// before [`Tokens::verify`] has found it so.
+#[must_use]
+pub fn signed_by(text: &str) -> Option<String> {
+    ring::key_of(TYPE, text)
+}
+
 /// 128 random bits.
 fn id() -> String {
     Ulid::from_bytes(rand::random::<[u8; 16]>()).to_string()

@@ -15,13 +15,13 @@ use super::{
     keys::{JwkSet, SigningKeys},
 };
 use crate::{
-    clock::{Clock, Timestamp},
+    clock::Clock,
     error::{Error, Result},
     secret::{STALE, Secret, Seen},
 };
 
 /// How often keys may be rotated, at most: half an hour, which is more than tokens and what processes know last.
-pub const MOST_OFTEN: Duration = Duration::from_mins(30);
+const MOST_OFTEN: Duration = Duration::from_mins(30);
 const _: () = assert!(MOST_OFTEN.as_secs() > STALE.as_secs() + ACCESS_TOKEN_LIFE.as_secs());
 
 /// The most bytes of a token: headers of requests have to hold it.
@@ -36,19 +36,18 @@ pub struct Ring {
 }
 
 /// What came of a rotation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "rotation", rename_all = "snake_case")]
 pub enum Rotation {
     /// This key signs now.
     Done {
         /// Its id.
         kid: String,
     },
-    /// The last one was too little ago: tokens that it signed would be refused.
+    /// The last one was too little ago: tokens that are still good would be refused.
     TooSoon {
-        /// When it was.
-        last: Timestamp,
-        /// From when on the next one may be.
-        next: Timestamp,
+        /// From when on the next one may be, RFC 3339.
+        not_before: String,
     },
     /// Somebody else rotated them at the same time.
     Elsewhere,
@@ -66,7 +65,7 @@ impl Ring {
     /// # Errors
     /// `Unavailable` if Secrets Manager can't be reached.
     pub async fn create(&self) -> Result<()> {
-        self.keys.get_or_create(SigningKeys::generate).await.map(drop)
+        self.keys.get_or_create(|| SigningKeys::generate(self.clock.now())).await.map(drop)
     }
 
     /// The public keys.
@@ -84,26 +83,27 @@ impl Ring {
     /// `Unavailable` if Secrets Manager can't be reached.
     pub async fn rotate(&self, force: bool) -> Result<Rotation> {
         let Some(seen) = self.keys.read().await? else {
-            let made = self.keys.get_or_create(SigningKeys::generate).await?;
+            let made = self.keys.get_or_create(|| SigningKeys::generate(self.clock.now())).await?;
             return Ok(Rotation::Done { kid: made.value.current.jwk.kid.clone() });
         };
         let now = self.clock.now();
-        if let Some(last) = seen.value.rotated_at.filter(|last| !force && now < last.after(MOST_OFTEN)) {
-            return Ok(Rotation::TooSoon { last, next: last.after(MOST_OFTEN) });
+        let not_before = seen.value.since.after(MOST_OFTEN);
+        // Without a previous one nothing goes.
+        if !force && seen.value.previous.is_some() && now < not_before {
+            return Ok(Rotation::TooSoon { not_before: not_before.to_string() });
         }
         let rotated = seen.value.rotated(now)?;
         let kid = rotated.current.jwk.kid.clone();
         Ok(if self.keys.replace(&seen, rotated).await? { Rotation::Done { kid } } else { Rotation::Elsewhere })
     }
 
-    /// Rotates the keys if the last rotation was `after` ago or longer.
+    /// Rotates the keys if the one that signs has done so for `after` or longer, or if there are none.
     ///
     /// # Errors
     /// As [`Self::rotate`].
     pub async fn rotate_if_older(&self, after: Duration) -> Result<Option<Rotation>> {
-        let now = self.clock.now();
         let seen = self.keys.read().await?;
-        let due = seen.is_none_or(|seen| seen.value.rotated_at.is_none_or(|last| now >= last.after(after)));
+        let due = seen.is_none_or(|seen| self.clock.now() >= seen.value.since.after(after));
         if due { self.rotate(false).await.map(Some) } else { Ok(None) }
     }
 
@@ -127,18 +127,18 @@ impl Ring {
         Ok(self.keys.get().await?.is_some_and(|keys| keys.value.find(kid).is_some()))
     }
 
-    pub(super) async fn sign(&self, kind: &str, claims: &impl Serialize) -> Result<String> {
+    pub(super) async fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<String> {
         let keys = self.keys().await?;
         let key = &keys.value.current;
         let mut header = Header::new(Algorithm::EdDSA);
-        (header.typ, header.kid) = (Some(kind.to_owned()), Some(key.jwk.kid.clone()));
+        (header.typ, header.kid) = (Some(typ.to_owned()), Some(key.jwk.kid.clone()));
         encode(&header, claims, &key.encoding).map_err(Error::internal)
     }
 
-    /// The claims of a token of that kind that one of the deployment's keys has signed, and which; `None` of any other.
+    /// The claims of a token of that type that one of the deployment's keys has signed, and which; `None` of any other.
     /// Whom it is for, and until when, is not looked at.
-    pub(super) async fn open<T: DeserializeOwned>(&self, kind: &str, text: &str) -> Result<Option<(String, T)>> {
-        let Some(kid) = key_of(kind, text) else { return Ok(None) };
+    pub(super) async fn open<T: DeserializeOwned>(&self, typ: &str, text: &str) -> Result<Option<(String, T)>> {
+        let Some(kid) = key_of(typ, text) else { return Ok(None) };
         let mut keys = self.keys.get().await?;
         if keys.as_ref().is_none_or(|keys| keys.value.find(&kid).is_none()) {
             keys = self.keys.newer().await?;
@@ -151,15 +151,15 @@ impl Ring {
     }
 }
 
-/// The key that a token of that kind says it is signed with; `None` if it is of another kind, of another algorithm, or
+/// The key that a token of that type says it is signed with; `None` if it is of another type, of another algorithm, or
 /// wants something to be understood that isn't.
-pub(super) fn key_of(kind: &str, text: &str) -> Option<String> {
+pub(super) fn key_of(typ: &str, text: &str) -> Option<String> {
     if text.len() > LONGEST {
         return None;
     }
     let header = decode_header(text).ok()?;
     let plain = header.alg == Algorithm::EdDSA && header.crit.is_none() && header.zip.is_none() && header.enc.is_none();
-    if plain && header.typ.as_deref() == Some(kind) { header.kid } else { None }
+    if plain && header.typ.as_deref() == Some(typ) { header.kid } else { None }
 }
 
 /// The one algorithm. What tokens say of themselves is checked by whoever knows what they are for, by the platform's clock.
