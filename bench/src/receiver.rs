@@ -70,6 +70,12 @@ impl Receiver {
         format!("http://{}/{path}", self.address)
     }
 
+    /// How many requests came.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.got.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// What came so far to paths that begin with a name.
     #[must_use]
     pub fn got(&self, name: &str) -> Vec<Got> {

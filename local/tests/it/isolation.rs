@@ -19,6 +19,8 @@ struct World {
     second: String,
     /// The id of a key of the first.
     key: String,
+    /// The id of a webhook of the first.
+    webhook: String,
 }
 
 impl World {
@@ -38,11 +40,14 @@ impl World {
         assert_eq!(lmo.send("PUT", "/api/tenant/config", &lmo.key, Some(&config)).await.status, 200);
         let key = lmo.post("/api/tenant/keys", &json!({"name": SECRETS[1]})).await.json();
         let key = key["id"].as_str().unwrap().to_owned();
+        let webhook = json!({"url": format!("{}/hook", SECRETS[2]), "description": SECRETS[1]});
+        let webhook = lmo.post("/api/tenant/webhooks", &webhook).await.json();
+        let webhook = webhook["id"].as_str().unwrap().to_owned();
         let question = json!({"query": SECRETS[3], "model": "standin/plain", "context": {"sessionId": "chat-1"}});
         let asked = lmo.post("/api/mcp/query", &question).await;
         assert_eq!(asked.status, 200, "{}", asked.body);
         lmo.usage_of(&lmo.key, 1).await;
-        Self { lmo, standin, _setup: setup, second, key }
+        Self { lmo, standin, _setup: setup, second, key, webhook }
     }
 
     /// What the second tenant gets; fails if anything of the first is in it.
@@ -58,7 +63,7 @@ impl World {
     async fn first(&self) -> Vec<Value> {
         let mut all = Vec::new();
         let usage = "/api/tenant/usage?granularity=month&group_by=model,key";
-        for path in ["/api/tenant/config", "/api/tenant/keys", usage, SESSION] {
+        for path in ["/api/tenant/config", "/api/tenant/keys", "/api/tenant/webhooks", usage, SESSION] {
             let seen = self.lmo.get(path).await;
             assert_eq!(seen.status, 200, "{path}: {}", seen.body);
             all.push(seen.json());
@@ -176,6 +181,25 @@ impl World {
                     let usage = self.second(method, &path, None).await;
                     assert!(!usage.body.contains("standin/plain"), "{}", usage.body);
                 }
+            }
+            "GET /api/tenant/webhooks" => {
+                let webhooks = self.second(method, path, None).await.json();
+                assert!(webhooks["webhooks"].as_array().unwrap().len() <= 1, "{webhooks}");
+            }
+            "POST /api/tenant/webhooks" => {
+                let body = json!({"url": "https://second.example/hook"});
+                assert_eq!(self.second(method, path, Some(&body)).await.status, 201);
+            }
+            route if route.contains("/api/tenant/webhooks/{id}") => {
+                let path = path.replace("{id}", &self.webhook).replace("{message}", "msg_01ARZ3NDEKTSV4RRFFQ69G5FAV");
+                let body = match method {
+                    "PATCH" => Some(json!({"enabled": false})),
+                    "POST" if path.ends_with("/replay") && !path.contains("msg_") => {
+                        Some(json!({"since": "2026-01-01"}))
+                    }
+                    _ => None,
+                };
+                self.second(method, &path, body.as_ref()).await.assert_error(404, "not_found");
             }
             other => panic!("there is no isolation check for {other}"),
         }

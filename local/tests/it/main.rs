@@ -45,3 +45,4 @@ mod support;
 mod tools;
 mod traces;
 mod usage;
+mod webhooks;
