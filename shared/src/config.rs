@@ -5,6 +5,8 @@ use std::{env, fmt, time::Duration};
 use reqwest::Url;
 use subtle::ConstantTimeEq;
 
+use crate::mail::EmailAddress;
+
 /// Where a function gets its events from.
 pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
@@ -190,6 +192,15 @@ fn is_private(url: &Url) -> bool {
 pub fn websocket_endpoint() -> Result<Url, BadVariable> {
     const NAME: &str = "LMO_WEBSOCKET_ENDPOINT";
     websocket_endpoint_of(NAME, &required(NAME)?)
+}
+
+/// `LMO_MAIL_FROM`: the address that mails are from, an identity that Amazon SES has verified.
+///
+/// # Errors
+/// It is missing or no address.
+pub fn mail_from() -> Result<EmailAddress, BadVariable> {
+    const NAME: &str = "LMO_MAIL_FROM";
+    EmailAddress::parse(&required(NAME)?).map_err(|_| BadVariable::new(NAME, "must be an e-mail address"))
 }
 
 fn websocket_endpoint_of(variable: &'static str, text: &str) -> Result<Url, BadVariable> {

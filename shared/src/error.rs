@@ -27,9 +27,23 @@ pub enum Error {
     /// The browser's origin is not in the tenant's list.
     #[error("origin `{0}` is not allowed by this tenant")]
     OriginNotAllowed(String),
-    /// The tenant's configuration doesn't allow the model.
-    #[error("model `{0}` is not allowed for this tenant")]
+    /// The tenant's configuration, or its key, doesn't allow the model.
+    #[error("model `{0}` is not allowed for this tenant or key")]
     ModelNotAllowed(String),
+    /// Nobody offers the model in the regions that the tenant allows.
+    #[error("model `{0}` is not offered in the regions that this tenant allows")]
+    RegionNotAllowed(String),
+    /// The key doesn't allow a tool that the request brings.
+    #[error("tool `{tool}` is not allowed for this key")]
+    ToolNotAllowed {
+        /// Where it is in the request (`tools[0]`).
+        param: String,
+        /// Its name.
+        tool: String,
+    },
+    /// The tenant has nothing kept of its requests, so there are no conversations to continue.
+    #[error("this tenant has nothing kept (`retention_days` is 0), so there are no sessions")]
+    NothingKept,
     /// No model or alias of that name in the catalogue.
     #[error("model `{0}` does not exist")]
     ModelNotFound(String),
@@ -189,6 +203,9 @@ impl Error {
             Self::Forbidden(_) => "forbidden",
             Self::OriginNotAllowed(_) => "origin_not_allowed",
             Self::ModelNotAllowed(_) => "model_not_allowed",
+            Self::RegionNotAllowed(_) => "region_not_allowed",
+            Self::ToolNotAllowed { .. } => "tool_not_allowed",
+            Self::NothingKept => "nothing_kept",
             Self::ModelNotFound(_) => "model_not_found",
             Self::NotFound { .. } => "not_found",
             Self::NoRoute(_) => "no_route",
@@ -238,6 +255,9 @@ impl Error {
             | Self::Forbidden(_)
             | Self::OriginNotAllowed(_)
             | Self::ModelNotAllowed(_)
+            | Self::RegionNotAllowed(_)
+            | Self::ToolNotAllowed { .. }
+            | Self::NothingKept
             | Self::ModelNotFound(_)
             | Self::NotFound { .. }
             | Self::NoRoute(_)

@@ -11,9 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{answer::Tasks, config, telemetry};
 
-mod streaming;
+mod event;
+mod serving;
 
-pub use streaming::stream;
+pub use event::HttpEvent;
+pub use serving::{serve, serve_with_tasks, stream};
 
 /// What a function can fail with before it serves.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

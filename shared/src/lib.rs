@@ -18,6 +18,7 @@ pub mod guard;
 pub mod http;
 pub mod id;
 pub mod llm;
+pub mod mail;
 pub mod money;
 pub mod outbound;
 pub mod platform;

@@ -8,13 +8,15 @@ use aws_config::SdkConfig;
 use crate::{
     answer::{Answers, Parts, Tasks},
     audit::Audit,
-    auth::{Authenticator, Connections, Links, Ring, Tokens},
+    auth::{Authenticator, Connections, Links, Ring, Throttle, Tokens, password::Passwords},
     aws::{self, CachedCredentials, Signer},
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
     config::Config,
+    error::{Error, Result},
     function,
     llm::{Upstreams, catalogue::Catalogues},
+    mail::{EmailAddress, Mailer, Ses},
     outbound::Outbound,
     quota::Meters,
     seal::Seal,
@@ -102,6 +104,29 @@ impl Platform {
     #[must_use]
     pub fn secrets(&self) -> aws_sdk_secretsmanager::Client {
         aws_sdk_secretsmanager::Client::new(&self.sdk)
+    }
+
+    /// Hashes passwords. There is to be one in a process.
+    #[must_use]
+    pub fn passwords(&self) -> Passwords {
+        Passwords::of_process()
+    }
+
+    /// Sends mail by Amazon SES, from an identity that it has verified.
+    ///
+    /// # Errors
+    /// `Internal` without credentials or region, or if no HTTP client can be had.
+    pub fn ses(&self, from: EmailAddress) -> Result<Mailer> {
+        let signer =
+            self.signer("ses").ok_or_else(|| Error::internal("no region, or no credentials to send mail with"))?;
+        let endpoint = self.sdk.endpoint_url().map(str::parse).transpose().map_err(Error::internal)?;
+        Ses::new(signer, from, endpoint).map(Mailer::Ses)
+    }
+
+    /// Counts attempts to sign in.
+    #[must_use]
+    pub fn throttle(&self) -> Throttle {
+        Throttle::new(self.table.clone(), self.clock.clone())
     }
 
     /// The meters.

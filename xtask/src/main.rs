@@ -17,6 +17,7 @@ mod contract;
 mod cost;
 mod infra;
 mod package;
+mod passwords;
 mod python;
 
 #[derive(Parser)]
@@ -54,6 +55,11 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Make the list of passwords that nobody may choose from a list of breached ones.
+    Passwords {
+        /// One password a line.
+        list: PathBuf,
+    },
     /// Write the tables of docs/cost.md, or compute a bill of your own.
     Cost(Box<cost::CostArgs>),
 }
@@ -69,6 +75,7 @@ fn main() -> ExitCode {
         Task::Package { arm64, functions } => package::package(&root, arm64, &functions),
         Task::Contract => infra::contract(&root),
         Task::Bench { quick } => bench(&root, quick),
+        Task::Passwords { list } => passwords::write(&root, &list),
         Task::Cost(args) => cost::run(&root, &args),
     };
     match done {

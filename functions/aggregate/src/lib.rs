@@ -27,13 +27,16 @@ pub async fn handle(
     books: &Books,
     trigger: Trigger,
 ) -> Result<serde_json::Value, lambda_runtime::Error> {
-    let handled = match trigger {
-        Trigger::Batch(event) => serde_json::to_value(count(aggregator, event).await),
-        Trigger::Sweep => serde_json::to_value(sweep(sweeper).await?),
-        Trigger::Reconcile => serde_json::to_value(reconcile(books).await?),
+    let handled = async {
+        Ok(match trigger {
+            Trigger::Batch(event) => serde_json::to_value(count(aggregator, event).await)?,
+            Trigger::Sweep => serde_json::to_value(sweep(sweeper).await?)?,
+            Trigger::Reconcile => serde_json::to_value(reconcile(books).await?)?,
+        })
     };
+    let handled = handled.await;
     telemetry::flush().await;
-    Ok(handled?)
+    handled
 }
 
 /// Counts what a batch of usage events names, and reports the records that have to come again.

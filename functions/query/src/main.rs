@@ -19,5 +19,5 @@ async fn serve() -> Result<(), function::Error> {
     let clock = platform.clock().clone();
     let routes = lmo_query::router(platform.authenticator(), answers, clock.clone());
     let service = http::serve(routes, clock, platform.config().origin_token.clone());
-    lambda_http::run_concurrent(http::whole(service)).await
+    function::serve(service, platform.tasks()).await
 }

@@ -48,11 +48,8 @@ pub struct ModelEntry {
 )]
 pub(super) async fn list(caller: Caller, State(answers): State<Answers>) -> Handled<Json<ModelList>> {
     let catalogue = answers.catalogues().current().await?;
-    let allowed = caller.config().allowed_models.as_ref();
-    let own = |name: &String| catalogue.aliases.get(name).unwrap_or(name).clone();
-    let allowed: Option<Vec<String>> = allowed.map(|names| names.iter().map(own).collect());
-    let entry = |id: &String, model: &Model| ModelEntry {
-        id: id.clone(),
+    let entry = |(id, model): (&str, &Model)| ModelEntry {
+        id: id.to_owned(),
         object: "model".to_owned(),
         created: catalogue.effective.seconds(),
         owned_by: model.provider.clone(),
@@ -60,12 +57,6 @@ pub(super) async fn list(caller: Caller, State(answers): State<Answers>) -> Hand
         max_output_tokens: model.max_output_tokens,
         capabilities: model.capabilities.clone(),
     };
-    let models = catalogue.models.iter().map(|(name, model)| (name, name, model));
-    let aliases = catalogue.aliases.iter().filter_map(|(alias, name)| Some((alias, name, catalogue.models.get(name)?)));
-    let data = models
-        .chain(aliases)
-        .filter(|(_, name, _)| allowed.as_ref().is_none_or(|allowed| allowed.contains(name)))
-        .map(|(id, _, model)| entry(id, model))
-        .collect();
+    let data = caller.access().models(&catalogue).map(entry).collect();
     Ok(Json(ModelList { object: "list".to_owned(), data }))
 }

@@ -19,5 +19,5 @@ async fn serve() -> Result<(), function::Error> {
     let clock = platform.clock().clone();
     let routes = lmo_stream::router(platform.authenticator(), answers, clock.clone());
     let service = http::serve(routes, clock, platform.config().origin_token.clone());
-    function::stream(service).await
+    function::stream(service, platform.tasks()).await
 }

@@ -9,7 +9,7 @@ use lmo_shared::{
     clock::Clock,
     error::Error,
     http::{Body, Errors, Handled, Versioned},
-    llm::catalogue::Catalogues,
+    llm::catalogue::{Catalogues, Regions},
     tenant::{TenantConfig, Tenants},
 };
 
@@ -63,6 +63,13 @@ async fn check_models(config: &TenantConfig, catalogues: &Catalogues) -> Result<
     for (param, name) in default.chain(allowed).chain(fallbacks).chain(embedder) {
         if catalogue.model(name).is_err() {
             return Err(Error::invalid(param, format!("model `{name}` does not exist")));
+        }
+    }
+    for (index, region) in config.regions.iter().flatten().enumerate() {
+        let alone = Regions(Some(std::slice::from_ref(region)));
+        if !catalogue.providers.values().any(|provider| provider.is_in(alone)) {
+            let param = format!("regions[{index}]");
+            return Err(Error::invalid(param, format!("no provider of the catalogue is in region `{region}`")));
         }
     }
     Ok(())

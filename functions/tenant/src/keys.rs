@@ -27,6 +27,12 @@ pub struct KeyView {
     pub scopes: BTreeSet<KeyScope>,
     /// Limits of its own, beside the tenant's.
     pub limits: Limits,
+    /// The only models that it may ask, by name or alias; absent: all that the tenant may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_models: Option<Vec<String>>,
+    /// The only tools that its requests may bring, or beginnings of their names with a `*` behind them; absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_tools: Option<Vec<String>>,
     /// When it was created, RFC 3339.
     pub created_at: String,
     /// From when it is refused, RFC 3339.
@@ -55,6 +61,10 @@ pub struct KeyRequest {
     /// Limits of its own, beside the tenant's.
     #[serde(default)]
     pub limits: Limits,
+    /// The only models that it may ask, by name or alias; absent: all that the tenant may.
+    pub allowed_models: Option<Vec<String>>,
+    /// The only tools that its requests may bring, or beginnings of their names with a `*` behind them; absent: all.
+    pub allowed_tools: Option<Vec<String>>,
     /// From when it is refused, RFC 3339; never if absent.
     pub expires_at: Option<String>,
 }
@@ -76,6 +86,8 @@ impl From<&ApiKey> for KeyView {
             name: key.name.clone(),
             scopes: key.scopes.clone(),
             limits: key.limits,
+            allowed_models: key.allowed_models.clone(),
+            allowed_tools: key.allowed_tools.clone(),
             created_at: key.created_at.to_string(),
             expires_at: key.expires_at.map(|at| at.to_string()),
             revoked_at: key.revoked_at.map(|at| at.to_string()),
@@ -119,7 +131,13 @@ pub(super) async fn create(
     let new = NewKey::make(tenant, now);
     let usual = [KeyScope::Query, KeyScope::Embed, KeyScope::UsageRead];
     let scopes = request.scopes.unwrap_or_else(|| BTreeSet::from(usual));
-    let key = ApiKey { limits: request.limits, expires_at, ..ApiKey::of(&new, request.name.trim(), scopes, now) };
+    let key = ApiKey {
+        limits: request.limits,
+        allowed_models: request.allowed_models,
+        allowed_tools: request.allowed_tools,
+        expires_at,
+        ..ApiKey::of(&new, request.name.trim(), scopes, now)
+    };
     let work = async |change: &mut Change| {
         tenants.add_key(change, tenant, &key, &caller.actor())?;
         let body = KeyCreated { api_key: new.text.clone(), key: KeyView::from(&key) };

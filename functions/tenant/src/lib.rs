@@ -13,8 +13,11 @@ mod audit;
 mod config;
 mod keys;
 mod sessions;
+mod task;
 mod usage;
 mod webhooks;
+
+pub use task::Task;
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use lmo_shared::{function, http, platform::Platform};
+use lmo_tenant::Task;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -15,5 +16,10 @@ async fn serve() -> Result<(), function::Error> {
     function::ready(platform.connect_table()).await;
     let routes = lmo_tenant::router(&platform, platform.authenticator(), catalogues);
     let service = http::serve(routes, platform.clock().clone(), platform.config().origin_token.clone());
-    lambda_http::run_concurrent(http::whole(service)).await
+    let (deliveries, clock) = (platform.deliveries(), platform.clock().clone());
+    let perform = move |task: Task| {
+        let (deliveries, clock) = (deliveries.clone(), clock.clone());
+        async move { task.perform(&deliveries, &clock).await }
+    };
+    function::serve_with_tasks(service, platform.tasks(), perform).await
 }

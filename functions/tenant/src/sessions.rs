@@ -72,7 +72,7 @@ pub(super) async fn get(
         return Err(Error::invalid("limit", format!("limit must be from 1 to {MOST}")).into());
     }
     let (tenant, id) = (caller.tenant().id, parse(id)?);
-    let session = sessions.get(tenant, &id, wanted.before, limit).await?;
+    let session = sessions.get(tenant, &id, caller.config().retention(), wanted.before, limit).await?;
     Ok(Json(SessionView {
         id,
         created_at: session.created_at.to_string(),

@@ -17,7 +17,7 @@ pub(super) async fn add(catalogue: &mut Catalogue, host: &str) {
     let Some(names) = models_at(&base_url).await else { return };
     let provider = ProviderSpec {
         kind: ProviderKind::OpenAi,
-        endpoints: vec![EndpointSpec { base_url, api_key: None, weight: 1 }],
+        endpoints: vec![EndpointSpec { base_url, api_key: None, weight: 1, region: None }],
         region: None,
         breaker: BreakerSpec::default(),
         output_limit: OutputLimitField::MaxTokens,

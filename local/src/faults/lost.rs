@@ -43,6 +43,16 @@ async fn a_ledger_entry_whose_answer_is_lost_is_charged_once() {
 }
 
 #[tokio::test]
+async fn a_message_whose_answer_is_lost_is_taken_once() {
+    let scene = Scene::new(Limits::default(), 1).await;
+    let (connections, by) = (scene.platform.connections(), scene.caller().await.proved(None));
+    connections.open("connection", by.clone()).await.expect("opened");
+    scene.network.fares(|call, before| if call == "PutItem" && before == 0 { Fate::Unanswered } else { Fate::Passes });
+    assert_eq!(connections.take("connection", "message").await.expect("taken"), Some(by));
+    assert_eq!(connections.take("connection", "message").await.expect("refused"), None);
+}
+
+#[tokio::test]
 async fn a_hold_that_is_never_answered_is_neither_granted_nor_charged() {
     let scene = Scene::new(Limits { monthly_tokens: Some(1000), ..Limits::default() }, 1).await;
     scene.ask().await.expect("opens the meter");

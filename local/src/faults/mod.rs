@@ -5,6 +5,7 @@ mod calls;
 mod limits;
 mod lost;
 mod network;
+mod throttle;
 mod time;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};

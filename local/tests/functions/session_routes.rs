@@ -13,7 +13,7 @@ use lmo_shared::{
     llm::{Message, Role},
     session::{Asked, Opening, Said},
     store::Committed,
-    tenant::{ApiKey, KeyScope, Tenant},
+    tenant::{ApiKey, KeyScope, Retention, Tenant},
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -52,7 +52,7 @@ impl Scene {
         for turn in 0..turns {
             let now = self.ground.platform.clock().now();
             let (until, ttl) = (now.after(Duration::from_mins(1)), Duration::from_hours(1));
-            let opening = Opening { request: RequestId::new(now), until, ttl };
+            let opening = Opening { request: RequestId::new(now), until, ttl, retention: Retention::default() };
             let id = SessionId::parse("user:7").unwrap();
             let begun = self.ground.platform.sessions().begin(self.tenant, &id, opening).await.unwrap();
             let asked = Asked::new(&[Message::text(Role::User, format!("question {turn}"))]).unwrap();

@@ -13,6 +13,7 @@ use lmo_shared::{
     },
     money::Tokens,
     session::{Asked, Opening, Past, Reach, Room, Said, Session, Sessions, Summary, Turn},
+    tenant::Retention,
 };
 use rand::{Rng, SeedableRng, distr::Alphanumeric, rngs::StdRng};
 use serde_json::json;
@@ -52,7 +53,12 @@ impl Scene {
 
     async fn begin(&self) -> Result<Turn> {
         let now = self.now();
-        let opening = Opening { request: RequestId::new(now), until: now.after(DEADLINE), ttl: TTL };
+        let opening = Opening {
+            request: RequestId::new(now),
+            until: now.after(DEADLINE),
+            ttl: TTL,
+            retention: Retention::default(),
+        };
         self.sessions.begin(self.tenant, &self.id, opening).await
     }
 
@@ -79,7 +85,7 @@ impl Scene {
     }
 
     async fn get(&self) -> Result<Session> {
-        self.sessions.get(self.tenant, &self.id, None, 100).await
+        self.sessions.get(self.tenant, &self.id, Retention::default(), None, 100).await
     }
 
     async fn delete(&self) -> Result<()> {
@@ -347,7 +353,7 @@ async fn what_is_to_be_summarised_is_read_back_to_the_summary() {
     let mut turn = scene.begin().await.unwrap();
     let all = turn.history(&narrow, Reach::Unsummarised).await.unwrap();
     assert_eq!(all.len(), 10);
-    let summary = Summary::new("They counted.", &all[..5]).unwrap();
+    let summary = Summary::new("They counted.", None, &all[..5]).unwrap();
     turn.commit(Said { summary: Some(summary.clone()), ..said("go on") }).await.unwrap();
     let mut turn = scene.begin().await.unwrap();
     assert_eq!(turn.summary(), Some(&summary));

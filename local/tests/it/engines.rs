@@ -56,7 +56,7 @@ impl Engines {
     }
 
     /// An SDK's configuration, as the environment would give it.
-    fn sdk(&self) -> SdkConfig {
+    pub fn sdk(&self) -> SdkConfig {
         let credentials = Credentials::new("me", "-", None, None, "-");
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())

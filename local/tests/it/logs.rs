@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Lmo, Setup, chat, eventually, json, standin, streamed};
+use crate::support::{Lmo, Running, Setup, chat, eventually, json, standin, streamed};
 
 const CHAT: &str = "/v1/chat/completions";
 const SOON: Duration = Duration::from_secs(30);
@@ -106,4 +106,32 @@ fn a_filter_that_is_none_ends_the_start_in_one_line() {
     assert_eq!(output.status.code(), Some(2));
     assert!(error.starts_with("lmo: RUST_LOG: "), "{error}");
     assert_eq!(error.lines().count(), 1);
+}
+
+#[tokio::test]
+async fn a_summary_that_fails_is_not_in_the_line_of_its_turn() {
+    let narrow = |catalogue| {
+        format!(
+            "{catalogue}\n[models.\"standin/narrow\"]\nprovider = \"standin\"\nupstream = \"narrow\"\ncontext_window = 4000\n\
+             max_output_tokens = 400\nprice = {{ input = 1, output = 2 }}\noverhead_tokens = 8\n"
+        )
+    };
+    // A summary gets a quarter of the time.
+    let run = Running::with(narrow, |setup| setup.env("NO_COLOR", "1").env("LMO_REQUEST_DEADLINE_SECONDS", "24"));
+    let config = json!({"session_summary": true, "default_model": "standin/narrow"});
+    assert_eq!(run.lmo.send("PUT", "/api/tenant/config", &run.lmo.key, Some(&config)).await.status, 200);
+    for number in 0..5 {
+        let slow = if number == 0 { "[[delay=8s]]" } else { "" };
+        let text = format!("{slow} [[tokens=3]] question {number} {}", "word ".repeat(300));
+        let turn = json!({"query": text, "max_tokens": 40, "context": {"sessionId": "s"}});
+        assert_eq!(run.lmo.post("/api/mcp/query", &turn).await.status, 200, "turn {number}");
+    }
+    let lines = logged(&run.lmo, 6).await;
+    assert!(run.lmo.output.lock().unwrap().contains("a conversation could not be summarised"));
+    for line in &lines[1..] {
+        assert_eq!((field(line, "status"), field(line, "code")), (Some("200"), None), "{line}");
+        assert_eq!(field(line, "output_tokens"), Some("3"), "{line}");
+    }
+    run.lmo.stop();
+    run.setup.assert_books_agree();
 }

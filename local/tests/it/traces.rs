@@ -35,8 +35,10 @@ async fn the_provider_is_told_of_the_callers_trace() {
     assert!(!parents[0].contains(PARENT), "the call is a span of its own");
     assert!(parents[1].starts_with("00-5759e988bd862e3fe1be46a994272793-"), "{parents:?}");
     assert!(parents[2].len() == 55 && !parents[2].contains("nonsense"), "{parents:?}");
-    let states: Vec<_> = heard.iter().map(|seen| field(&seen.headers, "tracestate")).collect();
-    assert_eq!(states, ["congo=t61rcWkgMzE", "", ""]);
+    assert!(
+        heard.iter().all(|seen| seen.headers.get("tracestate").is_none()),
+        "it is between the caller and its tools"
+    );
 }
 
 #[tokio::test]

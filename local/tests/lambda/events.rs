@@ -7,7 +7,7 @@ use lmo_bench::lambda::HttpEvent;
 use crate::support::{Ground, Value, ask, assert_status, events, json};
 
 /// The files that tests here or beside feed to a binary.
-const FED: [&str; 23] = [
+const FED: [&str; 24] = [
     "apigw-embed.json",
     "apigw-embeddings.json",
     "apigw-models.json",
@@ -25,6 +25,7 @@ const FED: [&str; 23] = [
     "function-url-chat-completions.json",
     "function-url-messages.json",
     "function-url-responses.json",
+    "function-url-stream-get.json",
     "function-url-stream.json",
     "kinesis-batch-duplicated.json",
     "kinesis-batch-poison.json",
@@ -108,6 +109,25 @@ async fn a_key_that_is_nobodys_is_refused() {
     {
         let answer = ask(&mut ground.function(function), HttpEvent::file(file)).await;
         assert_status(&answer, 401);
+    }
+}
+
+#[tokio::test]
+async fn what_no_address_can_have_in_a_query_ends_no_function() {
+    let ground = Ground::new();
+    let answer =
+        ask(&mut ground.function("stream"), HttpEvent::file("function-url-stream-get.json").key(ground.key())).await;
+    assert!(answer.text().contains("event: done"), "{}", answer.text());
+    let asked = &ground.standin.stats().recent[0].body["messages"];
+    assert_eq!(asked[0]["content"], "hello world", "{asked}");
+    let query = "granularity=\"<ä>\"";
+    for (function, file, status) in [
+        ("query", "apigw-models.json", 200),
+        ("tenant", "apigw-tenant-usage.json", 400),
+        ("auth", "apigw-models.json", 404),
+    ] {
+        let answer = ask(&mut ground.function(function), HttpEvent::file(file).key(ground.key()).query(query)).await;
+        assert_status(&answer, status);
     }
 }
 

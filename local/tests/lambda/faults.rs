@@ -1,6 +1,6 @@
 //! A Runtime API that fails.
 
-use lmo_bench::lambda::Fault;
+use lmo_bench::lambda::{Fault, HttpEvent};
 
 use crate::support::{Ground, assert_status, query, streamed};
 
@@ -21,20 +21,24 @@ async fn a_stream_whose_reader_is_gone_is_settled_and_the_next_is_answered() {
     function.host().fail(Fault::ResponseCut(400));
     let answer = function.open(streamed(&ground, "[[chunk_delay=20ms]] [[tokens=1000]]")).answer().await;
     assert_eq!(answer.ended, None);
+    let next = function.open(HttpEvent::file("function-url-stream.json").at("GET", "/healthz").without_body());
+    assert_status(&next.answer().await.http().unwrap(), 200);
+    // From one event to the next Lambda may freeze a process, and for ever.
+    function.signal("STOP").unwrap();
+    assert_eq!(ground.assert_books_agree().await.len(), 1);
+    function.signal("CONT").unwrap();
     let next = function.open(streamed(&ground, "[[tokens=5]]")).answer().await;
     assert_status(&next.http().unwrap(), 200);
-    function.stop().await.unwrap();
-    assert_eq!(ground.assert_books_agree().await.len(), 1);
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_takes_is_in_the_books() {
+async fn an_answer_that_nobody_takes_is_in_the_books_and_the_next_is_answered() {
     let ground = Ground::new();
     let function = ground.function("query");
     function.host().fail(Fault::ResponseCut(1));
     let answer = function.open(query(&ground, "hi")).answer().await;
     assert_eq!(answer.ended, None);
-    drop(function.ended().await.unwrap());
+    assert_status(&function.open(query(&ground, "hi")).answer().await.http().unwrap(), 200);
     assert_eq!(ground.assert_books_agree().await.len(), 1);
 }
 

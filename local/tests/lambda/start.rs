@@ -4,7 +4,7 @@ use lmo_bench::lambda::Launch;
 
 use crate::support::{Ground, Value, query};
 
-const FUNCTIONS: [&str; 4] = ["query", "stream", "tenant", "aggregate"];
+const FUNCTIONS: [&str; 5] = ["query", "stream", "tenant", "auth", "aggregate"];
 
 /// Fails unless the function ends at once, with one line that has both words, told to Lambda as well.
 pub async fn assert_fails(launch: &Launch, variable: &str, problem: &str) {

@@ -21,7 +21,7 @@ async fn sigterm_settles_a_stream_that_is_open() {
 #[tokio::test]
 async fn sigterm_ends_a_function_that_waits() {
     let ground = Ground::new();
-    for name in ["query", "stream", "tenant", "aggregate"] {
+    for name in ["query", "stream", "tenant", "auth", "aggregate"] {
         let function = ground.function(name);
         function.host().first_poll().await.unwrap();
         let ended = function.stop().await.unwrap();

@@ -63,6 +63,9 @@ impl<'a> Cached<'a> {
         let Some(policy) = self.policy().filter(|policy| policy.reads) else {
             return Ok(Looked::Miss(Missed::default()));
         };
+        if self.caller.config().retention().is_nothing() {
+            return Err(Error::NotCached);
+        }
         if let Some(kept) = self.find(policy).await {
             return Ok(Looked::Hit(kept, CacheStatus::Hit));
         }
@@ -97,7 +100,7 @@ impl<'a> Cached<'a> {
         let model = Some(settings.model.clone());
         let ask = EmbedAsk { model, inputs, dimensions: None, kind: None, user: None };
         let catalogue = Arc::clone(&self.plan.catalogue);
-        let embedded = embed::embed(self.parts, catalogue, self.caller.account(), ask).await;
+        let embedded = embed::embed(self.parts, catalogue, self.caller, ask).await;
         let noted = embedded.inspect_err(|error| tracing::warn!(?error, "a question could not be embedded"));
         Some(Place { group, vector: noted.ok()?.vectors.pop()? })
     }

@@ -2,16 +2,15 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use tokio::time::timeout;
-
 use super::{Answers, Ask, Completion, Options, Parts};
 use crate::{
     auth::Caller,
-    error::{Error, Result},
+    error::Result,
     id::{RequestId, SessionId},
     llm::{Content, Message, Prompt, Role, catalogue::Model},
     money::Tokens,
     session::{Asked, Opening, Reach, Room, SUMMARY_TOKENS, Said, Summary, Turn, assemble, summary_prompt, trim},
+    telemetry,
     tenant::TenantConfig,
 };
 
@@ -43,7 +42,8 @@ impl Conversation {
         let Asking { parts, caller, request, .. } = asking;
         let asked = Asked::new(&prompt.messages)?;
         let until = parts.clock.now().after(parts.deadline + super::booking::GRACE);
-        let opening = Opening { request, until, ttl: caller.config().session_ttl() };
+        let config = caller.config();
+        let opening = Opening { request, until, ttl: config.session_ttl(), retention: config.retention() };
         let mut turn = parts.sessions.begin(caller.tenant().id, id, opening).await?;
         match recall(asking, &mut turn, prompt).await {
             Ok(summary) => Ok(Self { turn, asked, summary }),
@@ -100,7 +100,7 @@ async fn recall(asking: Asking<'_>, turn: &mut Turn, prompt: &mut Prompt) -> Res
         && let Some(task) = summary_prompt(turn.summary(), &trimmed.dropped, Tokens(model.context_window))
     {
         let text = summarise(asking, task).await;
-        summary = text.and_then(|text| Summary::new(&text, &trimmed.dropped));
+        summary = text.and_then(|text| Summary::new(&text, turn.summary(), &trimmed.dropped));
     }
     let mut told = summary.as_ref().or(turn.summary()).cloned();
     let said = trimmed.kept.iter_mut().flat_map(|turn| &mut turn.messages);
@@ -119,10 +119,9 @@ fn most_output(config: &TenantConfig, model: &Model) -> Tokens {
 /// again.
 async fn summarise(asking: Asking<'_>, prompt: Prompt) -> Option<String> {
     let ask = Ask { model: Some(asking.model.0.to_owned()), prompt, stream: false, options: Options::default() };
-    let asked = ask_apart(Answers(Arc::clone(asking.parts)), asking.caller.clone(), ask);
-    // The turn itself needs most of the time.
-    let answered = timeout(asking.parts.deadline / 4, asked).await;
-    match answered.unwrap_or(Err(Error::DeadlineExceeded(asking.parts.deadline / 4))) {
+    let asked = ask_in_between(Answers(Arc::clone(asking.parts)), asking.caller.clone(), ask);
+    // What becomes known of it is none of the turn's.
+    match telemetry::apart(asked).await {
         Ok(completion) => completion.choices.into_iter().next()?.text,
         Err(error) => {
             tracing::warn!(request = %asking.request, ?error, "a conversation could not be summarised");
@@ -132,6 +131,12 @@ async fn summarise(asking: Asking<'_>, prompt: Prompt) -> Option<String> {
 }
 
 /// Boxed, because a request that asks for another one would have no size.
-fn ask_apart(answers: Answers, caller: Caller, ask: Ask) -> Pin<Box<dyn Future<Output = Result<Completion>> + Send>> {
-    Box::pin(async move { answers.answer(&caller, ask).await?.collect().await })
+fn ask_in_between(
+    answers: Answers,
+    caller: Caller,
+    ask: Ask,
+) -> Pin<Box<dyn Future<Output = Result<Completion>> + Send>> {
+    // The turn itself needs most of the time.
+    let most = answers.0.deadline / 4;
+    Box::pin(async move { answers.answer_within(most, &caller, ask).await?.collect().await })
 }

@@ -16,7 +16,7 @@ use crate::{
         embed::{EmbedInput, EmbedKind},
     },
     money::NanoUsd,
-    quota::{Account, Rate},
+    quota::Rate,
     telemetry::{carry, learn},
 };
 
@@ -121,9 +121,9 @@ impl Answers {
         caller.require(Permission::Embed)?;
         let catalogue = self.0.catalogues.current().await?;
         let asked = ask.model(&catalogue)?;
-        catalogue.allowed(asked, caller.config().allowed_models.as_deref())?;
+        caller.access().model(&catalogue, asked)?;
         inspect(caller.guard(), &mut ask)?;
-        let answer = embed(&self.0, catalogue, caller.account(), ask).await?;
+        let answer = embed(&self.0, catalogue, caller, ask).await?;
         learn(|known| {
             known.entry = Some(answer.id);
             known.model = Some(answer.model.clone());
@@ -133,20 +133,22 @@ impl Answers {
     }
 }
 
-/// The same for an account whose tenant may use the model. The work is done in a task of its own, so whoever drops this
+/// The same for a caller who may use the model, if it is offered where the tenant allows it. The work is done in a task of its own, so whoever drops this
 /// loses the vectors and nothing of the books.
 pub(super) async fn embed(
     parts: &Arc<Parts>,
     catalogue: Arc<Catalogue>,
-    account: Account,
+    caller: &Caller,
     ask: EmbedAsk,
 ) -> Result<EmbedAnswer> {
+    let access = caller.access();
     let plan = plan::plan(catalogue, ask)?;
-    let targets = parts.upstreams.upstream(plan.provider()?).await?.in_turn();
+    access.in_region(&plan.catalogue, &plan.model, plan.spec()?)?;
+    let targets = parts.upstreams.upstream(plan.provider()?, access.regions).await?.in_turn();
     let upstream = run::Upstream::of(targets, &plan.spec()?.upstream)?;
     let id = RequestId::new(parts.clock.now());
     let (sender, answer) = oneshot::channel();
     let tracker = parts.tasks.tracker.clone();
-    tracker.spawn(carry(run::run(Arc::clone(parts), account, id, plan, upstream, sender)));
+    tracker.spawn(carry(run::run(Arc::clone(parts), caller.account(), id, plan, upstream, sender)));
     answer.await.unwrap_or_else(|_| Err(Error::internal("an embedding ended without its end")))
 }

@@ -17,7 +17,7 @@ use crate::{
     id::RequestId,
     llm::{
         Chunk, Native, Prompt, Upstreams, Usage,
-        catalogue::{Catalogues, DEFAULT_ALIAS},
+        catalogue::{Catalogues, DEFAULT_ALIAS, Regions},
     },
     money::NanoUsd,
     quota::{Meters, Rate},
@@ -144,7 +144,6 @@ pub struct Tasks {
 impl Tasks {
     /// Lets connections end that outlive their requests, each as soon as nothing is being answered on it.
     pub fn close(&self) {
-        self.tracker.close();
         self.closing.cancel();
     }
 
@@ -158,8 +157,10 @@ impl Tasks {
         self.tracker.token()
     }
 
-    /// Waits, after [`Tasks::close`], until nothing is being worked on.
+    /// Waits until nothing is being worked on. More may be begun all the same.
     pub async fn idle(&self) {
+        // Otherwise the tracker waits for what may come, too. It takes new tasks nevertheless.
+        self.tracker.close();
         self.tracker.wait().await;
     }
 
@@ -167,9 +168,9 @@ impl Tasks {
     /// way.
     pub async fn finish(&self, patience: Duration) {
         self.close();
-        if tokio::time::timeout(patience, self.tracker.wait()).await.is_err() {
+        if tokio::time::timeout(patience, self.idle()).await.is_err() {
             self.stop.cancel();
-            self.tracker.wait().await;
+            self.idle().await;
         }
     }
 }
@@ -190,7 +191,12 @@ impl Answers {
     /// # Errors
     /// Whatever went wrong before the first byte. It is settled like any other end.
     pub async fn answer(&self, caller: &Caller, ask: Ask) -> Result<Answer> {
-        let answer = self.answer_unless(caller, ask, std::future::pending()).await?;
+        self.answer_within(self.0.deadline, caller, ask).await
+    }
+
+    /// The same in less time.
+    async fn answer_within(&self, most: Duration, caller: &Caller, ask: Ask) -> Result<Answer> {
+        let answer = self.begin(most, caller, ask, std::future::pending()).await?;
         answer.ok_or_else(|| Error::internal("a client left who can't"))
     }
 
@@ -205,6 +211,16 @@ impl Answers {
         ask: Ask,
         left: impl Future<Output = ()>,
     ) -> Result<Option<Answer>> {
+        self.begin(self.0.deadline, caller, ask, left).await
+    }
+
+    async fn begin(
+        &self,
+        most: Duration,
+        caller: &Caller,
+        ask: Ask,
+        left: impl Future<Output = ()>,
+    ) -> Result<Option<Answer>> {
         caller.require(Permission::Query)?;
         let parts = Arc::clone(&self.0);
         let catalogue = parts.catalogues.current().await?;
@@ -212,8 +228,8 @@ impl Answers {
         let flush = parts.flush;
         let (sender, mut steps) = mpsc::channel(run::AHEAD);
         let tracker = parts.tasks.tracker.clone();
-        let task =
-            tracker.spawn(carry(run::run(run::Incoming { parts, caller: caller.clone(), catalogue, id, ask }, sender)));
+        let incoming = run::Incoming { parts, caller: caller.clone(), catalogue, id, most, ask };
+        let task = tracker.spawn(carry(run::run(incoming, sender)));
         let first = tokio::select! {
             first = steps.recv() => first,
             () = left => {
@@ -239,9 +255,9 @@ impl Answers {
     pub async fn get_ready(&self) {
         let Ok(catalogue) = self.0.catalogues.current().await else { return };
         if let Ok((_, model)) = catalogue.model(DEFAULT_ALIAS)
-            && let Some(provider) = catalogue.providers.get(&model.provider)
+            && let Ok(provider) = catalogue.provider_of(model)
         {
-            let _ = self.0.upstreams.upstream(provider).await;
+            let _ = self.0.upstreams.upstream(provider, Regions::default()).await;
         }
     }
 

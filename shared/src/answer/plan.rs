@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::Ask;
 use crate::{
+    auth::Access,
     cache::{Asked, Policy},
     error::{Error, Result},
     llm::{
@@ -35,6 +36,8 @@ pub(super) struct Plan {
     pub stream: bool,
     pub hedge_after: Option<Duration>,
     pub cache: Option<Policy>,
+    /// Where it may be sent; absent: everywhere.
+    pub regions: Option<Vec<String>>,
 }
 
 /// A model that may answer.
@@ -56,23 +59,23 @@ impl Plan {
     }
 
     pub fn provider(&self, candidate: &Candidate) -> Result<&ProviderSpec> {
-        let provider = self.catalogue.providers.get(&candidate.model.provider);
-        provider.ok_or_else(|| Error::internal("a model without its provider"))
+        self.catalogue.provider_of(&candidate.model)
     }
 }
 
 /// The model that is asked, by its own name, with its entry in the catalogue.
 pub(super) fn model<'a>(
     config: &TenantConfig,
+    access: Access<'_>,
     catalogue: &'a Catalogue,
     asked: Option<&str>,
 ) -> Result<(&'a str, &'a Model)> {
     let asked = asked.or(config.default_model.as_deref()).unwrap_or(DEFAULT_ALIAS);
-    catalogue.allowed(asked, config.allowed_models.as_deref())
+    access.model(catalogue, asked)
 }
 
-pub(super) fn plan(config: &TenantConfig, catalogue: Arc<Catalogue>, ask: Ask) -> Result<Plan> {
-    let (name, spec) = model(config, &catalogue, ask.model.as_deref())?;
+pub(super) fn plan(config: &TenantConfig, access: Access<'_>, catalogue: Arc<Catalogue>, ask: Ask) -> Result<Plan> {
+    let (name, spec) = model(config, access, &catalogue, ask.model.as_deref())?;
     let Ask { prompt, stream, options, .. } = ask;
     if prompt.messages.is_empty() {
         return Err(Error::invalid("messages", "there must be at least one message"));
@@ -83,15 +86,17 @@ pub(super) fn plan(config: &TenantConfig, catalogue: Arc<Catalogue>, ask: Ask) -
     if prompt.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature)) {
         return Err(Error::invalid("temperature", "temperature must be from 0 to 2"));
     }
+    access.check_tools(&prompt)?;
     let first = candidate(config, name, spec, &prompt)?;
     let mut candidates = vec![first];
-    candidates.extend(fallbacks(config, &catalogue, name, &prompt, options.fallbacks.as_deref())?);
+    candidates.extend(fallbacks(config, access, &catalogue, name, &prompt, options.fallbacks.as_deref())?);
     let need = candidates.iter().fold(Need::default(), |worst, candidate| worst.max(candidate.need));
     let asked =
         Asked { prompt: &prompt, max_output: candidates.first().map_or(Tokens::ZERO, |first| first.max_output) };
-    let cache = Policy::of(options.cache, &config.cache, name, spec, &asked);
+    let cache = Policy::of(options.cache, &config.cache, config.retention(), name, spec, &asked);
     let hedge_after = options.hedge_after;
-    Ok(Plan { catalogue, prompt, candidates, need, stream, hedge_after, cache })
+    let regions = access.regions.0.map(<[String]>::to_vec);
+    Ok(Plan { catalogue, prompt, candidates, need, stream, hedge_after, cache, regions })
 }
 
 /// What the tenant has set and the request has not. The caller's own words don't say it, so they don't hold any more.
@@ -110,6 +115,7 @@ pub(super) fn apply_defaults(config: &TenantConfig, prompt: &mut Prompt) {
 /// and of models that can't answer this request, the others are taken.
 fn fallbacks(
     config: &TenantConfig,
+    access: Access<'_>,
     catalogue: &Catalogue,
     first: &str,
     prompt: &Prompt,
@@ -121,8 +127,7 @@ fn fallbacks(
     }
     let mut candidates: Vec<Candidate> = Vec::with_capacity(named.len());
     for asked in named {
-        let found = catalogue.allowed(asked, config.allowed_models.as_deref());
-        let (name, spec) = match found {
+        let (name, spec) = match access.model(catalogue, asked) {
             Ok(found) => found,
             Err(error) if own.is_some() => return Err(error),
             Err(_) => continue,
@@ -226,6 +231,11 @@ mod tests {
             models: [("small".to_owned(), Model::example()), ("large".to_owned(), Model::example())].into(),
             aliases: [("default".to_owned(), "small".to_owned()), ("big".to_owned(), "large".to_owned())].into(),
         })
+    }
+
+    fn plan(config: &TenantConfig, catalogue: Arc<Catalogue>, ask: Ask) -> Result<Plan> {
+        let access = Access { tenant_models: config.allowed_models.as_deref(), ..Access::default() };
+        super::plan(config, access, catalogue, ask)
     }
 
     fn ask(text: &str) -> Ask {

@@ -11,7 +11,7 @@ use super::plan::{Candidate, Plan};
 use crate::{
     llm::{
         Call, Event, Events, ProviderError, Target, Upstreams,
-        catalogue::Capability,
+        catalogue::{Capability, Regions},
         retry::{Retry, with_retry},
     },
     money::NanoUsd,
@@ -209,7 +209,9 @@ impl<'a> Queue<'_, 'a> {
     }
 
     async fn targets_of(&self, candidate: &Candidate) -> Result<Vec<Target>, ProviderError> {
-        let upstream = async { self.route.upstreams.upstream(self.route.plan.provider(candidate)?).await };
+        let Route { upstreams, plan, .. } = self.route;
+        let regions = Regions(plan.regions.as_deref());
+        let upstream = async { upstreams.upstream(plan.provider(candidate)?, regions).await };
         match upstream.await {
             Ok(upstream) => Ok(upstream.in_turn().into_iter().rev().collect()),
             Err(error) => {

@@ -1,7 +1,7 @@
 //! One request from its hold to its settlement, in a task of its own: it goes on when the client is gone, until
 //! everything about the request is in the books.
 
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt, stream};
 use tokio::{
@@ -69,20 +69,22 @@ pub(super) struct Incoming {
     pub caller: Caller,
     pub catalogue: Arc<Catalogue>,
     pub id: RequestId,
+    /// The most time that it may take.
+    pub most: Duration,
     pub ask: Ask,
 }
 
 pub(super) async fn run(incoming: Incoming, client: Sender<Sent>) {
-    let Incoming { parts, caller, catalogue, id, ask } = incoming;
+    let Incoming { parts, caller, catalogue, id, most, ask } = incoming;
     // Everything counts: earlier turns, a wait for somebody else's answer, attempts that fail.
-    let deadline = Instant::now() + parts.deadline;
+    let deadline = Instant::now() + most;
     match prepare(&parts, &caller, catalogue, id, ask).await {
         Ok((plan, conversation)) => {
             telemetry::learn(|known| {
                 known.entry = Some(id);
                 known.model = plan.asked().ok().map(|asked| asked.name.clone());
             });
-            let request = Request { parts: &parts, caller: &caller, id, deadline, plan: &plan, client: &client };
+            let request = Request { parts: &parts, caller: &caller, id, most, deadline, plan: &plan, client: &client };
             request.answer(conversation).await;
         }
         Err(error) => tell(&client, Err(error)).await,
@@ -100,11 +102,17 @@ async fn prepare(
     let config = caller.config();
     caller.guard().check_prompt(&mut ask.prompt)?;
     plan::apply_defaults(config, &mut ask.prompt);
-    let Some(session) = ask.options.session.take() else { return Ok((plan::plan(config, catalogue, ask)?, None)) };
-    let model = plan::model(config, &catalogue, ask.model.as_deref())?;
+    let access = caller.access();
+    let Some(session) = ask.options.session.take() else {
+        return Ok((plan::plan(config, access, catalogue, ask)?, None));
+    };
+    if config.retention().is_nothing() {
+        return Err(Error::NothingKept);
+    }
+    let model = plan::model(config, access, &catalogue, ask.model.as_deref())?;
     let asking = Asking { parts, caller, request, model };
     let conversation = Conversation::begin(asking, &session, &mut ask.prompt).await?;
-    match plan::plan(config, catalogue, ask) {
+    match plan::plan(config, access, catalogue, ask) {
         Ok(plan) => Ok((plan, Some(conversation))),
         Err(error) => {
             conversation.give_up().await;
@@ -147,6 +155,7 @@ struct Request<'a> {
     parts: &'a Arc<Parts>,
     caller: &'a Caller,
     id: RequestId,
+    most: Duration,
     deadline: Instant,
     plan: &'a Plan,
     client: &'a Sender<Sent>,
@@ -334,7 +343,7 @@ impl<'a> Request<'a> {
     }
 
     fn too_late(&self) -> Error {
-        Error::DeadlineExceeded(self.parts.deadline)
+        Error::DeadlineExceeded(self.most)
     }
 
     fn left(&self) -> Result<(), Stop> {

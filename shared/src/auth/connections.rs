@@ -10,7 +10,7 @@ use crate::{
     clock::{Clock, Timestamp},
     error::{Error, Result},
     id::TenantId,
-    store::{Table, Written, keys},
+    store::{Table, Written, keys, number},
     tenant::KeyScope,
 };
 
@@ -48,6 +48,8 @@ struct Opened {
 
 #[derive(Serialize)]
 struct Taken {
+    /// Tells a message that comes again from a put that does, because its answer got lost.
+    run: u64,
     /// In seconds since the epoch.
     expires_at: u64,
 }
@@ -84,9 +86,11 @@ impl Connections {
     /// `Unauthenticated` if the connection isn't open; `Unavailable` if the table can't be reached.
     pub async fn take(&self, connection: &str, message: &str) -> Result<Option<Proved>> {
         let (partition, now) = (self.table.connection(connection), self.clock.now());
-        let (taken, message) = (Taken { expires_at: now.after(LIFE).seconds() }, keys::message(message));
-        let (opened, taken) =
-            tokio::join!(partition.find::<Opened>(keys::CONNECTION), partition.put_new(&message, &taken));
+        let (message, taken) =
+            (keys::message(message), Taken { run: rand::random(), expires_at: now.after(LIFE).seconds() });
+        let run = [(":run", number(taken.run))];
+        let put = partition.put_if(&message, &taken, "attribute_not_exists(pk) OR run = :run", &run);
+        let (opened, taken) = tokio::join!(partition.find::<Opened>(keys::CONNECTION), put);
         if taken? == Written::Refused {
             return Ok(None);
         }

@@ -9,24 +9,34 @@ use crate::{
     error::{Error, Result},
     guard::Guard,
     id::{KeyId, UserId},
+    llm::catalogue::Regions,
     quota::Account,
     tenant::{ApiKey, KeyScope, Member, Tenant, TenantConfig},
 };
 
+mod access;
 mod api_key;
 mod authenticator;
 mod connections;
+pub mod password;
 mod permission;
+mod recovery;
+mod throttle;
 mod tokens;
+mod totp;
 
+pub use access::Access;
 pub use api_key::{NewKey, PresentedKey};
 pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
 pub use permission::{Permission, Role};
+pub use recovery::{RecoveryCode, RecoveryHash};
+pub use throttle::{Attempt, Throttle};
 pub use tokens::{
     ACCESS_TOKEN_LIFE, AccessClaims, Jwk, JwkSet, Links, Purpose, Restriction, Ring, Rotation, TokenRole, Tokens,
     scope_text, signed_by,
 };
+pub use totp::{TotpCode, TotpSecret, TotpStep};
 
 /// Who a caller is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -138,6 +148,18 @@ impl Caller {
     #[must_use]
     pub fn calling_from(self, source: Source) -> Self {
         Self { source, ..self }
+    }
+
+    /// What it may ask.
+    #[must_use]
+    pub fn access(&self) -> Access<'_> {
+        let (config, key) = (self.config(), self.key());
+        Access {
+            tenant_models: config.allowed_models.as_deref(),
+            key_models: key.and_then(|key| key.allowed_models.as_deref()),
+            tools: key.and_then(|key| key.allowed_tools.as_deref()),
+            regions: Regions(config.regions.as_deref()),
+        }
     }
 
     /// Fails unless pages of `origin` may call.

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     llm::{Chunk, Prompt, Reported, Usage, catalogue::Model},
     money::Tokens,
+    tenant::Retention,
 };
 
 mod flights;
@@ -125,6 +126,7 @@ impl Policy {
     pub fn of(
         control: CacheControl,
         settings: &CacheSettings,
+        retention: Retention,
         name: &str,
         model: &Model,
         asked: &Asked<'_>,
@@ -138,8 +140,13 @@ impl Policy {
             Some(CacheMode::OnlyIfCached) => (true, false),
         };
         let only = control.mode == Some(CacheMode::OnlyIfCached);
+        // Where nothing is kept, what wants nothing but a kept answer still has to be told that there is none.
+        if retention.is_nothing() && !only {
+            return None;
+        }
         let key = CacheKey::of(name, model, asked);
-        Some(Self { key, reads, writes, only, max_age: control.max_age, ttl: settings.ttl() })
+        let max_age = retention.0.into_iter().chain(control.max_age).min();
+        Some(Self { key, reads, writes, only, max_age, ttl: retention.clip(settings.ttl()) })
     }
 }
 

@@ -16,7 +16,7 @@ fn policy(mode: Option<CacheMode>, settings: &CacheSettings, temperature: Option
     let prompt = Prompt { temperature, ..prompt(&json!({})) };
     let asked = Asked { prompt: &prompt, max_output: Tokens(9) };
     let control = CacheControl { mode, max_age: None };
-    let policy = Policy::of(control, settings, "m", &Model::example(), &asked)?;
+    let policy = Policy::of(control, settings, Retention::default(), "m", &Model::example(), &asked)?;
     Some((policy.reads, policy.writes, policy.only))
 }
 

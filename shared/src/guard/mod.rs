@@ -19,7 +19,7 @@ use regex_automata::{
 
 pub use config::{DenyPattern, Guardrails, Masked, On};
 pub use pii::Pii;
-pub use prompt::Inspected;
+pub use prompt::{Inspected, check_allowed_tools};
 pub use stream::{StreamGuard, Verdict};
 
 use crate::{
@@ -144,6 +144,15 @@ impl Guard {
     }
 }
 
+/// Whether a tool is in a list of names, and of beginnings of names with a `*` behind them.
+#[must_use]
+pub fn lists_tool(listed: &[String], name: &str) -> bool {
+    listed.iter().any(|listed| match listed.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => name == listed,
+    })
+}
+
 impl Compiled {
     /// Whether answers are left alone.
     fn passes_output(&self) -> bool {
@@ -151,10 +160,7 @@ impl Compiled {
     }
 
     fn blocks_tool(&self, name: &str) -> bool {
-        self.config.blocked_tools.iter().any(|blocked| match blocked.strip_suffix('*') {
-            Some(prefix) => name.starts_with(prefix),
-            None => name == blocked,
-        })
+        lists_tool(&self.config.blocked_tools, name)
     }
 }
 

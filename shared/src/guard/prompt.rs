@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{
     Compiled,
     filter::{Denied, Then},
+    lists_tool,
 };
 use crate::{
     error::{Error, Result},
@@ -128,14 +129,42 @@ fn too_large(param: &str, most: usize) -> Error {
     Error::invalid(param, format!("the guardrails allow at most {most} bytes of text"))
 }
 
-fn check_tools(guard: &Compiled, prompt: &Prompt) -> Result<()> {
+/// The tools that a request brings, with where they are in it.
+fn tools(prompt: &Prompt) -> impl Iterator<Item = (String, &Value)> {
     let legacy = prompt.extra.get("functions").and_then(Value::as_array).into_iter().flatten();
     let offered = prompt.tools.iter().enumerate().map(|(index, tool)| (format!("tools[{index}]"), tool));
-    for (param, tool) in offered.chain(legacy.map(|tool| ("functions".to_owned(), tool))) {
-        let names = [tool.get("function"), tool.get("custom"), Some(tool)].into_iter().flatten();
-        let kind = tool.get("type").filter(|kind| *kind != "function");
-        let names = names.filter_map(|named| named.get("name")).chain(kind);
-        if let Some(name) = names.filter_map(Value::as_str).find(|name| guard.blocks_tool(name)) {
+    offered.chain(legacy.map(|tool| ("functions".to_owned(), tool)))
+}
+
+/// All names that a tool has.
+fn names(tool: &Value) -> impl Iterator<Item = &str> {
+    let named = [tool.get("function"), tool.get("custom"), Some(tool)].into_iter().flatten();
+    named.filter_map(|named| named.get("name")?.as_str())
+}
+
+/// What a tool is, if it is no function.
+fn kind(tool: &Value) -> Option<&str> {
+    tool.get("type")?.as_str().filter(|kind| *kind != "function")
+}
+
+/// Fails if a request brings a tool that is not in a list, or that has no name that could be in it.
+///
+/// # Errors
+/// `ToolNotAllowed`.
+pub fn check_allowed_tools(listed: &[String], prompt: &Prompt) -> Result<()> {
+    for (param, tool) in tools(prompt) {
+        let own = names(tool).next().or(kind(tool)).unwrap_or_default();
+        let refused = names(tool).find(|name| !lists_tool(listed, name));
+        if let Some(tool) = refused.or((!lists_tool(listed, own)).then_some(own)) {
+            return Err(Error::ToolNotAllowed { param, tool: tool.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn check_tools(guard: &Compiled, prompt: &Prompt) -> Result<()> {
+    for (param, tool) in tools(prompt) {
+        if let Some(name) = names(tool).chain(kind(tool)).find(|name| guard.blocks_tool(name)) {
             return Err(Error::invalid(param, format!("the guardrails block tool `{name}`")));
         }
         if tool.get("custom").is_some() && !guard.output.is_empty() {

@@ -86,19 +86,24 @@ pub fn status(error: &Error) -> StatusCode {
         | Error::Restricted(_)
         | Error::OriginNotAllowed(_)
         | Error::ModelNotAllowed(_)
+        | Error::RegionNotAllowed(_)
+        | Error::ToolNotAllowed { .. }
         | Error::TenantSuspended => StatusCode::FORBIDDEN,
         Error::ModelNotFound(_) | Error::NotFound { .. } | Error::NoRoute(_) | Error::NotCached => {
             StatusCode::NOT_FOUND
         }
         Error::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-        Error::BadJson(_) | Error::Invalid { .. } | Error::ContextTooLong { .. } | Error::Unsupported { .. } => {
-            StatusCode::BAD_REQUEST
-        }
+        Error::BadJson(_)
+        | Error::Invalid { .. }
+        | Error::NothingKept
+        | Error::Blocked { .. }
+        | Error::Refused(Refusal::NeverFits { .. })
+        | Error::ContextTooLong { .. }
+        | Error::Unsupported { .. } => StatusCode::BAD_REQUEST,
         Error::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Error::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::Refused(Refusal::Quota { .. }) => StatusCode::PAYMENT_REQUIRED,
         Error::Refused(Refusal::Rate { .. }) | Error::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Error::Blocked { .. } | Error::Refused(Refusal::NeverFits { .. }) => StatusCode::BAD_REQUEST,
         Error::Conflict(_) => StatusCode::CONFLICT,
         Error::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Error::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
@@ -205,8 +210,11 @@ pub struct OpenAiProblem {
 
 fn param(error: &Error) -> Option<String> {
     match error {
-        Error::Invalid { param, .. } | Error::Provider(ProviderError::Unsupported { param, .. }) => Some(param.clone()),
-        Error::ModelNotFound(_) | Error::ModelNotAllowed(_) => Some("model".to_owned()),
+        Error::Invalid { param, .. }
+        | Error::ToolNotAllowed { param, .. }
+        | Error::Provider(ProviderError::Unsupported { param, .. }) => Some(param.clone()),
+        Error::ModelNotFound(_) | Error::ModelNotAllowed(_) | Error::RegionNotAllowed(_) => Some("model".to_owned()),
+        Error::NothingKept => Some("context.sessionId".to_owned()),
         Error::ContextTooLong { .. } => Some("messages".to_owned()),
         _ => None,
     }

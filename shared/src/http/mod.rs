@@ -6,17 +6,14 @@
 use std::sync::Arc;
 
 use axum::{
-    BoxError, Extension, Router,
+    Extension, Router,
     body::{Body as ResponseBody, HttpBody},
     extract::{MatchedPath, Request},
     http::{HeaderMap, HeaderValue, Method},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http_body_util::{BodyExt, Full};
-use tower::{Service, ServiceExt};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -89,20 +86,6 @@ pub fn serve(routes: OpenApiRouter, clock: Clock, origin: Option<OriginToken>) -
     let finish = move |request, next| finish(Arc::clone(&surroundings), request, next);
     let served = served.fallback(no_route).method_not_allowed_fallback(wrong_method);
     served.layer(Extension(document)).layer(middleware::from_fn(finish))
-}
-
-/// A service whose responses have whole bodies, for a gateway that takes none in pieces.
-#[must_use]
-pub fn whole<B>(
-    service: Router,
-) -> impl Service<::http::Request<B>, Response = Response<Full<Bytes>>, Error = BoxError, Future: Send> + Clone + Send
-where
-    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-{
-    ServiceExt::<::http::Request<B>>::and_then(service, |response: Response| async {
-        let (parts, body) = response.into_parts();
-        Ok::<_, BoxError>(Response::from_parts(parts, Full::new(body.collect().await?.to_bytes())))
-    })
 }
 
 /// The `OpenAPI` document of routes, without serving them.

@@ -6,7 +6,6 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts, Request},
     http::{HeaderMap, header, request::Parts},
 };
-use lambda_http::request::RequestContext;
 
 use super::{Failure, RequestLabel};
 use crate::audit::Source;
@@ -19,10 +18,7 @@ pub(super) fn of(request: &Request, label: &RequestLabel, behind_an_origin: bool
     const LONGEST: usize = 200;
     let extensions = request.extensions();
     let viewer = behind_an_origin.then(|| viewer(request.headers())).flatten();
-    let peer = || match extensions.get::<RequestContext>() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref()?.parse().ok(),
-        _ => extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip()),
-    };
+    let peer = || extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     Source {
         address: viewer.or_else(peer).map(|address: IpAddr| address.to_canonical()),

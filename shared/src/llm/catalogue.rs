@@ -103,7 +103,7 @@ pub struct ProviderSpec {
     /// Where it is reached; one at least, but for [`ProviderKind::Echo`].
     #[serde(default)]
     pub endpoints: Vec<EndpointSpec>,
-    /// The region that requests are signed for, if they are.
+    /// Where its endpoints are that say nothing of it themselves (`eu`, `us-east-1`); requests to Bedrock are signed for it.
     #[serde(default)]
     pub region: Option<String>,
     /// When an endpoint that fails is left alone.
@@ -133,6 +133,43 @@ pub struct EndpointSpec {
     pub api_key: Option<KeyReference>,
     /// Its share of the requests, compared with the other endpoints'.
     pub weight: u32,
+    /// Where it is, if not where its provider is.
+    #[serde(default)]
+    pub region: Option<String>,
+}
+
+impl ProviderSpec {
+    /// Where one of its endpoints is, if that is known.
+    #[must_use]
+    pub fn region_of<'a>(&'a self, endpoint: &'a EndpointSpec) -> Option<&'a str> {
+        endpoint.region.as_deref().or(self.region.as_deref())
+    }
+
+    /// Whether there is an endpoint in one of these regions. What answers in the process itself is where its provider's
+    /// entry says.
+    #[must_use]
+    pub fn is_in(&self, regions: Regions<'_>) -> bool {
+        match self.kind.format() {
+            None => regions.have(self.region.as_deref()),
+            Some(_) => self.endpoints.iter().any(|endpoint| regions.have(self.region_of(endpoint))),
+        }
+    }
+}
+
+/// The regions that may be asked; all of them without a list.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Regions<'a>(pub Option<&'a [String]>);
+
+impl Regions<'_> {
+    /// Whether a region is among them: `eu` has `eu` and `eu-central-1`. An unknown one is in no list.
+    #[must_use]
+    pub fn have(self, region: Option<&str>) -> bool {
+        let within = |wider: &String| {
+            let rest = region.and_then(|region| region.strip_prefix(wider.as_str()));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        };
+        self.0.is_none_or(|listed| listed.iter().any(within))
+    }
 }
 
 /// When a circuit breaker opens, and for how long.
@@ -269,17 +306,18 @@ impl Catalogue {
         found.ok_or_else(|| Error::ModelNotFound(name.to_owned()))
     }
 
-    /// The same, if it is among those that may be used: names or aliases; all, if there is no list.
+    /// Whether the model that the catalogue calls `own` is in a list of names and aliases.
+    #[must_use]
+    pub fn lists(&self, listed: &[String], own: &str) -> bool {
+        listed.iter().any(|listed| self.aliases.get(listed).unwrap_or(listed) == own)
+    }
+
+    /// The provider of a model.
     ///
     /// # Errors
-    /// `ModelNotFound`, `ModelNotAllowed`.
-    pub fn allowed(&self, name: &str, allowed: Option<&[String]>) -> Result<(&str, &Model)> {
-        let (own, model) = self.model(name)?;
-        let is_it = |listed: &String| self.aliases.get(listed).unwrap_or(listed) == own;
-        if allowed.is_none_or(|listed| listed.iter().any(is_it)) {
-            return Ok((own, model));
-        }
-        Err(Error::ModelNotAllowed(name.to_owned()))
+    /// `Internal` if there is none.
+    pub fn provider_of(&self, model: &Model) -> Result<&ProviderSpec> {
+        self.providers.get(&model.provider).ok_or_else(|| Error::internal("a model without its provider"))
     }
 
     /// Whether both say the same, whatever their versions.
@@ -354,3 +392,19 @@ impl fmt::Display for Broken {
 }
 
 impl std::error::Error for Broken {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_has_what_lies_within_it() {
+        let listed = ["eu".to_owned(), "us-east-1".to_owned()];
+        let regions = Regions(Some(&listed));
+        for (region, allowed) in [("eu", true), ("eu-central-1", true), ("europe", false), ("us-east-1", true)] {
+            assert_eq!(regions.have(Some(region)), allowed, "{region}");
+        }
+        assert!(!regions.have(Some("us")) && !regions.have(None));
+        assert!(Regions(None).have(None) && !Regions(Some(&[])).have(Some("eu")));
+    }
+}

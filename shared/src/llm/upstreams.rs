@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{
     Endpoint, Provider, ProviderError, WireFormat,
     breaker::Breaker,
-    catalogue::{EndpointSpec, KeyReference, ProviderSpec},
+    catalogue::{EndpointSpec, KeyReference, ProviderKind, ProviderSpec, Regions},
     server::Server,
 };
 use crate::{
@@ -112,11 +112,11 @@ impl Upstreams {
         Self { secrets, credentials, keys, kept: Arc::default() }
     }
 
-    /// A provider that can be called.
+    /// A provider that can be called, with its endpoints in these regions.
     ///
     /// # Errors
     /// `Unavailable` if none of its keys can be had, `Internal` if its entry is not usable.
-    pub async fn upstream(&self, spec: &ProviderSpec) -> Result<Upstream> {
+    pub async fn upstream(&self, spec: &ProviderSpec, regions: Regions<'_>) -> Result<Upstream> {
         let Some(format) = spec.kind.format() else {
             let target = Target { provider: Provider::Echo, breaker: None, weight: 1 };
             return Ok(Upstream { targets: vec![target] });
@@ -124,7 +124,8 @@ impl Upstreams {
         let kept = self.kept(spec)?;
         let mut targets = Vec::with_capacity(spec.endpoints.len());
         let mut missing = None;
-        for (one, breaker) in spec.endpoints.iter().zip(&kept.breakers) {
+        let all = spec.endpoints.iter().zip(&kept.breakers);
+        for (one, breaker) in all.filter(|(one, _)| regions.have(spec.region_of(one))) {
             let api_key = match self.key(one.api_key.as_ref()).await {
                 Ok(key) => key,
                 // The others may do.
@@ -150,15 +151,15 @@ impl Upstreams {
         one: &EndpointSpec,
         api_key: Option<String>,
     ) -> Result<Endpoint> {
-        let signer = |region: &String| {
+        let signer = |region: &str| {
             let credentials = self.credentials.clone()?;
-            Some(Signer { service: BEDROCK, credentials, region: region.clone(), clock: Clock::System })
+            Some(Signer { service: BEDROCK, credentials, region: region.to_owned(), clock: Clock::System })
         };
         Ok(Endpoint {
             format,
             base_url: one.base_url.parse().map_err(|_| Error::internal("a provider's base URL is not one"))?,
             api_key,
-            signer: spec.region.as_ref().and_then(signer),
+            signer: spec.region_of(one).filter(|_| spec.kind == ProviderKind::Bedrock).and_then(signer),
             first_byte_timeout: Duration::from_millis(spec.first_byte_timeout_ms),
             answer_timeout: Duration::from_millis(spec.answer_timeout_ms),
             idle_timeout: Duration::from_millis(spec.idle_timeout_ms),

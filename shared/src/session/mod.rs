@@ -28,6 +28,7 @@ use crate::{
     id::{RequestId, TenantId},
     llm::Message,
     store::{Table, keys},
+    tenant::Retention,
 };
 
 mod head;
@@ -68,6 +69,8 @@ pub struct Opening {
     pub until: Timestamp,
     /// How long the session is kept from now on.
     pub ttl: Duration,
+    /// How long anything that is said in it may be kept.
+    pub retention: Retention,
 }
 
 /// A session, with the messages of some of its turns.
@@ -120,23 +123,34 @@ impl Sessions {
     }
 
     /// A session with its last turns, or the last before number `before`; at most `limit`, and fewer if they are long.
+    /// What may not be kept any more is not shown.
     ///
     /// # Errors
     /// `NotFound` if the tenant has no such session, or no longer.
-    pub async fn get(&self, tenant: TenantId, id: &SessionId, before: Option<u32>, limit: usize) -> Result<Session> {
+    pub async fn get(
+        &self,
+        tenant: TenantId,
+        id: &SessionId,
+        retention: Retention,
+        before: Option<u32>,
+        limit: usize,
+    ) -> Result<Session> {
         let partition = self.table.tenant(tenant).session(id);
         let now = self.clock.now();
+        let since = retention.since(now);
         let head: Option<Head> = partition.find(keys::HEAD).await?;
-        let head = head.filter(|head| head.lives_at(now)).ok_or_else(|| not_found(id))?;
+        let lives = |head: &Head| head.lives_at(now) && head.updated_at >= since && !retention.is_nothing();
+        let head = head.filter(lives).ok_or_else(|| not_found(id))?;
         let end = before.unwrap_or(head.turns).min(head.turns);
-        let (messages, before) = page(Backwards::from(&partition, head.born, end, now), limit).await?;
+        let (messages, before) = page(Backwards::from(&partition, head.born, end, now, since), limit).await?;
+        let ends = retention.ends(head.updated_at, Timestamp(head.expires_at.saturating_mul(1000)));
         Ok(Session {
             created_at: head.created_at,
             updated_at: head.updated_at,
-            expires_at: Timestamp(head.expires_at.saturating_mul(1000)),
+            expires_at: ends,
             turns: head.turns,
             model: head.model,
-            summary: head.summary.map(|summary| summary.text),
+            summary: head.summary.filter(|summary| summary.since >= since).map(|summary| summary.text),
             messages,
             before,
         })

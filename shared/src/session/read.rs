@@ -21,14 +21,16 @@ pub(super) struct Backwards {
     /// How many turns are still to come.
     left: u32,
     now: Timestamp,
+    /// What was said before this is as good as gone.
+    since: Timestamp,
 }
 
 impl Backwards {
     /// From the turn before number `end`.
-    pub fn from(partition: &Partition, born: RequestId, end: u32, now: Timestamp) -> Self {
+    pub fn from(partition: &Partition, born: RequestId, end: u32, now: Timestamp, since: Timestamp) -> Self {
         let last = keys::turn(born, end.saturating_sub(1), keys::LAST_PART);
         let rows = partition.between(&keys::turn(born, 0, 0), &last).last(PAGE);
-        Self { rows, read: VecDeque::new(), left: end, now }
+        Self { rows, read: VecDeque::new(), left: end, now, since }
     }
 
     /// The next older turn.
@@ -39,7 +41,7 @@ impl Backwards {
         let mut parts = VecDeque::new();
         loop {
             let Some(part) = self.part().await? else { return Ok(None) };
-            if part.number != number || part.expires_at <= self.now.seconds() {
+            if part.number != number || part.expires_at <= self.now.seconds() || part.at < self.since {
                 return Ok(None);
             }
             let first = part.index == 0;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Past;
 use crate::{
+    clock::Timestamp,
     llm::{Content, Message, Part, Prompt, Role},
     money::Tokens,
 };
@@ -29,17 +30,25 @@ pub struct Summary {
     pub text: String,
     /// How many turns it covers: all with a smaller number.
     pub turns: u32,
+    /// When the oldest of what it tells was said; 0 if that isn't known.
+    #[serde(default = "long_ago")]
+    pub since: Timestamp,
+}
+
+fn long_ago() -> Timestamp {
+    Timestamp(0)
 }
 
 impl Summary {
-    /// A model's answer to a [`summary_prompt`] of the same turns, cut to the length that is kept. `None` if it said
-    /// nothing or there are no turns.
+    /// A model's answer to a [`summary_prompt`] of the same turns and the `previous` summary, cut to the length that is
+    /// kept. `None` if it said nothing or there are no turns.
     #[must_use]
-    pub fn new(text: &str, dropped: &[Past]) -> Option<Self> {
+    pub fn new(text: &str, previous: Option<&Self>, dropped: &[Past]) -> Option<Self> {
         let text = text.trim();
         let text = text[..text.floor_char_boundary(MOST_BYTES)].to_owned();
         let turns = dropped.last()?.number + 1;
-        (!text.is_empty()).then_some(Self { text, turns })
+        let since = dropped.iter().map(|turn| turn.at).chain(previous.map(|summary| summary.since)).min()?;
+        (!text.is_empty()).then_some(Self { text, turns, since })
     }
 }
 

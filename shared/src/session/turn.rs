@@ -14,7 +14,7 @@ use super::{
     read::Backwards,
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, Timestamp},
     error::{Error, Result},
     llm::Prompt,
     store::{Partition, TenantTable, failure, is_condition_failure, keys, number, text},
@@ -44,8 +44,15 @@ pub struct Turn {
     id: SessionId,
     opening: Opening,
     head: Head,
-    /// Number and parts of the turns that will not outlive the session unless they are renewed.
-    ageing: Vec<(u32, u8)>,
+    /// The turns that will not outlive the session unless they are renewed.
+    ageing: Vec<Ageing>,
+}
+
+/// A turn that is to be renewed.
+struct Ageing {
+    number: u32,
+    parts: u8,
+    at: Timestamp,
 }
 
 impl Turn {
@@ -62,7 +69,8 @@ impl Turn {
     /// What the conversation's oldest turns were about, if it was summarised.
     #[must_use]
     pub fn summary(&self) -> Option<&Summary> {
-        self.head.summary.as_ref()
+        let since = self.opening.retention.since(self.clock.now());
+        self.head.summary.as_ref().filter(|summary| summary.since >= since)
     }
 
     /// What was said before, oldest first, back to where it no longer fits into `room`, but never more than 8 MB.
@@ -72,18 +80,19 @@ impl Turn {
     pub async fn history(&mut self, room: &Room<'_>, reach: Reach) -> Result<Vec<Past>> {
         let now = self.clock.now();
         // It may take until its deadline to end, and the session lives on from there.
-        let outlived = self.opening.until.after(self.opening.ttl).seconds();
+        let outlived = self.opening.until.after(self.opening.ttl);
+        let retention = self.opening.retention;
         let summarised = match reach {
             Reach::Fitting => u32::MAX,
             Reach::Unsummarised => self.summary().map_or(0, |summary| summary.turns),
         };
-        let mut turns = Backwards::from(&self.partition(), self.head.born, self.head.turns, now);
+        let mut turns = Backwards::from(&self.partition(), self.head.born, self.head.turns, now, retention.since(now));
         let mut found = VecDeque::new();
         let (mut tokens, mut bytes) = (0_u64, 0);
         self.ageing.clear();
         while let Some(turn) = turns.next().await? {
-            if turn.expires_at < outlived {
-                self.ageing.push((turn.number, turn.parts));
+            if turn.expires_at < retention.ends(turn.at, outlived).seconds() {
+                self.ageing.push(Ageing { number: turn.number, parts: turn.parts, at: turn.at });
             }
             tokens = tokens.saturating_add(room.tokens(&turn.weight));
             bytes += turn.bytes;
@@ -138,15 +147,16 @@ impl Turn {
             let detail = "question and answer together are longer than what a session keeps of a turn (3.5 MB)";
             return Err(Error::invalid("context.sessionId", detail));
         }
+        let at = self.clock.now();
         let turn = Part {
             number: self.head.turns,
             index: 0,
             parts: 0,
             request: self.opening.request,
-            at: self.clock.now(),
+            at,
             weight: Weight::of(&said),
             body: Vec::new(),
-            expires_at: self.turn_expiry(),
+            expires_at: self.turn_expiry(at),
         };
         let partition = self.partition();
         let head = TransactWriteItem::builder().update(self.head_update(&partition, &model, summary.as_ref())?).build();
@@ -202,24 +212,25 @@ impl Turn {
         Err(Error::Unavailable("the session is contended".into()))
     }
 
-    /// A quarter of the time more than the session has: so long its turns need not be touched.
-    fn turn_expiry(&self) -> u64 {
-        self.clock.now().after(self.opening.ttl + self.opening.ttl / 4).seconds()
+    /// A quarter of the time more than the session has: so long a turn that was added at `at` need not be touched. No
+    /// longer than it may be kept.
+    fn turn_expiry(&self, at: Timestamp) -> u64 {
+        let Opening { ttl, retention, .. } = self.opening;
+        retention.ends(at, self.clock.now().after(ttl + ttl / 4)).seconds()
     }
 
     /// Lets the turns that were read live as long as the session. What fails is tried again with the next turn.
     async fn renew(&self) {
         let partition = self.partition();
-        let until = number(self.turn_expiry());
-        let renewal = |turn, part| {
-            let update = partition.update(&keys::turn(self.head.born, turn, part));
+        let renewal = |turn: &Ageing, part| {
+            let update = partition.update(&keys::turn(self.head.born, turn.number, part));
             update
                 .update_expression("SET expires_at = :until")
                 // One that was deleted stays so.
                 .condition_expression("attribute_exists(pk)")
-                .expression_attribute_values(":until", until.clone())
+                .expression_attribute_values(":until", number(self.turn_expiry(turn.at)))
         };
-        let parts = self.ageing.iter().flat_map(|(turn, parts)| (0..*parts).map(|part| (*turn, part)));
+        let parts = self.ageing.iter().flat_map(|turn| (0..turn.parts).map(move |part| (turn, part)));
         let renewals: Vec<_> = parts.map(|(turn, part)| renewal(turn, part)).collect();
         let renewals = futures_util::stream::iter(renewals).map(UpdateItemFluentBuilder::send);
         let mut renewed = renewals.buffer_unordered(RENEWED_TOGETHER);

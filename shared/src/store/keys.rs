@@ -29,6 +29,9 @@
 //! | | `MEMBER#<tnt>` | a tenant that the person is a member of |
 //! | | `SESSION#<ses>` | a sign-in |
 //! | `EMAIL#<hash>` | `USER` | whose address it is |
+//! | | `FAILURES`, `FROM#<hash>` | failed attempts on an account, from anywhere and from a known address |
+//! | | `MAILS` | mails that were sent to the address |
+//! | `ADDRESS#<hash>` | `FAILURES`, `MAILS` | failed attempts, and mails that were asked for, from an internet address |
 //! | `TENANTS` | `<tnt>` | what operators see of a tenant in a list |
 //! | `ACTIVE#<month>` | `<tnt>` | a tenant that has a meter in the month |
 //! | `DUE` | `<ms>#<tnt>#<msg>` | an event that webhooks are to be told, by time |
@@ -115,6 +118,10 @@ pub const KEY_PREFIX: &str = "KEY#";
 #[must_use]
 pub fn key(id: KeyId) -> String {
     format!("{KEY_PREFIX}{id}")
+}
+
+pub(super) fn address(hash: &str) -> String {
+    format!("ADDRESS#{hash}")
 }
 
 /// What all members begin with.
@@ -356,6 +363,17 @@ pub const CONNECTION: &str = "CONNECTION";
 #[must_use]
 pub fn message(id: &str) -> String {
     format!("MESSAGE#{id}")
+}
+
+/// How many attempts failed.
+pub const FAILURES: &str = "FAILURES";
+/// How many mails were sent.
+pub const MAILS: &str = "MAILS";
+
+/// How many attempts failed from an internet address from which an account was used before, by its hash.
+#[must_use]
+pub fn known_address(hash: &str) -> String {
+    format!("FROM#{hash}")
 }
 
 /// A version of the catalogue. Padded, so that text order is time order.

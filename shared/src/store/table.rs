@@ -80,6 +80,12 @@ impl Table {
         self.partition(keys::DUE.to_owned())
     }
 
+    /// One internet address, by a hash of it.
+    #[must_use]
+    pub fn address(&self, hash: &str) -> Partition {
+        self.partition(keys::address(hash))
+    }
+
     /// One WebSocket connection, by API Gateway's id of it.
     #[must_use]
     pub fn connection(&self, id: &str) -> Partition {

@@ -123,6 +123,14 @@ impl Exchange {
         &self.0.trace
     }
 
+    /// The same request without what is known of it; nobody is told of its end.
+    fn aside(&self) -> Self {
+        let Inner { request, method, route, trace, span, began, .. } = &*self.0;
+        let (request, method, route) = (request.clone(), method.clone(), route.clone());
+        let facts = Mutex::new(Facts { tenant: self.0.facts().tenant, ended: true, ..Facts::default() });
+        Self(Arc::new(Inner { request, method, route, trace: trace.clone(), span: span.clone(), began: *began, facts }))
+    }
+
     /// The last byte of the answer is there: counts and logs the request, and sends out what was gathered, where the
     /// process may be frozen behind it.
     pub async fn end(self) {
@@ -164,6 +172,15 @@ pub fn carry<F: Future>(work: F) -> impl Future<Output = F::Output> {
             Some(exchange) => CURRENT.scope(exchange, work).await,
             None => work.await,
         }
+    }
+}
+
+/// Does work for the request that is being worked on here, if there is one, that is a request of its own: its lines and
+/// calls are the request's, what becomes known of it is not.
+pub(crate) async fn apart<F: Future>(work: F) -> F::Output {
+    match Exchange::current() {
+        Some(exchange) => CURRENT.scope(exchange.aside(), work).await,
+        None => work.await,
     }
 }
 

@@ -26,7 +26,7 @@ pub mod trace;
 
 pub use emf::print_to as print_metrics_to;
 pub use exchange::{Exchange, carry};
-pub(crate) use exchange::{failed, learn};
+pub(crate) use exchange::{apart, failed, learn};
 
 /// Where the process runs, and so who reads what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

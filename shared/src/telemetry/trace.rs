@@ -7,7 +7,6 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use super::Exchange;
 
 const TRACEPARENT: &str = "traceparent";
-const TRACESTATE: &str = "tracestate";
 const AMAZON: &str = "x-amzn-trace-id";
 
 /// A trace, and the caller's place in it.
@@ -18,7 +17,6 @@ pub struct Trace {
     /// The caller's span; a new trace has none.
     parent: Option<SpanId>,
     sampled: bool,
-    state: TraceState,
 }
 
 impl Trace {
@@ -34,12 +32,12 @@ impl Trace {
     #[must_use]
     pub fn begin() -> Self {
         let id = TraceId::from(rand::random_range(1..=u128::MAX));
-        Self { id, parent: None, sampled: true, state: TraceState::NONE }
+        Self { id, parent: None, sampled: true }
     }
 
     /// The caller's span, if there is one.
     pub(super) fn parent(&self) -> Option<SpanContext> {
-        let context = |parent| SpanContext::new(self.id, parent, self.flags(), true, self.state.clone());
+        let context = |parent| SpanContext::new(self.id, parent, self.flags(), true, TraceState::NONE);
         self.parent.map(context)
     }
 
@@ -56,7 +54,8 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     }
 }
 
-/// W3C Trace Context, section 3.2. One that is invalid is as good as none, and its `tracestate` with it.
+/// W3C Trace Context, section 3.2. One that is invalid is as good as none. `tracestate` is not read: it is between the
+/// caller and its tools, and no provider's business.
 fn w3c(headers: &HeaderMap) -> Option<Trace> {
     let mut parts = only(headers, TRACEPARENT)?.split('-');
     let version = u8::from_str_radix(hex(parts.next()?, 2)?, 16).ok()?;
@@ -66,29 +65,12 @@ fn w3c(headers: &HeaderMap) -> Option<Trace> {
     // Later versions may say more.
     let known = version != 0xff && (version > 0 || parts.next().is_none());
     let valid = known && id != TraceId::INVALID && parent != SpanId::INVALID;
-    valid.then(|| Trace {
-        id,
-        parent: Some(parent),
-        sampled: TraceFlags::new(flags).is_sampled(),
-        state: state(headers).unwrap_or_default(),
-    })
+    valid.then(|| Trace { id, parent: Some(parent), sampled: TraceFlags::new(flags).is_sampled() })
 }
 
 fn hex(text: &str, length: usize) -> Option<&str> {
     let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     (text.len() == length && text.bytes().all(is_hex)).then_some(text)
-}
-
-/// Section 3.3: several fields are one list, and one that can't be read is left out.
-fn state(headers: &HeaderMap) -> Option<TraceState> {
-    const MOST_MEMBERS: usize = 32;
-    let fields: Option<Vec<&str>> = headers.get_all(TRACESTATE).iter().map(|field| field.to_str().ok()).collect();
-    let fields = fields?.join(",");
-    let members: Vec<_> = fields.split(',').map(str::trim).filter(|member| !member.is_empty()).collect();
-    if members.len() > MOST_MEMBERS {
-        return None;
-    }
-    members.join(",").parse().ok()
 }
 
 /// `Root=1-<8 hex>-<24 hex>;Parent=<16 hex>;Sampled=<0 or 1>` (AWS X-Ray Developer Guide, "Tracing header"). Who says
@@ -103,23 +85,18 @@ fn amazon(headers: &HeaderMap) -> Option<Trace> {
     // Nobody sees the parent of what isn't sampled; without one it would be decided anew.
     let made_up = || (!sampled).then(|| SpanId::from(rand::random_range(1..=u64::MAX)));
     let parent = given.filter(|parent| *parent != SpanId::INVALID).or_else(made_up);
-    (id != TraceId::INVALID).then_some(Trace { id, parent, sampled, state: TraceState::NONE })
+    (id != TraceId::INVALID).then_some(Trace { id, parent, sampled })
 }
 
-/// The header fields that make whoever is called now part of the trace; none outside of a request.
+/// The header field that makes whoever is called now part of the trace; none outside of a request.
 #[must_use]
-pub fn outgoing() -> Vec<(HeaderName, HeaderValue)> {
-    let Some(trace) = Exchange::current().map(|exchange| exchange.trace().clone()) else { return Vec::new() };
+pub fn outgoing() -> Option<(HeaderName, HeaderValue)> {
+    let trace = Exchange::current()?.trace().clone();
     // Without a collector there is no span of our own; an id of its own the call has all the same.
     let current = tracing::Span::current().context().span().span_context().clone();
     let span = if current.is_valid() { current.span_id() } else { SpanId::from(rand::random_range(1..=u64::MAX)) };
     let parent = format!("00-{}-{span}-{:02x}", trace.id, trace.flags());
-    let state = trace.state.header();
-    [(TRACEPARENT, parent), (TRACESTATE, state)]
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?)))
-        .collect()
+    Some((HeaderName::from_static(TRACEPARENT), HeaderValue::from_str(&parent).ok()?))
 }
 
 #[cfg(test)]
@@ -175,20 +152,6 @@ mod tests {
         let mut both = headers(&[(TRACEPARENT, &format!("00-{ID}-{PARENT}-01"))]);
         both.append(TRACEPARENT, HeaderValue::from_str(&format!("00-{ID}-{PARENT}-01")).unwrap());
         assert_ne!(Trace::of(&both).id.to_string(), ID);
-    }
-
-    #[test]
-    fn state_is_kept_if_it_can_be_read() {
-        let with = |states: &[&str]| {
-            let mut fields = headers(&[(TRACEPARENT, &format!("00-{ID}-{PARENT}-01"))]);
-            for state in states {
-                fields.append(TRACESTATE, HeaderValue::from_str(state).unwrap());
-            }
-            Trace::of(&fields).state.header()
-        };
-        assert_eq!(with(&["rojo=1", "congo=t61rcWkgMzE"]), "rojo=1,congo=t61rcWkgMzE");
-        assert_eq!(with(&["no list"]), "");
-        assert_eq!(with(&[&vec!["a=1"; 33].join(",")]), "");
     }
 
     #[test]

@@ -18,8 +18,10 @@ use crate::{
 };
 
 mod repo;
+mod retention;
 
 pub use repo::Tenants;
+pub use retention::Retention;
 
 /// The most fallback models of a request.
 pub const MOST_FALLBACKS: usize = 8;
@@ -207,6 +209,16 @@ pub struct TenantConfig {
     /// What is forbidden, hidden and limited in requests and answers.
     #[serde(default, skip_serializing_if = "Guardrails::is_default")]
     pub guardrails: Guardrails,
+    /// For how many days anything of requests and answers may be kept, 0 to 3,650: answers in the cache, vectors of
+    /// questions, conversations. 0: nothing but counts is ever stored. Absent: as long as `cache` and
+    /// `session_ttl_seconds` say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 3_650)]
+    pub retention_days: Option<u32>,
+    /// Where models may be asked: only endpoints in these regions of the catalogue, of which `eu` has `eu-central-1` too;
+    /// absent: everywhere. An endpoint of which no region is known is in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regions: Option<Vec<String>>,
 }
 
 impl TenantConfig {
@@ -218,6 +230,19 @@ impl TenantConfig {
         const LONGEST_SYSTEM_PROMPT: usize = 100_000;
         const MOST_LISTED: usize = 1_000;
         const SESSION_TTL: RangeInclusive<u64> = 60..=400 * 24 * 3_600;
+        const MOST_DAYS: u32 = 3_650;
+        const LONGEST_REGION: usize = 64;
+        if self.retention_days.is_some_and(|days| days > MOST_DAYS) {
+            return Err(Error::invalid("retention_days", "retention_days must be from 0 to 3,650"));
+        }
+        let bad = |region: &String| region.is_empty() || region.len() > LONGEST_REGION;
+        let regions = self.regions.as_deref().unwrap_or_default();
+        if regions.len() > MOST_LISTED {
+            return Err(Error::invalid("regions", "regions must list at most 1,000 regions"));
+        }
+        if let Some(index) = regions.iter().position(bad) {
+            return Err(Error::invalid(format!("regions[{index}]"), "a region has 1 to 64 bytes"));
+        }
         if self.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature)) {
             return Err(Error::invalid("temperature", "temperature must be from 0 to 2"));
         }
@@ -256,7 +281,13 @@ impl TenantConfig {
     #[must_use]
     pub fn session_ttl(&self) -> Duration {
         const DEFAULT: Duration = Duration::from_hours(30 * 24);
-        self.session_ttl_seconds.map_or(DEFAULT, Duration::from_secs)
+        self.retention().clip(self.session_ttl_seconds.map_or(DEFAULT, Duration::from_secs))
+    }
+
+    /// How long anything of requests and answers may be kept.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        Retention(self.retention_days.map(|days| Duration::from_hours(24 * u64::from(days))))
     }
 
     /// Whether pages of `origin` may call.
@@ -339,6 +370,12 @@ pub struct ApiKey {
     /// Limits of its own, beside the tenant's.
     #[serde(default)]
     pub limits: Limits,
+    /// The only models that it may ask, by name or alias, beside the tenant's list; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_models: Option<Vec<String>>,
+    /// The only tools that its requests may bring: names, or beginnings of names with a `*` behind them; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_tools: Option<Vec<String>>,
     /// When it was created.
     pub created_at: Timestamp,
     /// From when it is refused.
@@ -362,6 +399,8 @@ impl ApiKey {
             secret_hash: new.secret_hash.clone(),
             scopes,
             limits: Limits::default(),
+            allowed_models: None,
+            allowed_tools: None,
             created_at: at,
             expires_at: None,
             revoked_at: None,

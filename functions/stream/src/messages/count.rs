@@ -43,7 +43,7 @@ pub(crate) async fn count_tokens(
 ) -> Handled<Json<TokenCount>> {
     let Asked { model, prompt, .. } = request::read(fields)?;
     let catalogue = answers.catalogues().current().await?;
-    let (_, spec) = catalogue.allowed(&model, caller.config().allowed_models.as_deref())?;
+    let (_, spec) = caller.access().model(&catalogue, &model)?;
     Ok(Json(TokenCount { input_tokens: estimate(spec, &prompt)? }))
 }
 

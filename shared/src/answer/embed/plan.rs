@@ -46,7 +46,7 @@ pub(super) fn plan(catalogue: Arc<Catalogue>, ask: EmbedAsk) -> Result<Plan> {
         input = input.plus(bound(one, spec))?;
     }
     let need = Need { input, output: Tokens::ZERO, cost: spec.worst_cost(input, Tokens::ZERO)? };
-    let dimensions = match provider(&catalogue, spec)?.kind {
+    let dimensions = match catalogue.provider_of(spec)?.kind {
         // The model in the process is as long as the catalogue says.
         ProviderKind::Echo => ask.dimensions.or(spec.dimensions),
         // A model whose vectors have one length only doesn't know the parameter.
@@ -59,10 +59,6 @@ pub(super) fn plan(catalogue: Arc<Catalogue>, ask: EmbedAsk) -> Result<Plan> {
     let model = name.to_owned();
     let EmbedAsk { dimensions: asked_dimensions, kind, user, .. } = ask;
     Ok(Plan { catalogue, model, inputs, dimensions, asked_dimensions, kind, user, need })
-}
-
-fn provider<'a>(catalogue: &'a Catalogue, spec: &Model) -> Result<&'a ProviderSpec> {
-    catalogue.providers.get(&spec.provider).ok_or_else(|| Error::internal("a model without its provider"))
 }
 
 /// The most tokens of an input. No provider reads more than its window.
@@ -91,7 +87,7 @@ impl Plan {
     }
 
     pub fn provider(&self) -> Result<&ProviderSpec> {
-        provider(&self.catalogue, self.spec()?)
+        self.catalogue.provider_of(self.spec()?)
     }
 
     /// What the provider counted; without a count, ours, and `true`.

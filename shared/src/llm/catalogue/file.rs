@@ -51,6 +51,7 @@ struct EndpointEntry {
     base_url: Option<Spanned<String>>,
     api_key: Option<KeyReference>,
     weight: Option<Spanned<u32>>,
+    region: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -137,7 +138,7 @@ impl Source<'_> {
         let endpoints = self.endpoints(&name, &entry)?;
         if entry.kind == ProviderKind::Bedrock
             && entry.region.is_none()
-            && endpoints.iter().any(|e| e.api_key.is_none())
+            && endpoints.iter().any(|e| e.api_key.is_none() && e.region.is_none())
         {
             return Err(self.missing(&name, "region"));
         }
@@ -162,7 +163,7 @@ impl Source<'_> {
         }
         let Some(list) = &entry.endpoints else {
             let base_url = self.base_url(name, entry.base_url.as_ref())?;
-            return Ok(vec![EndpointSpec { base_url, api_key: entry.api_key.clone(), weight: 1 }]);
+            return Ok(vec![EndpointSpec { base_url, api_key: entry.api_key.clone(), weight: 1, region: None }]);
         };
         if list.get_ref().is_empty() {
             return Err(self.broken(list, format!("providers.{name}.endpoints"), "must not be empty".to_owned()));
@@ -174,7 +175,8 @@ impl Source<'_> {
                 return Err(self.broken(at, format!("providers.{name}.endpoints.weight"), problem));
             }
             let base_url = self.base_url(name, one.base_url.as_ref().or(entry.base_url.as_ref()))?;
-            Ok(EndpointSpec { base_url, api_key: one.api_key.clone().or_else(|| entry.api_key.clone()), weight })
+            let api_key = one.api_key.clone().or_else(|| entry.api_key.clone());
+            Ok(EndpointSpec { base_url, api_key, weight, region: one.region.clone() })
         };
         list.get_ref().iter().map(endpoint).collect()
     }

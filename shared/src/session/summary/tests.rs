@@ -32,7 +32,7 @@ fn material(prompt: &Prompt) -> String {
 #[test]
 fn system_prompt_summary_turns_and_question_come_in_that_order() {
     let new = vec![Message::text(Role::System, "Be brief."), Message::text(Role::User, "now")];
-    let summary = Summary { text: "They met.".to_owned(), turns: 1 };
+    let summary = Summary { text: "They met.".to_owned(), turns: 1, since: Timestamp(0) };
     let whole = assemble(new, Some(&summary), vec![turn(1, "one"), turn(2, "two")]);
     let labelled = format!("{LABEL}They met.");
     assert_eq!(texts(&whole), ["Be brief.", &labelled, "one", "on one", "two", "on two", "now"]);
@@ -41,7 +41,7 @@ fn system_prompt_summary_turns_and_question_come_in_that_order() {
 
 #[test]
 fn a_conversation_that_is_there_from_its_beginning_needs_no_summary() {
-    let summary = Summary { text: "They met.".to_owned(), turns: 1 };
+    let summary = Summary { text: "They met.".to_owned(), turns: 1, since: Timestamp(0) };
     let whole = assemble(vec![Message::text(Role::User, "now")], Some(&summary), vec![turn(0, "one")]);
     assert_eq!(texts(&whole), ["one", "on one", "now"]);
     let alone = assemble(vec![Message::text(Role::User, "now")], Some(&summary), Vec::new());
@@ -73,7 +73,7 @@ proptest! {
 
 #[test]
 fn only_turns_that_are_in_no_summary_yet_are_summed_up() {
-    let previous = Summary { text: "They met.".to_owned(), turns: 2 };
+    let previous = Summary { text: "They met.".to_owned(), turns: 2, since: Timestamp(0) };
     let dropped = [turn(1, "one"), turn(2, "two")];
     let said = material(&summary_prompt(Some(&previous), &dropped, Tokens(8_000)).unwrap());
     assert_eq!(said, "Summary so far:\nThey met.\n\nMessages:\nuser: two\nassistant: on two\n");
@@ -100,8 +100,11 @@ fn a_transcript_is_cut_at_its_beginning_and_between_characters() {
 #[test]
 fn a_summary_covers_all_that_was_dropped_and_fits_into_its_room() {
     let dropped = [turn(3, "three"), turn(4, "four")];
-    assert_eq!(Summary::new(" They met. ", &dropped), Some(Summary { text: "They met.".to_owned(), turns: 5 }));
-    let long = Summary::new(&"日".repeat(10_000), &dropped).unwrap();
+    assert_eq!(
+        Summary::new(" They met. ", None, &dropped),
+        Some(Summary { text: "They met.".to_owned(), turns: 5, since: Timestamp(1) })
+    );
+    let long = Summary::new(&"日".repeat(10_000), None, &dropped).unwrap();
     let model = crate::llm::catalogue::Model::example();
     let whole = Prompt::new(assemble(Vec::new(), Some(&long), Vec::new()));
     let room = Room::beside(&Prompt::default(), "small", &model, Tokens(1));
@@ -110,8 +113,8 @@ fn a_summary_covers_all_that_was_dropped_and_fits_into_its_room() {
 
 #[test]
 fn an_empty_summary_is_none() {
-    assert_eq!(Summary::new(" \n", &[turn(0, "one")]), None);
-    assert_eq!(Summary::new("They met.", &[]), None);
+    assert_eq!(Summary::new(" \n", None, &[turn(0, "one")]), None);
+    assert_eq!(Summary::new("They met.", None, &[]), None);
 }
 
 #[test]
