@@ -16,7 +16,7 @@ TENANTS = {
 COUNTED = """
 counted patient leaver canceller crowd embedder patient_responder leaving_responder
 counted_claude patient_claude impatient_claude leaving_claude cancelling_claude
-chain_chat chain_responses chain_messages index
+chain_chat chain_responses chain_messages index schema
 """.split()
 
 

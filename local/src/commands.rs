@@ -1,11 +1,11 @@
 //! The operator's commands.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use lmo_shared::{
     audit::{Actor, IfMatch},
-    auth::Rotation,
+    auth::{Rotation, documented_permissions},
     clock::{Clock, Granularity, Period, Timestamp},
     config::Config,
     http,
@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::{
     args::{Command, Keys, Models, Place, Tenant},
     backend::Backend,
-    banner, discovery,
+    banner, discovery, mail,
     problem::Problem,
     resources, serve,
 };
@@ -28,7 +28,11 @@ use crate::{
 pub async fn run(place: &Place, port: u16, command: Command) -> Result<ExitCode, Problem> {
     if matches!(command, Command::Openapi) {
         // It is the same wherever the state is, and while somebody else has it open.
-        return document(&stateless(port)?);
+        return document(&stateless(port)?, place);
+    }
+    if matches!(command, Command::Permissions) {
+        print!("{}", documented_permissions());
+        return Ok(ExitCode::SUCCESS);
     }
     let backend = Backend::open(place, port).await?;
     let done = dispatch(&backend, command).await;
@@ -81,8 +85,13 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
             let expired = if backend.engines.is_some() { Expired::All } else { Expired::ByDeadline };
             print(&json!(platform.sweeper().sweep(expired).await?))
         }
-        Command::Openapi => document(platform),
-        Command::Engines(_) => Err(Problem("the engines are opened by themselves".to_owned())),
+        Command::Purge => {
+            const A_DAY: Duration = Duration::from_hours(24);
+            print(&json!(platform.purge().run(platform.clock().now().after(A_DAY)).await?))
+        }
+        Command::Openapi | Command::Permissions | Command::Engines(_) => {
+            Err(Problem("this opens no engines, or opens them by itself".to_owned()))
+        }
     }
 }
 
@@ -92,8 +101,8 @@ fn stateless(port: u16) -> Result<Platform, Problem> {
     Ok(Platform::new(sdk, Config::of_laptop(port)?, Clock::System))
 }
 
-fn document(platform: &Platform) -> Result<ExitCode, Problem> {
-    print(&http::document_of(serve::routes(platform)))
+fn document(platform: &Platform, place: &Place) -> Result<ExitCode, Problem> {
+    print(&http::document_of(serve::routes(platform, mail::folder(platform, place)?)))
 }
 
 async fn books(backend: &Backend, month: Option<String>) -> Result<ExitCode, Problem> {

@@ -14,6 +14,7 @@ mod banner;
 mod commands;
 mod discovery;
 mod engines;
+mod mail;
 mod prometheus;
 mod serve;
 

@@ -11,7 +11,9 @@ use lmo_shared::{
     clock::Clock,
     http,
     llm::catalogue::DEFAULT_ALIAS,
+    mail::Mailer,
     platform::Platform,
+    tenant::Purge,
     usage::{Expired, Sweeper},
     webhook::Deliveries,
 };
@@ -28,6 +30,7 @@ use crate::{
     backend::Backend,
     banner, discovery,
     engine::{Engines, Pump},
+    mail,
     problem::Problem,
     prometheus,
 };
@@ -39,6 +42,8 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How often webhooks are told what is due, and for how long at most; in the cloud a schedule says it.
 const DELIVER_EVERY: Duration = Duration::from_millis(500);
 const DELIVER_FOR: Duration = Duration::from_secs(10);
+/// How often tenants are removed whose time has come, likewise.
+const PURGE_EVERY: Duration = Duration::from_hours(1);
 /// How often the age of the signing keys is looked at; in the cloud a schedule says it.
 const ROTATE_EVERY: Duration = Duration::from_hours(1);
 
@@ -59,8 +64,9 @@ pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
     }
     let background = Background::start(platform, backend.engines.as_ref(), place);
     let metrics = prometheus::install()?;
+    let mailer = mail::mailer(platform, place, backend.engines.is_some())?;
     banner::print(address, key.as_deref(), &default);
-    serve(listener, platform, metrics, stopped, args.patience).await?;
+    serve(listener, platform, mailer, metrics, stopped, args.patience).await?;
     background.stop().await;
     backend.close().await;
     Ok(ExitCode::SUCCESS)
@@ -87,27 +93,28 @@ pub fn prompt(listener: TcpListener) -> TapIo<TcpListener, fn(&mut TcpStream)> {
 }
 
 /// Every function's routes.
-pub fn routes(platform: &Platform) -> OpenApiRouter {
+pub fn routes(platform: &Platform, mailer: Mailer) -> OpenApiRouter {
     let (authenticator, clock) = (platform.authenticator(), platform.clock().clone());
     let catalogues = platform.catalogues();
     let answers = platform.answers(Arc::clone(&catalogues));
     lmo_query::router(authenticator.clone(), answers.clone(), clock.clone())
-        .merge(lmo_auth::router(platform, authenticator.clone()))
+        .merge(lmo_auth::router(platform, authenticator.clone(), mailer.clone()))
         .merge(lmo_stream::router(authenticator.clone(), answers.clone(), clock.clone()))
         .merge(lmo_websocket::router(authenticator.clone(), answers, clock, platform.tasks().clone()))
-        .merge(lmo_tenant::router(platform, authenticator, catalogues))
+        .merge(lmo_tenant::router(platform, authenticator, catalogues, mailer))
 }
 
 /// Serves; after `stop` it accepts nothing more, lets what is under way finish, and settles everything.
 async fn serve(
     listener: TcpListener,
     platform: &Platform,
+    mailer: Mailer,
     metrics: Router,
     stop: oneshot::Receiver<()>,
     patience: Duration,
 ) -> Result<(), Problem> {
-    let app =
-        http::serve(routes(platform), platform.clock().clone(), platform.config().origin_token.clone()).merge(metrics);
+    let app = http::serve(routes(platform, mailer), platform.clock().clone(), platform.config().origin_token.clone())
+        .merge(metrics);
     let (draining, drain_begins) = oneshot::channel();
     let tasks = platform.tasks().clone();
     let connections = tasks.clone();
@@ -194,7 +201,8 @@ impl Background {
         };
         let sweeping = tokio::spawn(sweep(platform.sweeper(), stop.clone()));
         let delivering = tokio::spawn(deliver(platform.deliveries(), platform.clock().clone(), stop.clone()));
-        let mut running = vec![sweeping, delivering, tokio::spawn(pump.run(handler, stop.clone()))];
+        let purging = tokio::spawn(purge(platform.purge(), platform.clock().clone(), stop.clone()));
+        let mut running = vec![sweeping, delivering, purging, tokio::spawn(pump.run(handler, stop.clone()))];
         if engines.is_some() {
             running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
         }
@@ -239,6 +247,23 @@ async fn deliver(deliveries: Deliveries, clock: Clock, stop: CancellationToken) 
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(DELIVER_EVERY) => {}
+        }
+    }
+}
+
+async fn purge(purge: Purge, clock: Clock, stop: CancellationToken) {
+    loop {
+        let removed = tokio::select! {
+            () = stop.cancelled() => return,
+            // What is cut off goes on where it was.
+            removed = purge.run(clock.now().after(PURGE_EVERY)) => removed,
+        };
+        if let Err(error) = removed {
+            tracing::error!(error = ?error, "the removal of tenants failed; it will be tried again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(PURGE_EVERY) => {}
         }
     }
 }

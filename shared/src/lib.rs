@@ -21,6 +21,7 @@ pub mod llm;
 pub mod mail;
 pub mod money;
 pub mod outbound;
+pub mod people;
 pub mod platform;
 pub mod quota;
 pub mod seal;

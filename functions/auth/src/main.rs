@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use lmo_auth::Task;
-use lmo_shared::{function, http, platform::Platform};
+use lmo_shared::{config, function, http, platform::Platform};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -19,7 +19,8 @@ async fn serve() -> Result<(), function::Error> {
         let _ = tokio::join!(platform.connect_table(), ring.public());
     })
     .await;
-    let routes = lmo_auth::router(&platform, authenticator);
+    let mailer = platform.ses(config::mail_from()?)?;
+    let routes = lmo_auth::router(&platform, authenticator, mailer);
     let service = http::serve(routes, platform.clock().clone(), platform.config().origin_token.clone());
     let perform = move |task: Task| {
         let ring = ring.clone();

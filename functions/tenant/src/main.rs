@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use lmo_shared::{function, http, platform::Platform};
+use lmo_shared::{config, function, http, platform::Platform};
 use lmo_tenant::Task;
 
 #[tokio::main]
@@ -14,7 +14,8 @@ async fn serve() -> Result<(), function::Error> {
     let platform = Platform::of_function().await?;
     let catalogues = platform.catalogues();
     function::ready(platform.connect_table()).await;
-    let routes = lmo_tenant::router(&platform, platform.authenticator(), catalogues);
+    let mailer = platform.ses(config::mail_from()?)?;
+    let routes = lmo_tenant::router(&platform, platform.authenticator(), catalogues, mailer);
     let service = http::serve(routes, platform.clock().clone(), platform.config().origin_token.clone());
     let (deliveries, clock) = (platform.deliveries(), platform.clock().clone());
     let perform = move |task: Task| {

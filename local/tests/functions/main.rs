@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod accounts;
 mod aggregate;
 mod alerts;
+mod key_routes;
+mod purge;
 mod requests;
 mod sealing;
 mod session_routes;
@@ -11,5 +14,7 @@ mod sessions;
 mod signing;
 mod support;
 mod tokens;
+#[path = "../shared/totp.rs"]
+mod totp;
 mod webhooks;
 mod websocket;

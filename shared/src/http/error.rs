@@ -81,10 +81,11 @@ impl Problem {
 #[must_use]
 pub fn status(error: &Error) -> StatusCode {
     match error {
-        Error::Unauthenticated(_) | Error::InvalidToken(_) => StatusCode::UNAUTHORIZED,
+        Error::Unauthenticated(_) | Error::InvalidToken(_) | Error::SecondFactorRequired => StatusCode::UNAUTHORIZED,
         Error::Forbidden(_)
         | Error::Restricted(_)
         | Error::OriginNotAllowed(_)
+        | Error::AddressNotAllowed(_)
         | Error::ModelNotAllowed(_)
         | Error::RegionNotAllowed(_)
         | Error::ToolNotAllowed { .. }

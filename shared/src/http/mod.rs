@@ -9,7 +9,7 @@ use axum::{
     Extension, Router,
     body::{Body as ResponseBody, HttpBody},
     extract::{MatchedPath, Request},
-    http::{HeaderMap, HeaderValue, Method},
+    http::{HeaderMap, HeaderValue, Method, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -34,6 +34,8 @@ mod once;
 mod options;
 mod own;
 mod page;
+mod patch;
+mod person;
 mod rate_limit;
 mod request_id;
 mod source;
@@ -48,12 +50,14 @@ pub use error::{
     AnthropicDetails, AnthropicError, AnthropicProblem, Failure, OpenAiError, OpenAiProblem, Problem, anthropic_body,
     openai_body, retry_after, status,
 };
-pub use once::{Create, Created, Once};
+pub use once::{Create, Created, Once, is_replayed};
 pub use options::answer_fields;
 pub use own::{CallPiece, Charged, End, OwnEvent, OwnEvents, Piece};
 pub use page::{Page, read as read_cursor};
+pub use patch::Patch;
 pub use rate_limit::fields as rate_limit_fields;
 pub use request_id::RequestLabel;
+pub use source::source;
 pub use version::Versioned;
 
 /// Methods by their names (RFC 9110, RFC 5789); others are logged as `_OTHER`.
@@ -74,6 +78,8 @@ pub type Handled<T> = Result<T, Failure>;
 
 /// The header field in which whatever stands in front of the functions shows that it does.
 const ORIGIN_TOKEN: &str = "x-lmo-origin";
+/// What begins so answers with what is somebody's alone.
+const SECRET: &str = "/api/auth/";
 /// Health checks come from everywhere.
 const HEALTH: &str = "/healthz";
 
@@ -174,7 +180,11 @@ async fn answer(surroundings: &Surroundings, label: RequestLabel, mut request: R
             Ok(()) => next.run(request).await,
             Err(refused) => refused.into_response(),
         };
-        error::render(answered, &path, &label, surroundings.clock.now())
+        let mut rendered = error::render(answered, &path, &label, surroundings.clock.now());
+        if path.starts_with(SECRET) {
+            rendered.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        rendered
     };
     cors::allow(&mut response, origin);
     label.put_on(&mut response);

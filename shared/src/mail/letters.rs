@@ -63,6 +63,15 @@ impl Mail {
         Self::new(to, "There is no account with this address", text.to_owned())
     }
 
+    /// Tells the owner of an account that somebody tried to sign up with its address.
+    #[must_use]
+    pub fn account_exists(to: EmailAddress) -> Self {
+        let text = "Somebody, hopefully you, tried to sign up with this address, which has an account. Sign in with it, \
+                    or choose a new password (\"forgot password\").\n\nIf it wasn't you, ignore this mail: your account \
+                    stays as it is.\n";
+        Self::new(to, "You have an account", text.to_owned())
+    }
+
     /// Invites the recipient into a tenant. `tenant` and `by` are what people called themselves: they are shortened to
     /// a line each, without anything that mail programs make a link of.
     #[must_use]
@@ -73,6 +82,27 @@ impl Mail {
              If you don't know them, ignore this mail.\n"
         );
         Self::new(to, &format!("You are invited to join {tenant}"), text)
+    }
+
+    /// Says that a tenant will be removed, to one of its owners. `tenant` is treated as in [`invite`](Self::invite), `at`
+    /// is when.
+    #[must_use]
+    pub fn tenant_deleted(to: EmailAddress, tenant: &str, at: &str) -> Self {
+        let tenant = plain(tenant);
+        let text = format!(
+            "An owner of \"{tenant}\" has asked for its removal. Until {at} every owner can take that back and export \
+             everything; until then nothing else works. After that all of it is deleted for good.\n\nIf this wasn't \
+             meant, sign in and restore it.\n"
+        );
+        Self::new(to, &format!("{tenant} will be deleted"), text)
+    }
+
+    /// Says that a tenant will not be removed after all.
+    #[must_use]
+    pub fn tenant_restored(to: EmailAddress, tenant: &str) -> Self {
+        let tenant = plain(tenant);
+        let text = format!("An owner of \"{tenant}\" has taken its removal back. Everything works again.\n");
+        Self::new(to, &format!("{tenant} stays"), text)
     }
 
     /// Says that the password was changed.

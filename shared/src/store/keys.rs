@@ -6,8 +6,12 @@
 //! | `TENANT#<tnt>` | `TENANT` | the tenant |
 //! | | `CONFIG` | its configuration |
 //! | | `KEY#<key>` | an API key, by time of creation |
+//! | | `KEYS` | how many keys there are that are not revoked |
 //! | | `MEMBER#<usr>` | a member |
 //! | | `WEBHOOK#<whk>` | a webhook |
+//! | | `INVITE#<inv>` | an open invitation, by time |
+//! | | `INVITED#<hash>` | the invitation that is open to an address |
+//! | | `SESSION#<id>` | that there is such a session, or was |
 //! | | `ONCE#<hash>` | the response to a request with an `Idempotency-Key` |
 //! | | `METER#<month>#TENANT#<nn>` | a sub-meter of the tenant's month |
 //! | | `METER#<month>#KEY#<key>` | the month of a key that has limits of its own |
@@ -29,9 +33,11 @@
 //! | | `MEMBER#<tnt>` | a tenant that the person is a member of |
 //! | | `SESSION#<ses>` | a sign-in |
 //! | `EMAIL#<hash>` | `USER` | whose address it is |
+//! | | `ONCE#<hash>` | the response to a registration with an `Idempotency-Key` |
 //! | | `FAILURES`, `FROM#<hash>` | failed attempts on an account, from anywhere and from a known address |
 //! | | `MAILS` | mails that were sent to the address |
 //! | `ADDRESS#<hash>` | `FAILURES`, `MAILS` | failed attempts, and mails that were asked for, from an internet address |
+//! | `PURGE` | `PASS` | how far the removal of tenants has come |
 //! | `TENANTS` | `<tnt>` | what operators see of a tenant in a list |
 //! | `ACTIVE#<month>` | `<tnt>` | a tenant that has a meter in the month |
 //! | `DUE` | `<ms>#<tnt>#<msg>` | an event that webhooks are to be told, by time |
@@ -41,7 +47,7 @@ use ulid::Ulid;
 
 use crate::{
     clock::{Granularity, Period, Timestamp},
-    id::{AuditId, KeyId, MessageId, RequestId, SessionId, SignInId, TenantId, UserId, WebhookId},
+    id::{AuditId, InviteId, KeyId, MessageId, RequestId, SessionId, SignInId, TenantId, UserId, WebhookId},
 };
 
 /// Name of the partition key attribute.
@@ -56,6 +62,7 @@ pub const BUCKET_MS: u64 = 10_000;
 pub(super) const CATALOGUE: &str = "CATALOGUE";
 pub(super) const TENANTS: &str = "TENANTS";
 pub(super) const DUE: &str = "DUE";
+pub(super) const PURGE: &str = "PURGE";
 
 pub(super) fn tenant(id: TenantId) -> String {
     format!("TENANT#{id}")
@@ -111,6 +118,8 @@ pub(super) fn connection(id: &str) -> String {
 pub const TENANT: &str = "TENANT";
 /// The tenant's configuration.
 pub const CONFIG: &str = "CONFIG";
+/// How many API keys there are that are not revoked.
+pub const KEYS: &str = "KEYS";
 /// What all API keys begin with.
 pub const KEY_PREFIX: &str = "KEY#";
 
@@ -192,6 +201,21 @@ pub fn parse_due(sort: &str) -> Option<(Timestamp, TenantId, MessageId, Option<W
     Some((Timestamp(at.parse().ok()?), TenantId::parse(tenant)?, MessageId::parse(message)?, webhook))
 }
 
+/// What all invitations begin with.
+pub const INVITE_PREFIX: &str = "INVITE#";
+
+/// An invitation.
+#[must_use]
+pub fn invite(id: InviteId) -> String {
+    format!("{INVITE_PREFIX}{id}")
+}
+
+/// Which invitation is open to an address, by the hash of it.
+#[must_use]
+pub fn invited(hash: &str) -> String {
+    format!("INVITED#{hash}")
+}
+
 /// A person; in the partition of an address, whose it is.
 pub const USER: &str = "USER";
 
@@ -227,6 +251,9 @@ pub fn entry(id: AuditId) -> String {
 pub fn listed(id: TenantId) -> String {
     id.to_string()
 }
+
+/// How far the removal of tenants has come.
+pub const PASS: &str = "PASS";
 
 /// What a meter counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -335,6 +362,15 @@ pub fn total(period: Period) -> String {
         Granularity::Month => 'M',
     };
     format!("{letter}#{period}")
+}
+
+/// What all sessions in the list of their tenant begin with.
+pub const LISTED_SESSION_PREFIX: &str = "SESSION#";
+
+/// A session in the list of its tenant.
+#[must_use]
+pub fn listed_session(id: &SessionId) -> String {
+    format!("{LISTED_SESSION_PREFIX}{id}")
 }
 
 /// The state of a session.

@@ -61,7 +61,7 @@ pub struct Webhook {
     /// The secret that signs, sealed.
     pub secret: String,
     /// Those before, the newest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, rename = "previous_secrets", skip_serializing_if = "Vec::is_empty")]
     pub previous: Vec<Previous>,
     /// When it was created.
     pub created_at: Timestamp,

@@ -1,5 +1,6 @@
 //! What the tests share: a running `lmo`, a caller, and the stand-in behind it.
 
+mod account;
 mod collector;
 mod forge;
 mod lmo;
@@ -7,6 +8,7 @@ mod response;
 mod running;
 mod socket;
 
+pub use account::{Account, PASSWORD, accept, link_token, login, mails, refresh};
 pub use collector::{Collector, attribute, hex};
 pub use forge::{Forge, ask_token, key_id, part, token_of};
 pub use lmo::{Lmo, Setup, models, with_embeddings};

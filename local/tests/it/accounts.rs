@@ -1,0 +1,10 @@
+//! People: signing up, in and out, and what is theirs.
+
+mod login;
+mod me;
+mod passwords;
+mod refresh;
+mod register;
+mod requests;
+mod second_factor;
+mod verify;

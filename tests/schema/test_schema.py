@@ -1,0 +1,33 @@
+"""schemathesis against every operation of the OpenAPI document: whatever is sent, no answer is a server's error, and none
+is of a status, a type or a shape that the document doesn't say."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+CONFIG = pathlib.Path(__file__).parent / "schemathesis.toml"
+CHECKS = ",".join(
+    """not_a_server_error status_code_conformance content_type_conformance response_headers_conformance
+    response_schema_conformance unsupported_method allow_header_conformance ignored_auth""".split()
+)
+
+
+def schemathesis(platform, credential, *options):
+    command = [pathlib.Path(sys.executable).parent / "schemathesis", "--config-file", CONFIG, "run"]
+    command += [f"{platform.base}/openapi.json", "--header", f"Authorization: Bearer {credential}"]
+    command += ["--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--max-examples", "10"]
+    # The same requests each time: a failure can be looked at.
+    command += ["--seed", "1", "--generation-database", "none", "--no-color", "--continue-on-failure", *options]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-20_000:] + run.stderr
+
+
+def test_a_key_that_may_do_everything_meets_nothing_that_is_not_documented(platform):
+    schemathesis(platform, platform.keys["schema"])
+
+
+@pytest.mark.parametrize("credential", ["lmo_nobody", "a.b.c"])
+def test_a_stranger_meets_nothing_that_is_not_documented(platform, credential):
+    schemathesis(platform, credential)
