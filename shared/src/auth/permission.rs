@@ -165,6 +165,16 @@ permissions! {
     TemplatesWrite = "templates:write": BUILDERS, [TenantAdmin], [
         "PUT /api/tenant/templates/{name}", "DELETE /api/tenant/templates/{name}",
     ];
+    /// See the webhooks, never their secrets, and what became of their deliveries.
+    WebhooksRead = "webhooks:read": BUILDERS, [TenantAdmin], [
+        "GET /api/tenant/webhooks", "GET /api/tenant/webhooks/{id}", "GET /api/tenant/webhooks/{id}/deliveries",
+    ];
+    /// Make, change, try and remove webhooks, and have deliveries replayed.
+    WebhooksWrite = "webhooks:write": BUILDERS, [TenantAdmin], [
+        "POST /api/tenant/webhooks", "PATCH /api/tenant/webhooks/{id}", "DELETE /api/tenant/webhooks/{id}",
+        "POST /api/tenant/webhooks/{id}/rotate", "POST /api/tenant/webhooks/{id}/test",
+        "POST /api/tenant/webhooks/{id}/replay", "POST /api/tenant/webhooks/{id}/deliveries/{message}/replay",
+    ];
     /// Read the audit log.
     AuditRead = "audit:read": ADMINS, [AuditRead, TenantAdmin], ["GET /api/tenant/audit"];
 }
