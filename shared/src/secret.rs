@@ -64,7 +64,8 @@ impl<T: Serialize + DeserializeOwned> Secret<T> {
     /// The secret called `name`.
     #[must_use]
     pub fn new(client: Client, name: String, clock: Clock) -> Self {
-        let (at_hand, asked_at, failed, reading) = Default::default();
+        let (at_hand, reading) = (RwLock::default(), Mutex::default());
+        let (asked_at, failed) = (AtomicU64::default(), AtomicBool::default());
         Self(Arc::new(Inner { client, name, clock, at_hand, asked_at, failed, reading }))
     }
 
