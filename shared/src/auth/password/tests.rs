@@ -145,7 +145,8 @@ async fn a_client_that_leaves_keeps_its_thread_until_the_work_is_done() {
 #[tokio::test]
 async fn passwords_are_hashed_in_the_same_memory_again() {
     let passwords = Passwords::new(2, 10);
-    let hashed = join_all((0..6).map(|_| passwords.hash(&new("mountain tea kettle")))).await;
+    let password = new("mountain tea kettle");
+    let hashed = join_all((0..6).map(|_| passwords.hash(&password))).await;
     assert!(hashed.into_iter().all(|hashed| hashed.is_ok()));
     let memory: Vec<_> = passwords.memory.lock().unwrap().iter().map(Vec::len).collect();
     assert!(memory.len() <= 2 && memory.iter().all(|blocks| *blocks == MEMORY_KIB as usize), "{memory:?}");
