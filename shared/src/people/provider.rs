@@ -199,7 +199,7 @@ impl Accounts {
             if is_new {
                 self.users.add(&mut change, &user)?;
             }
-            self.join(&mut change, &user, tenant, rules, source).await?
+            self.join_by_rule(&mut change, &user, tenant, rules, source).await?
         };
         let link = Link { subject: subject(&rules.issuer, identity), added_at: member.added_at };
         let condition = "attribute_not_exists(pk) OR added_at <> :added_at OR subject = :subject";
@@ -219,7 +219,7 @@ impl Accounts {
     }
 
     /// Adds to a change that somebody becomes a member as the tenant has it.
-    async fn join(
+    async fn join_by_rule(
         &self,
         change: &mut Change,
         user: &User,
