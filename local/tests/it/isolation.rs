@@ -249,12 +249,16 @@ impl World {
             | "GET /api/tenant/export" => {
                 self.second(method, path, Some(&json!({}))).await.assert_error(403, "forbidden");
             }
-            "GET /api/tenant/sign-in" | "DELETE /api/tenant/sign-in" => {
+            "GET /api/tenant/sign-in" => {
                 self.second(method, path, None).await.assert_error(404, "not_found");
+            }
+            // They are for owners alone; no key may.
+            "DELETE /api/tenant/sign-in" => {
+                self.second(method, path, None).await.assert_error(403, "forbidden");
             }
             "PUT /api/tenant/sign-in" => {
                 let rules = json!({"issuer": "http://127.0.0.1:1", "client_id": "second"});
-                self.second(method, path, Some(&rules)).await.assert_error(400, "invalid_request");
+                self.second(method, path, Some(&rules)).await.assert_error(403, "forbidden");
             }
             "GET /api/tenant/audit" => {
                 // All that the second did itself.
