@@ -109,6 +109,18 @@ async fn an_empty_secret_is_filled_by_the_first_rotation() {
 }
 
 #[tokio::test]
+async fn a_schedule_rotates_keys_that_are_a_month_old() {
+    let ground = Ground::at(now()).await;
+    let (clock, ring) = (ground.platform.clock().clone(), ground.platform.ring());
+    let run = async || lmo_auth::Task::RotateKeys.perform(&ring).await.unwrap();
+    clock.advance(Duration::from_hours(24 * 30 - 1));
+    assert_eq!(run().await, None);
+    clock.advance(Duration::from_hours(1));
+    assert!(matches!(run().await, Some(Rotation::Done { .. })));
+    assert_eq!(run().await, None);
+}
+
+#[tokio::test]
 async fn a_secret_that_an_operator_rolled_back_can_be_rotated() {
     let ground = Ground::at(now()).await;
     let (ring, secrets) = (ground.platform.ring(), ground.platform.secrets());
