@@ -8,7 +8,7 @@ use aws_config::SdkConfig;
 use crate::{
     answer::{Answers, Parts, Tasks},
     audit::Audit,
-    auth::{Authenticator, Connections, Links, Ring, Throttle, Tokens, password::Passwords},
+    auth::{Authenticator, Connections, LastUse, Links, Ring, Throttle, Tokens, password::Passwords},
     aws::{self, CachedCredentials, Signer},
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
@@ -24,7 +24,7 @@ use crate::{
     session::Sessions,
     store::Table,
     telemetry,
-    tenant::Tenants,
+    tenant::{Exports, Invites, Members, Purge, Tenants},
     usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
 };
 
@@ -147,6 +147,30 @@ impl Platform {
         Audit::new(self.table.clone())
     }
 
+    /// Tenants' members.
+    #[must_use]
+    pub fn members(&self) -> Members {
+        Members::new(self.table.clone())
+    }
+
+    /// Invitations, which are sent by `mailer`.
+    #[must_use]
+    pub fn invites(&self, mailer: Mailer) -> Invites {
+        Invites::new(self.table.clone(), self.clock.clone(), mailer, self.links())
+    }
+
+    /// Exports of tenants.
+    #[must_use]
+    pub fn exports(&self) -> Exports {
+        Exports::new(self.table.clone(), self.clock.clone(), self.sessions())
+    }
+
+    /// The removal of tenants.
+    #[must_use]
+    pub fn purge(&self) -> Purge {
+        Purge::new(self.table.clone(), self.clock.clone())
+    }
+
     /// Accounts of people, who are written to by `mailer`. Their tokens are those that the authenticator knows.
     #[must_use]
     pub fn accounts(&self, authenticator: &Authenticator, mailer: Mailer) -> Accounts {
@@ -166,7 +190,8 @@ impl Platform {
     /// Who is calling.
     #[must_use]
     pub fn authenticator(&self) -> Authenticator {
-        Authenticator::new(self.tenants(), self.tokens(), self.clock.clone())
+        let last_use = LastUse::new(self.tenants(), self.config.flush, self.tasks.tracker());
+        Authenticator::new(self.tenants(), self.tokens(), self.clock.clone(), last_use)
     }
 
     /// The keys that tokens and links are signed with.

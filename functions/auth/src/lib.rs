@@ -4,6 +4,7 @@ use axum::extract::FromRef;
 use lmo_shared::{auth::Authenticator, clock::Clock, mail::Mailer, people::Accounts, platform::Platform};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+mod invites;
 mod me;
 mod name;
 mod password;
@@ -40,6 +41,7 @@ pub fn router(platform: &Platform, authenticator: Authenticator, mailer: Mailer)
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::end))
         .routes(routes!(me::get, me::patch))
+        .routes(routes!(invites::accept))
         .routes(routes!(password::change))
         .routes(routes!(password::forgot))
         .routes(routes!(password::reset))

@@ -4,14 +4,26 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use lmo_shared::{
-    audit::Audit, auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, platform::Platform, session::Sessions,
-    tenant::Tenants, usage::Reports,
+    audit::Audit,
+    auth::{Authenticator, Throttle},
+    clock::Clock,
+    llm::catalogue::Catalogues,
+    mail::Mailer,
+    platform::Platform,
+    session::Sessions,
+    tenant::{Exports, Invites, Members, Tenants},
+    usage::Reports,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod audit;
 mod config;
+mod deletion;
+mod export;
+mod invites;
 mod keys;
+mod members;
+mod profile;
 mod sessions;
 mod usage;
 
@@ -20,6 +32,11 @@ mod usage;
 struct State {
     authenticator: Authenticator,
     tenants: Tenants,
+    members: Members,
+    invites: Invites,
+    exports: Exports,
+    throttle: Throttle,
+    mailer: Mailer,
     catalogues: Arc<Catalogues>,
     reports: Reports,
     sessions: Sessions,
@@ -28,10 +45,20 @@ struct State {
 }
 
 /// The function's routes.
-pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc<Catalogues>) -> OpenApiRouter {
+pub fn router(
+    platform: &Platform,
+    authenticator: Authenticator,
+    catalogues: Arc<Catalogues>,
+    mailer: Mailer,
+) -> OpenApiRouter {
     let state = State {
         authenticator,
         tenants: platform.tenants(),
+        members: platform.members(),
+        invites: platform.invites(mailer.clone()),
+        exports: platform.exports(),
+        throttle: platform.throttle(),
+        mailer,
         reports: platform.reports(Arc::clone(&catalogues)),
         catalogues,
         sessions: platform.sessions(),
@@ -41,8 +68,20 @@ pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc
     OpenApiRouter::new()
         .routes(routes!(audit::list))
         .routes(routes!(config::get, config::put))
-        .routes(routes!(keys::list, keys::create))
-        .routes(routes!(keys::revoke))
+        .routes(routes!(profile::get, profile::change))
+        .routes(routes!(keys::read::list, keys::create::create))
+        .routes(routes!(keys::read::get, keys::change::change, keys::revoke::revoke))
+        .routes(routes!(keys::rotate::rotate))
+        .routes(routes!(deletion::delete))
+        .routes(routes!(deletion::restore))
+        .routes(routes!(export::begin, export::page))
+        .routes(routes!(invites::list, invites::create))
+        .routes(routes!(invites::revoke))
+        .routes(routes!(invites::resend))
+        .routes(routes!(members::list))
+        .routes(routes!(members::get, members::change, members::remove))
+        .routes(routes!(members::leave))
+        .routes(routes!(members::transfer))
         .routes(routes!(sessions::get, sessions::delete))
         .routes(routes!(usage::report))
         .with_state(state)

@@ -4,6 +4,8 @@
 
 mod accounts;
 mod aggregate;
+mod key_routes;
+mod purge;
 mod requests;
 mod sealing;
 mod session_routes;

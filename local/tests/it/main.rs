@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod accounts;
+mod audit;
 mod broken_authentication;
 mod burst;
 mod cache;
@@ -14,25 +15,31 @@ mod client_credentials;
 mod config;
 mod cors;
 mod crash;
+mod deletion;
 mod departures;
 mod embeddings;
 mod engines;
 mod errors;
+mod export;
 mod fallbacks;
 mod guardrails;
+mod idempotency;
 mod isolation;
 mod journey;
+mod key_changes;
 mod key_limits;
 mod key_rotation;
 mod keys;
 mod limits;
 mod logs;
 mod matrix;
+mod members;
 mod metrics;
 mod models;
 mod openapi;
 mod origin;
 mod pass_through;
+mod permissions;
 mod regions;
 mod request_errors;
 mod retention;
@@ -46,6 +53,7 @@ mod stream_faults;
 mod streams;
 mod sub_meters;
 mod support;
+mod tenant;
 mod tools;
 #[path = "../shared/totp.rs"]
 mod totp;

@@ -18,6 +18,7 @@ use crate::{
     tenant::{Member, Tenant, Tenants},
 };
 
+mod accept;
 mod account;
 mod log_in;
 mod membership;
@@ -30,6 +31,7 @@ mod sign_in;
 mod user;
 mod verify;
 
+pub use accept::Acceptance;
 pub use account::{Person, Profile, TenantOf};
 pub use log_in::Login;
 pub use membership::{Membership, Memberships};

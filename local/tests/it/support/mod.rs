@@ -8,7 +8,7 @@ mod response;
 mod running;
 mod socket;
 
-pub use account::{Account, PASSWORD, link_token, login, mails, refresh};
+pub use account::{Account, PASSWORD, accept, link_token, login, mails, refresh};
 pub use collector::{Collector, attribute, hex};
 pub use forge::{Forge, ask_token, key_id, part, token_of};
 pub use lmo::{Lmo, Setup, models, with_embeddings};
