@@ -17,6 +17,7 @@ use crate::{
     function,
     llm::{Upstreams, catalogue::Catalogues},
     mail::{EmailAddress, Mailer, Ses},
+    oidc::Providers,
     outbound::Outbound,
     people::{self, Accounts},
     quota::Meters,
@@ -184,7 +185,14 @@ impl Platform {
             links: Links::new(tokens.ring().clone()),
             tokens,
             seal: self.seal(),
+            providers: self.identity_providers(),
         })
+    }
+
+    /// Identity providers that tenants choose.
+    #[must_use]
+    pub fn identity_providers(&self) -> Providers {
+        Providers::new(self.outbound(), self.clock.clone())
     }
 
     /// Who is calling.

@@ -9,11 +9,14 @@ use lmo_shared::{
     clock::Clock,
     llm::catalogue::Catalogues,
     mail::Mailer,
+    oidc::Providers,
     platform::Platform,
+    seal::Seal,
     session::Sessions,
     tenant::{Exports, Invites, Members, Tenants},
     usage::Reports,
 };
+use sign_in::Deployment;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod audit;
@@ -25,6 +28,7 @@ mod keys;
 mod members;
 mod profile;
 mod sessions;
+mod sign_in;
 mod usage;
 
 /// What the handlers need.
@@ -41,6 +45,9 @@ struct State {
     reports: Reports,
     sessions: Sessions,
     audit: Audit,
+    seal: Seal,
+    providers: Providers,
+    deployment: Deployment,
     clock: Clock,
 }
 
@@ -63,6 +70,9 @@ pub fn router(
         catalogues,
         sessions: platform.sessions(),
         audit: platform.audit(),
+        seal: platform.seal(),
+        providers: platform.identity_providers(),
+        deployment: Deployment(platform.config().issuer.clone()),
         clock: platform.clock().clone(),
     };
     OpenApiRouter::new()
@@ -83,6 +93,7 @@ pub fn router(
         .routes(routes!(members::leave))
         .routes(routes!(members::transfer))
         .routes(routes!(sessions::get, sessions::delete))
+        .routes(routes!(sign_in::get, sign_in::put, sign_in::delete))
         .routes(routes!(usage::report))
         .with_state(state)
 }

@@ -227,6 +227,13 @@ impl World {
             | "GET /api/tenant/export" => {
                 self.second(method, path, Some(&json!({}))).await.assert_error(403, "forbidden");
             }
+            "GET /api/tenant/sign-in" | "DELETE /api/tenant/sign-in" => {
+                self.second(method, path, None).await.assert_error(404, "not_found");
+            }
+            "PUT /api/tenant/sign-in" => {
+                let rules = json!({"issuer": "http://127.0.0.1:1", "client_id": "second"});
+                self.second(method, path, Some(&rules)).await.assert_error(400, "invalid_request");
+            }
             "GET /api/tenant/audit" => {
                 // All that the second did itself.
                 let entries = self.second(method, path, None).await.json()["entries"].as_array().unwrap().len();
@@ -250,6 +257,10 @@ impl World {
                     let usage = self.second(method, &path, None).await;
                     assert!(!usage.body.contains("standin/plain"), "{}", usage.body);
                 }
+            }
+            // They send browsers away, or wait for them, and know no key.
+            "GET /api/auth/oidc/{tenant}" => {
+                self.second(method, path, None).await.assert_error(404, "not_found");
             }
             // They know people, who are held apart in `accounts`; a key is nobody.
             _ if path.starts_with("/api/auth/") => self.assert_nobody(method, path).await,

@@ -36,6 +36,7 @@ mod matrix;
 mod members;
 mod metrics;
 mod models;
+mod oidc;
 mod openapi;
 mod origin;
 mod pass_through;

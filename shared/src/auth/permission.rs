@@ -123,6 +123,10 @@ permissions! {
     ConfigRead = "config:read": ALL, [TenantAdmin], ["GET /api/tenant/config"];
     /// Change the tenant's configuration.
     ConfigWrite = "config:write": ADMINS, [TenantAdmin], ["PUT /api/tenant/config"];
+    /// See by which identity provider members sign in, never its secret.
+    SignInRead = "sign_in:read": ADMINS, [TenantAdmin], ["GET /api/tenant/sign-in"];
+    /// Say by which identity provider members sign in.
+    SignInWrite = "sign_in:write": ADMINS, [TenantAdmin], ["PUT /api/tenant/sign-in", "DELETE /api/tenant/sign-in"];
     /// See the API keys, never their secrets.
     KeysRead = "keys:read": BUILDERS, [TenantAdmin], ["GET /api/tenant/keys", "GET /api/tenant/keys/{id}"];
     /// Make, change, rotate and revoke API keys that may do no more than their maker.

@@ -12,6 +12,9 @@
 //! | | `INVITED#<hash>` | the invitation that is open to an address |
 //! | | `SESSION#<id>` | that there is such a session, or was |
 //! | | `ONCE#<hash>` | the response to a request with an `Idempotency-Key` |
+//! | | `IDENTITY_PROVIDER` | its identity provider |
+//! | | `LINK#<usr>` | whom the provider means by a member |
+//! | | `STATE#<id>` | a sign-in by the provider that was finished |
 //! | | `METER#<month>#TENANT#<nn>` | a sub-meter of the tenant's month |
 //! | | `METER#<month>#KEY#<key>` | the month of a key that has limits of its own |
 //! | `TENANT#<tnt>#LEDGER#<hour>` | `<req>` | one request, by its start |
@@ -329,6 +332,21 @@ pub const CONNECTION: &str = "CONNECTION";
 #[must_use]
 pub fn message(id: &str) -> String {
     format!("MESSAGE#{id}")
+}
+
+/// A tenant's identity provider.
+pub const IDENTITY_PROVIDER: &str = "IDENTITY_PROVIDER";
+
+/// Whom a tenant's identity provider means by a member.
+#[must_use]
+pub fn provider_link(id: UserId) -> String {
+    format!("LINK#{id}")
+}
+
+/// A sign-in by a tenant's identity provider that was finished.
+#[must_use]
+pub fn used_state(id: &str) -> String {
+    format!("STATE#{id}")
 }
 
 /// How many attempts failed.

@@ -20,6 +20,7 @@ use crate::{
 mod address;
 mod deletion;
 pub mod export;
+mod identity_provider;
 mod invites;
 mod key;
 mod members;
@@ -29,6 +30,7 @@ mod retention;
 
 pub use address::AddressRange;
 pub use export::{Exports, Position as ExportPosition};
+pub use identity_provider::IdentityProvider;
 pub use invites::{Acceptable, Invitation, Invite, Invites};
 pub use key::{ApiKey, KeyScope, Previous};
 pub use members::{Authority, Members};
