@@ -33,3 +33,4 @@ pub mod telemetry;
 pub mod template;
 pub mod tenant;
 pub mod usage;
+pub mod webhook;

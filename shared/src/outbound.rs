@@ -16,13 +16,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{
+    HeaderMap, Method, StatusCode,
+    header::{DATE, RETRY_AFTER},
+};
 use reqwest::{
     Client, ClientBuilder, Response, Url,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect, retry,
 };
 use serde::de::DeserializeOwned;
+use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use tokio::{
     sync::OnceCell,
     time::{Instant, timeout_at},
@@ -215,6 +219,20 @@ impl Reply {
         }
         serde_json::from_slice(&self.body).map_err(|_| Failure::Malformed)
     }
+}
+
+/// How long an answer says to wait: `Retry-After` (RFC 9110, section 10.2.3), in seconds or as a date, which is compared
+/// with the answer's own `Date`.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let after = text(RETRY_AFTER)?;
+    if let Ok(seconds) = after.parse() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = |text: &str| OffsetDateTime::parse(text, &Rfc2822).ok();
+    let wait = date(after)? - date(text(DATE)?)?;
+    Some(Duration::try_from(wait).unwrap_or_default())
 }
 
 async fn read(mut response: Response, most: usize, deadline: Instant) -> Reply {

@@ -28,6 +28,7 @@ use crate::{
     template::Templates,
     tenant::{Exports, Invites, Members, Purge, Tenants},
     usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
+    webhook::{Deliveries, Webhooks},
 };
 
 /// Makes what functions are made of.
@@ -245,6 +246,18 @@ impl Platform {
     #[must_use]
     pub fn outbound(&self) -> Outbound {
         Outbound::new(self.config.reach)
+    }
+
+    /// Tenants' webhooks.
+    #[must_use]
+    pub fn webhooks(&self) -> Webhooks {
+        Webhooks::new(self.table.clone(), self.seal(), self.outbound())
+    }
+
+    /// Tells webhooks what happens.
+    #[must_use]
+    pub fn deliveries(&self) -> Deliveries {
+        Deliveries::new(self.table.clone(), self.clock.clone(), self.seal(), self.outbound())
     }
 
     /// The model catalogue.

@@ -17,6 +17,7 @@ use lmo_shared::{
     template::Templates,
     tenant::{Exports, Invites, Members, Tenants},
     usage::Reports,
+    webhook::Webhooks,
 };
 use sign_in::Deployment;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -32,8 +33,12 @@ mod profile;
 mod providers;
 mod sessions;
 mod sign_in;
+mod task;
 mod templates;
 mod usage;
+mod webhooks;
+
+pub use task::Task;
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]
@@ -54,6 +59,7 @@ struct State {
     audit: Audit,
     providers: Providers,
     deployment: Deployment,
+    webhooks: Webhooks,
     clock: Clock,
 }
 
@@ -81,6 +87,7 @@ pub fn router(
         audit: platform.audit(),
         providers: platform.identity_providers(),
         deployment: Deployment(platform.config().issuer.clone()),
+        webhooks: platform.webhooks(),
         clock: platform.clock().clone(),
     };
     OpenApiRouter::new()
@@ -107,5 +114,6 @@ pub fn router(
         .routes(routes!(templates::list))
         .routes(routes!(templates::get, templates::put, templates::delete))
         .routes(routes!(usage::report))
+        .merge(webhooks::router())
         .with_state(state)
 }

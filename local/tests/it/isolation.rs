@@ -40,6 +40,8 @@ struct World {
     /// The id of a member of the first, and of an open invitation.
     member: String,
     invite: String,
+    /// The id of a webhook of the first.
+    webhook: String,
 }
 
 impl World {
@@ -62,6 +64,9 @@ impl World {
         for (path, body) in [(PROVIDER, json!({"api_key": SECRETS[6]})), (TEMPLATE, template(SECRETS[7]))] {
             assert_eq!(lmo.send("PUT", path, &lmo.key, Some(&body)).await.status, 200);
         }
+        let webhook = json!({"url": format!("{}/hook", SECRETS[2]), "description": SECRETS[1]});
+        let webhook = lmo.post("/api/tenant/webhooks", &webhook).await.json();
+        let webhook = webhook["id"].as_str().unwrap().to_owned();
         let question = json!({"query": SECRETS[3], "model": "standin/plain", "context": {"sessionId": "chat-1"}});
         let asked = lmo.post("/api/mcp/query", &question).await;
         assert_eq!(asked.status, 200, "{}", asked.body);
@@ -76,7 +81,7 @@ impl World {
         let accepted = accept(&lmo, "", &json!({"token": token, "password": PASSWORD})).await;
         assert_eq!(accepted.status, 201, "{}", accepted.body);
         let (member, invite) = (Account::of(&accepted.json()).user, invite(SECRETS[5]).await);
-        Self { lmo, standin, _setup: setup, second, key, member, invite }
+        Self { lmo, standin, _setup: setup, second, key, member, invite, webhook }
     }
 
     /// What the second tenant gets; fails if anything of the first is in it.
@@ -94,7 +99,7 @@ impl World {
         let usage = "/api/tenant/usage?granularity=month&group_by=model,key";
         let members = ["/api/tenant/members", "/api/tenant/invites"];
         let own = ["/api/tenant/providers", TEMPLATE];
-        let rest = ["/api/tenant", "/api/tenant/config", "/api/tenant/keys", usage, SESSION];
+        let rest = ["/api/tenant", "/api/tenant/config", "/api/tenant/keys", "/api/tenant/webhooks", usage, SESSION];
         for path in rest.into_iter().chain(members).chain(own) {
             let seen = self.lmo.get(path).await;
             assert_eq!(seen.status, 200, "{path}: {}", seen.body);
@@ -244,12 +249,16 @@ impl World {
             | "GET /api/tenant/export" => {
                 self.second(method, path, Some(&json!({}))).await.assert_error(403, "forbidden");
             }
-            "GET /api/tenant/sign-in" | "DELETE /api/tenant/sign-in" => {
+            "GET /api/tenant/sign-in" => {
                 self.second(method, path, None).await.assert_error(404, "not_found");
+            }
+            // They are for owners alone; no key may.
+            "DELETE /api/tenant/sign-in" => {
+                self.second(method, path, None).await.assert_error(403, "forbidden");
             }
             "PUT /api/tenant/sign-in" => {
                 let rules = json!({"issuer": "http://127.0.0.1:1", "client_id": "second"});
-                self.second(method, path, Some(&rules)).await.assert_error(400, "invalid_request");
+                self.second(method, path, Some(&rules)).await.assert_error(403, "forbidden");
             }
             "GET /api/tenant/audit" => {
                 // All that the second did itself.
@@ -301,6 +310,25 @@ impl World {
             // They send browsers away, or wait for them, and know no key.
             "GET /api/auth/oidc/{tenant}" => {
                 self.second(method, path, None).await.assert_error(404, "not_found");
+            }
+            "GET /api/tenant/webhooks" => {
+                let webhooks = self.second(method, path, None).await.json();
+                assert!(webhooks["webhooks"].as_array().unwrap().len() <= 1, "{webhooks}");
+            }
+            "POST /api/tenant/webhooks" => {
+                let body = json!({"url": "https://second.example/hook"});
+                assert_eq!(self.second(method, path, Some(&body)).await.status, 201);
+            }
+            route if route.contains("/api/tenant/webhooks/{id}") => {
+                let path = path.replace("{id}", &self.webhook).replace("{message}", "msg_01ARZ3NDEKTSV4RRFFQ69G5FAV");
+                let body = match method {
+                    "PATCH" => Some(json!({"enabled": false})),
+                    "POST" if path.ends_with("/replay") && !path.contains("msg_") => {
+                        Some(json!({"since": "2026-01-01"}))
+                    }
+                    _ => None,
+                };
+                self.second(method, &path, body.as_ref()).await.assert_error(404, "not_found");
             }
             // They know people, who are held apart in `accounts`; a key is nobody.
             _ if path.starts_with("/api/auth/") => self.assert_nobody(method, path).await,

@@ -62,3 +62,4 @@ mod tools;
 mod totp;
 mod traces;
 mod usage;
+mod webhooks;

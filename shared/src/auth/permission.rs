@@ -125,8 +125,8 @@ permissions! {
     ConfigWrite = "config:write": ADMINS, [TenantAdmin], ["PUT /api/tenant/config"];
     /// See by which identity provider members sign in, never its secret.
     SignInRead = "sign_in:read": ADMINS, [TenantAdmin], ["GET /api/tenant/sign-in"];
-    /// Say by which identity provider members sign in.
-    SignInWrite = "sign_in:write": ADMINS, [TenantAdmin], ["PUT /api/tenant/sign-in", "DELETE /api/tenant/sign-in"];
+    /// Say by which identity provider members sign in: it could name an owner.
+    SignInWrite = "sign_in:write": OWNERS, [], ["PUT /api/tenant/sign-in", "DELETE /api/tenant/sign-in"];
     /// See the API keys, never their secrets.
     KeysRead = "keys:read": BUILDERS, [TenantAdmin], ["GET /api/tenant/keys", "GET /api/tenant/keys/{id}"];
     /// Make, change, rotate and revoke API keys that may do no more than their maker.
@@ -164,6 +164,16 @@ permissions! {
     /// Make, change and delete prompt templates.
     TemplatesWrite = "templates:write": BUILDERS, [TenantAdmin], [
         "PUT /api/tenant/templates/{name}", "DELETE /api/tenant/templates/{name}",
+    ];
+    /// See the webhooks, never their secrets, and what became of their deliveries.
+    WebhooksRead = "webhooks:read": BUILDERS, [TenantAdmin], [
+        "GET /api/tenant/webhooks", "GET /api/tenant/webhooks/{id}", "GET /api/tenant/webhooks/{id}/deliveries",
+    ];
+    /// Make, change, try and remove webhooks, and have deliveries replayed.
+    WebhooksWrite = "webhooks:write": BUILDERS, [TenantAdmin], [
+        "POST /api/tenant/webhooks", "PATCH /api/tenant/webhooks/{id}", "DELETE /api/tenant/webhooks/{id}",
+        "POST /api/tenant/webhooks/{id}/rotate", "POST /api/tenant/webhooks/{id}/test",
+        "POST /api/tenant/webhooks/{id}/replay", "POST /api/tenant/webhooks/{id}/deliveries/{message}/replay",
     ];
     /// Read the audit log.
     AuditRead = "audit:read": ADMINS, [AuditRead, TenantAdmin], ["GET /api/tenant/audit"];

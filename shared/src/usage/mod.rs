@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod aggregate;
+mod alert;
 mod books;
 mod ledger;
 mod publish;
