@@ -165,7 +165,7 @@ impl Exports {
         for item in items {
             let sort = item[keys::SK].as_str().unwrap_or_default().to_owned();
             if let Some(kind) = kind(&sort) {
-                page.line(kind, &sort, shown(item));
+                page.line(kind, &sort, &shown(item));
             }
             page.behind(sort);
         }
@@ -199,7 +199,7 @@ impl Exports {
         let (items, next) = table.ledger(hour).page::<Value>("", after, AT_ONCE, Order::Ascending).await?;
         for item in items {
             let sort = item[keys::SK].as_str().unwrap_or_default().to_owned();
-            page.line("request", &sort, shown(item));
+            page.line("request", &sort, &shown(item));
         }
         page.behind(match next {
             Some(request) => format!("{hour} {request}"),
@@ -241,7 +241,7 @@ impl Exports {
             "summary": session.summary,
             "messages": session.messages,
         });
-        page.line("session", id.as_str(), data);
+        page.line("session", id.as_str(), &data);
         match session.before {
             Some(before) => page.inside(before),
             None => page.behind(sk),
@@ -270,7 +270,7 @@ impl Writing {
         self.next.as_ref()?.before
     }
 
-    fn line(&mut self, kind: &str, id: &str, data: Value) {
+    fn line(&mut self, kind: &str, id: &str, data: &Value) {
         self.lines.push_str(&json!({"kind": kind, "id": id, "data": data}).to_string());
         self.lines.push('\n');
     }
