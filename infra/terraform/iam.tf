@@ -7,11 +7,13 @@ locals {
     tenant     = "TENANT#tnt_??????????????????????????"
     ledger     = "TENANT#tnt_*#LEDGER#*"
     totals     = "TENANT#tnt_*#TOTALS"
+    audit      = "TENANT#tnt_*#AUDIT"
     cache      = "TENANT#tnt_*#CACHE#*"
     near       = "TENANT#tnt_*#NEAR#*"
     session    = "TENANT#tnt_*#SESSION#*"
     catalogue  = "CATALOGUE"
     active     = "ACTIVE#*"
+    tenants    = "TENANTS"
     connection = "CONN#*"
   }
 
@@ -29,7 +31,9 @@ locals {
     connection = ["DeleteItem", "GetItem", "PutItem"]
   }
   managing = {
-    tenant    = ["BatchGetItem", "PutItem", "Query", "UpdateItem"]
+    tenant    = ["BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    tenants   = ["PutItem"]
+    audit     = ["PutItem", "Query"]
     totals    = ["Query"]
     session   = ["BatchWriteItem", "DeleteItem", "GetItem", "Query", "UpdateItem"]
     catalogue = ["GetItem", "Query"]

@@ -47,7 +47,8 @@ locals {
     tenant = {
       memory = 256
       paths = [
-        "/api/tenant/config", "/api/tenant/keys", "/api/tenant/keys/{id}", "/api/tenant/sessions/{id}",
+        "/api/tenant", "/api/tenant/audit", "/api/tenant/config", "/api/tenant/keys", "/api/tenant/keys/{id}",
+        "/api/tenant/keys/{id}/rotate", "/api/tenant/sessions/{id}",
         "/api/tenant/usage", "/healthz", "/openapi.json",
       ]
       items = local.managing

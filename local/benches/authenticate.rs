@@ -10,7 +10,7 @@ use std::{hint::black_box, time::Instant};
 
 use lmo_local::{engine::Engines, resources};
 use lmo_shared::{
-    audit::Actor,
+    audit::{Actor, Source},
     clock::{Clock, Timestamp},
     tenant::{KeyScope, Tenant},
 };
@@ -34,7 +34,7 @@ async fn main() {
     let issue = || async { authenticator.tokens().key(key.id, tenant.id, KeyScope::all()).await.expect("a token") };
     let call = |text: String| {
         let authenticator = authenticator.clone();
-        async move { authenticator.caller(&text).await.expect("a caller") }
+        async move { authenticator.caller(&text, Source::default()).await.expect("a caller") }
     };
     let token = issue().await;
     call(key.text.clone()).await;

@@ -1,7 +1,7 @@
 //! The one error of the library. It knows no HTTP: `http::problem` renders it for `/api`, `http::openai` for `/v1`,
 //! and streams as an `error` event.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use crate::{auth::Restriction, llm::ProviderError, quota::Refusal};
 
@@ -30,6 +30,9 @@ pub enum Error {
     /// The browser's origin is not in the tenant's list.
     #[error("origin `{0}` is not allowed by this tenant")]
     OriginNotAllowed(String),
+    /// The key's list doesn't have the client's address.
+    #[error("this API key may not be used from {}", .0.map_or("an unknown address".to_owned(), |at| at.to_string()))]
+    AddressNotAllowed(Option<IpAddr>),
     /// The tenant's configuration, or its key, doesn't allow the model.
     #[error("model `{0}` is not allowed for this tenant or key")]
     ModelNotAllowed(String),
@@ -206,6 +209,7 @@ impl Error {
             Self::Restricted(Restriction::SecondFactorMissing) => "second_factor_missing",
             Self::Forbidden(_) => "forbidden",
             Self::OriginNotAllowed(_) => "origin_not_allowed",
+            Self::AddressNotAllowed(_) => "address_not_allowed",
             Self::ModelNotAllowed(_) => "model_not_allowed",
             Self::RegionNotAllowed(_) => "region_not_allowed",
             Self::ToolNotAllowed { .. } => "tool_not_allowed",
@@ -259,6 +263,7 @@ impl Error {
             | Self::Restricted(_)
             | Self::Forbidden(_)
             | Self::OriginNotAllowed(_)
+            | Self::AddressNotAllowed(_)
             | Self::ModelNotAllowed(_)
             | Self::RegionNotAllowed(_)
             | Self::ToolNotAllowed { .. }

@@ -8,7 +8,7 @@ use aws_config::SdkConfig;
 use crate::{
     answer::{Answers, Parts, Tasks},
     audit::Audit,
-    auth::{Authenticator, Connections, Links, Ring, Throttle, Tokens, password::Passwords},
+    auth::{Authenticator, Connections, LastUse, Links, Ring, Throttle, Tokens, password::Passwords},
     aws::{self, CachedCredentials, Signer},
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
@@ -190,7 +190,8 @@ impl Platform {
     /// Who is calling.
     #[must_use]
     pub fn authenticator(&self) -> Authenticator {
-        Authenticator::new(self.tenants(), self.tokens(), self.clock.clone())
+        let last_use = LastUse::new(self.tenants(), self.config.flush, self.tasks.tracker());
+        Authenticator::new(self.tenants(), self.tokens(), self.clock.clone(), last_use)
     }
 
     /// The keys that tokens and links are signed with.

@@ -136,7 +136,7 @@ impl Credentials {
 
     /// The key, if it is one and may call.
     async fn caller(&self, authenticator: &Authenticator, source: Source) -> Result<Caller, Refusal> {
-        let caller = authenticator.of_key(&self.secret).await?.calling_from(source);
+        let caller = authenticator.of_key(&self.secret, source).await?;
         let named = caller.key().is_some_and(|key| key.id.to_string() == self.id);
         if named { Ok(caller) } else { Err(Refusal::Client("the client is not valid")) }
     }
@@ -177,6 +177,7 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         match error {
             Error::Unauthenticated(why) => Self::Client(why),
+            Error::AddressNotAllowed(_) => Self::Client("the client may not be used from this address"),
             Error::TenantSuspended => Self::Client("the client's tenant is suspended"),
             Error::UnsupportedMediaType(_) => Self::Request("the body must be application/x-www-form-urlencoded"),
             Error::Invalid { .. } => Self::Request("the body is no form, or names something twice"),

@@ -23,6 +23,7 @@ mod export;
 mod invites;
 mod keys;
 mod members;
+mod profile;
 mod sessions;
 mod usage;
 
@@ -67,8 +68,10 @@ pub fn router(
     OpenApiRouter::new()
         .routes(routes!(audit::list))
         .routes(routes!(config::get, config::put))
-        .routes(routes!(keys::list, keys::create))
-        .routes(routes!(keys::revoke))
+        .routes(routes!(profile::get, profile::change))
+        .routes(routes!(keys::read::list, keys::create::create))
+        .routes(routes!(keys::read::get, keys::change::change, keys::revoke::revoke))
+        .routes(routes!(keys::rotate::rotate))
         .routes(routes!(deletion::delete))
         .routes(routes!(deletion::restore))
         .routes(routes!(export::begin, export::page))

@@ -9,7 +9,7 @@ use lmo_shared::{
     auth::{Authenticator, Connections},
     config::OriginToken,
     error,
-    http::{Problem, check_origin_token, status},
+    http::{Problem, check_origin_token, source, status},
     platform::Platform,
     telemetry::{Exchange, trace::Trace},
 };
@@ -72,7 +72,9 @@ impl Function {
         let exchange = Exchange::begin(request, "GET", PATH, Trace::of(headers));
         let opened = exchange.scope(async {
             check_origin_token(self.origin.as_ref(), headers)?;
-            let by = handshake::admitted(&self.authenticator, headers).await?;
+            let peer = || event.request_context.identity.source_ip.as_deref()?.parse().ok();
+            let from = source(headers, request, peer, self.origin.is_some());
+            let by = handshake::admitted(&self.authenticator, headers, from).await?;
             self.connections.open(connection, by).await
         });
         let answer = match opened.await {

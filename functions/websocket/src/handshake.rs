@@ -3,6 +3,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use lmo_shared::{
+    audit::Source,
     auth::{Authenticator, Permission, Proved},
     error::Result,
     http::{admit, api_key},
@@ -13,13 +14,14 @@ pub const PROTOCOL: &str = "lmo";
 /// What stands before a key that is offered as a subprotocol.
 const KEY: &str = "lmo.key.";
 
-/// Who opens a connection with these header fields.
+/// Who opens a connection with these header fields from there.
 ///
 /// # Errors
-/// `Unauthenticated`, `OriginNotAllowed`, `Forbidden` without the scope `query`; `Unavailable`.
-pub async fn admitted(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Proved> {
+/// `Unauthenticated`, `TenantSuspended`, `AddressNotAllowed`, `OriginNotAllowed`, `Forbidden` without the scope `query`;
+/// `Unavailable`.
+pub async fn admitted(authenticator: &Authenticator, headers: &HeaderMap, source: Source) -> Result<Proved> {
     let key = api_key(headers).or_else(|| offered(headers).find_map(|protocol| protocol.strip_prefix(KEY)));
-    let caller = admit(authenticator, headers, key).await?;
+    let caller = admit(authenticator, headers, source, key).await?;
     caller.require(Permission::Query)?;
     let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
     Ok(caller.proved(origin.map(|origin| String::from_utf8_lossy(origin).into_owned())))

@@ -13,6 +13,7 @@ use axum::{
 };
 use lmo_shared::{
     answer::Tasks,
+    audit::Source,
     auth::{Authenticator, Proved},
     error::Error,
     http::{Errors, Handled},
@@ -55,10 +56,11 @@ pub(super) async fn connect(
     State(authenticator): State<Authenticator>,
     State(replies): State<Replies>,
     State(tasks): State<Tasks>,
+    source: Source,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Handled<Response> {
-    let by = handshake::admitted(&authenticator, &headers).await?;
+    let by = handshake::admitted(&authenticator, &headers, source).await?;
     let upgrade = upgrade.map_err(|error| Error::invalid("Upgrade", error.to_string()))?;
     let upgrade = upgrade.protocols([handshake::PROTOCOL]).max_message_size(MOST_BYTES).max_frame_size(MOST_BYTES);
     let (here, connection) = (tasks.token(), Connection { replies, by: Arc::new(by) });

@@ -1,5 +1,7 @@
 //! How many calls of the database a request takes: each costs money and a round trip.
 
+use std::time::Duration;
+
 use lmo_shared::{
     answer::{CacheStatus, Options},
     cache::{CacheControl, CacheMode},
@@ -45,6 +47,23 @@ async fn an_unknown_key_takes_one_read_more() {
     scene.network.fares(|_, _| Fate::Passes);
     scene.ask().await.expect("answered");
     assert_eq!(of_database(&scene.network.calls()), ["BatchGetItem", "UpdateItem", "PutItem", "UpdateItem"]);
+}
+
+#[tokio::test]
+async fn the_use_of_a_key_takes_a_write_an_hour_and_none_of_a_warm_request() {
+    let mut scene = Scene::new(Limits::default(), 1).await;
+    scene.ask().await.expect("warms up");
+    scene.platform.clock().advance(Duration::from_secs(29));
+    scene.network.fares(|_, _| Fate::Passes);
+    scene.ask().await.expect("answered");
+    assert_eq!(of_database(&scene.network.calls()), ["UpdateItem", "PutItem", "UpdateItem"]);
+    scene.platform.clock().advance(Duration::from_hours(1));
+    for expected in [&["BatchGetItem", "UpdateItem"][..], &["BatchGetItem"]] {
+        scene.authenticator = scene.platform.authenticator();
+        scene.network.fares(|_, _| Fate::Passes);
+        scene.caller().await;
+        assert_eq!(of_database(&scene.network.calls()), expected);
+    }
 }
 
 #[tokio::test]

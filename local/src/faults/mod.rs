@@ -12,7 +12,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use lmo_shared::{
     answer::{Answer, Answers, Ask, Completion, Options},
-    audit::Actor,
+    audit::{Actor, Source},
     auth::{Authenticator, Caller},
     clock::{Clock, Period, Timestamp},
     config::{Config, Flush, Reach},
@@ -90,7 +90,7 @@ impl Scene {
     }
 
     async fn caller(&self) -> Caller {
-        self.authenticator.caller(&self.key).await.expect("caller")
+        self.authenticator.caller(&self.key, Source::default()).await.expect("caller")
     }
 
     /// Asks with at most 20 tokens of output. Whatever belongs to the request is done when it returns.
@@ -99,7 +99,7 @@ impl Scene {
     }
 
     async fn answer(&self, model: Option<&str>, options: Options) -> Result<Answer> {
-        let caller = self.authenticator.caller(&self.key).await?;
+        let caller = self.authenticator.caller(&self.key, Source::default()).await?;
         let mut prompt = Prompt::new(vec![Message::text(Role::User, "one two three")]);
         prompt.max_output = Some(20);
         let ask = Ask { model: model.map(str::to_owned), prompt, stream: false, options };

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod aggregate;
+mod key_routes;
 mod purge;
 mod requests;
 mod sealing;

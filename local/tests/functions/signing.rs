@@ -89,8 +89,9 @@ async fn all_that_begin_at_once_begin_with_the_same_keys() {
     let ground = Ground::bare(now()).await;
     let processes: Vec<_> = (0..6).map(|_| ground.platform.tokens()).collect();
     assert!(matches!(processes[0].verify("a.b.c").await, Err(Error::InvalidToken(_))));
-    let made = join_all(processes.iter().map(|tokens| tokens.ring().create())).await;
-    made.into_iter().for_each(|made| made.unwrap());
+    for made in join_all(processes.iter().map(|tokens| tokens.ring().create())).await {
+        made.unwrap();
+    }
     let minted = join_all(processes.iter().map(mint)).await;
     let verifying = ground.platform.tokens();
     for token in &minted {

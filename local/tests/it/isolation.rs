@@ -80,7 +80,8 @@ impl World {
         let mut all = Vec::new();
         let usage = "/api/tenant/usage?granularity=month&group_by=model,key";
         let members = ["/api/tenant/members", "/api/tenant/invites"];
-        for path in ["/api/tenant/config", "/api/tenant/keys", usage, SESSION].into_iter().chain(members) {
+        let rest = ["/api/tenant", "/api/tenant/config", "/api/tenant/keys", usage, SESSION];
+        for path in rest.into_iter().chain(members) {
             let seen = self.lmo.get(path).await;
             assert_eq!(seen.status, 200, "{path}: {}", seen.body);
             all.push(seen.json());
@@ -173,13 +174,26 @@ impl World {
             "POST /api/tenant/keys" => {
                 assert_eq!(self.second(method, path, Some(&json!({"name": "second's"}))).await.status, 201);
             }
-            "DELETE /api/tenant/keys/{id}" => {
-                let path = format!("/api/tenant/keys/{}", self.key);
+            "GET /api/tenant/keys/{id}"
+            | "PATCH /api/tenant/keys/{id}"
+            | "DELETE /api/tenant/keys/{id}"
+            | "POST /api/tenant/keys/{id}/rotate" => {
+                let body = (method != "GET").then(|| json!({}));
+                let of = |id: &str| path.replace("{id}", id);
                 // It names what was asked for, and nothing else of it.
-                let theirs = self.lmo.send(method, &path, &self.second, None).await;
+                let theirs = self.lmo.send(method, &of(&self.key), &self.second, body.as_ref()).await;
                 theirs.assert_error(404, "not_found");
-                let nobodys = self.second(method, "/api/tenant/keys/key_01ARZ3NDEKTSV4RRFFQ69G5FAV", None).await;
+                assert!(!SECRETS.iter().any(|secret| theirs.body.contains(secret)), "{}", theirs.body);
+                let nobodys = self.second(method, &of("key_01ARZ3NDEKTSV4RRFFQ69G5FAV"), body.as_ref()).await;
                 nobodys.assert_error(404, "not_found");
+            }
+            "GET /api/tenant" => {
+                assert_eq!(self.second(method, path, None).await.json()["name"], "test");
+            }
+            "PATCH /api/tenant" => {
+                let change = json!({"name": "second"});
+                assert_eq!(self.second(method, path, Some(&change)).await.json()["name"], "second");
+                assert_eq!(self.second(method, path, Some(&json!({"name": "test"}))).await.status, 200);
             }
             "GET /api/tenant/members" => {
                 assert_eq!(self.second(method, path, None).await.json(), json!({"members": []}));

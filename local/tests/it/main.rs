@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod accounts;
+mod audit;
 mod broken_authentication;
 mod burst;
 mod cache;
@@ -22,8 +23,10 @@ mod errors;
 mod export;
 mod fallbacks;
 mod guardrails;
+mod idempotency;
 mod isolation;
 mod journey;
+mod key_changes;
 mod key_limits;
 mod key_rotation;
 mod keys;
@@ -50,6 +53,7 @@ mod stream_faults;
 mod streams;
 mod sub_meters;
 mod support;
+mod tenant;
 mod tools;
 #[path = "../shared/totp.rs"]
 mod totp;

@@ -152,6 +152,12 @@ impl Tasks {
         self.closing.cancelled().await;
     }
 
+    /// For what is done beside requests, and has to be done before the process ends.
+    #[must_use]
+    pub fn tracker(&self) -> TaskTracker {
+        self.tracker.clone()
+    }
+
     /// Counts as something that is being worked on, until it is dropped.
     pub fn token(&self) -> TaskTrackerToken {
         self.tracker.token()

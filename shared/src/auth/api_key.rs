@@ -21,7 +21,7 @@ const ID: usize = ulid::ULID_LEN;
 const SECRET: usize = 2 * ulid::ULID_LEN;
 const CHECKSUM: usize = 8;
 
-/// A key that was just made: the one time that its text exists.
+/// A key with a secret that was just made: the one time that its text exists.
 pub struct NewKey {
     /// The key's id.
     pub id: KeyId,
@@ -35,7 +35,12 @@ impl NewKey {
     /// A new key of `tenant`.
     #[must_use]
     pub fn make(tenant: TenantId, at: Timestamp) -> Self {
-        let id = KeyId::new(at);
+        Self::again(tenant, KeyId::new(at))
+    }
+
+    /// Another secret for a key that there is.
+    #[must_use]
+    pub fn again(tenant: TenantId, id: KeyId) -> Self {
         let secret = format!("{}{}", random_part(), random_part());
         let body = format!("{PREFIX}{}{}_{secret}", tenant.ulid(), id.ulid());
         let text = format!("{body}{:08x}", crc32fast::hash(body.as_bytes()));
@@ -120,11 +125,32 @@ mod tests {
         assert!(!presented.matches(&a_key().1.secret_hash));
     }
 
+    /// The pattern that the README gives to secret scanners.
+    fn pattern() -> regex::Regex {
+        let readme = include_str!("../../../README.md");
+        let start = readme.find("lmo_[").expect("the README has a pattern");
+        let length = readme[start..].find('`').expect("it ends");
+        regex::Regex::new(&readme[start..start + length]).expect("it is one")
+    }
+
     #[test]
-    fn the_scanners_pattern_has_its_lengths() {
-        let text = a_key().1.text;
-        assert_eq!(text.len(), 4 + 52 + 1 + 52 + 8);
-        assert_eq!(&text[56..57], "_");
+    fn the_readmes_pattern_finds_keys_and_nothing_shorter() {
+        let (tenant, key) = a_key();
+        let again = NewKey::again(tenant, key.id);
+        for text in [&key.text, &again.text] {
+            assert_eq!(pattern().find(&format!("KEY={text}\n")).map(|found| found.as_str()), Some(text.as_str()));
+            assert!(!pattern().is_match(&text[..text.len() - 1]));
+        }
+        assert_eq!(include_str!("api_key.rs").matches(pattern().as_str()).count(), 1, "this file has another pattern");
+    }
+
+    #[test]
+    fn another_secret_is_of_the_same_key() {
+        let (tenant, key) = a_key();
+        let again = NewKey::again(tenant, key.id);
+        let presented = PresentedKey::parse(&again.text).unwrap();
+        assert_eq!((presented.tenant, presented.key), (tenant, key.id));
+        assert!(presented.matches(&again.secret_hash) && !presented.matches(&key.secret_hash));
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! Open WebSocket connections: API Gateway keeps them, and tells their callers' key only when they are opened. What is
 //! kept here says who that was. Neither the key's text nor a hash of it is in it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,9 @@ pub struct Proved {
     /// The page that opened it, if it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) origin: Option<String>,
+    /// The address that it was opened from, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) address: Option<IpAddr>,
 }
 
 /// Open connections in the table.

@@ -1,6 +1,9 @@
 //! Who is calling: keys and members, what they may do, and the caller that they prove to be.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +21,7 @@ mod access;
 mod api_key;
 mod authenticator;
 mod connections;
+mod last_use;
 pub mod password;
 mod permission;
 mod recovery;
@@ -29,6 +33,7 @@ pub use access::Access;
 pub use api_key::{NewKey, PresentedKey};
 pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
+pub use last_use::LastUse;
 pub use permission::{Permission, Role, documented as documented_permissions};
 pub use recovery::{RecoveryCode, RecoveryHash};
 pub use throttle::{Attempt, Throttle};
@@ -64,12 +69,14 @@ struct Known {
     config: TenantConfig,
     guard: Guard,
     who: Identity,
+    /// Whether its use was noted since it was read.
+    noted: AtomicBool,
 }
 
 /// Whoever a caller has proved to be.
 #[derive(Debug)]
 enum Identity {
-    Key(ApiKey),
+    Key(Box<ApiKey>),
     Member(Member),
 }
 
@@ -144,12 +151,6 @@ impl Caller {
         &self.source
     }
 
-    /// The same caller, calling from there.
-    #[must_use]
-    pub fn calling_from(self, source: Source) -> Self {
-        Self { source, ..self }
-    }
-
     /// What it may ask.
     #[must_use]
     pub fn access(&self) -> Access<'_> {
@@ -174,7 +175,8 @@ impl Caller {
     #[must_use]
     pub fn proved(&self, origin: Option<String>) -> Proved {
         let scopes = self.scopes.clone();
-        Proved { tenant: self.tenant().id, who: self.principal(), scopes, origin }
+        let address = self.source.address;
+        Proved { tenant: self.tenant().id, who: self.principal(), scopes, origin, address }
     }
 
     /// What its requests are charged to.

@@ -115,14 +115,21 @@ permissions! {
     Sessions = "sessions": BUILDERS, [Query], ["GET /api/tenant/sessions/{id}", "DELETE /api/tenant/sessions/{id}"];
     /// Read the tenant's usage.
     UsageRead = "usage:read": ALL, [UsageRead], ["GET /api/tenant/usage"];
+    /// See the tenant itself.
+    TenantRead = "tenant:read": ALL, [TenantAdmin], ["GET /api/tenant"];
+    /// Rename the tenant, and say how its members prove who they are.
+    TenantWrite = "tenant:write": ADMINS, [TenantAdmin], ["PATCH /api/tenant"];
     /// Read the tenant's configuration.
     ConfigRead = "config:read": ALL, [TenantAdmin], ["GET /api/tenant/config"];
     /// Change the tenant's configuration.
     ConfigWrite = "config:write": ADMINS, [TenantAdmin], ["PUT /api/tenant/config"];
     /// See the API keys, never their secrets.
-    KeysRead = "keys:read": BUILDERS, [TenantAdmin], ["GET /api/tenant/keys"];
+    KeysRead = "keys:read": BUILDERS, [TenantAdmin], ["GET /api/tenant/keys", "GET /api/tenant/keys/{id}"];
     /// Make, change, rotate and revoke API keys that may do no more than their maker.
-    KeysWrite = "keys:write": BUILDERS, [TenantAdmin], ["POST /api/tenant/keys", "DELETE /api/tenant/keys/{id}"];
+    KeysWrite = "keys:write": BUILDERS, [TenantAdmin], [
+        "POST /api/tenant/keys", "PATCH /api/tenant/keys/{id}", "DELETE /api/tenant/keys/{id}",
+        "POST /api/tenant/keys/{id}/rotate",
+    ];
     /// See who the members are.
     MembersRead = "members:read": ALL, [TenantAdmin], ["GET /api/tenant/members", "GET /api/tenant/members/{id}"];
     /// Invite, change and remove members whose role is not above one's own.

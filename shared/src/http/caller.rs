@@ -22,22 +22,29 @@ where
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let caller = admit(&Authenticator::from_ref(state), &parts.headers, api_key(&parts.headers)).await?;
+        let source = parts.extensions.get::<Source>().cloned().unwrap_or_default();
+        let caller = admit(&Authenticator::from_ref(state), &parts.headers, source, api_key(&parts.headers)).await?;
         let route = parts.extensions.get().map_or("", MatchedPath::as_str);
         let permission = Permission::of_route(parts.method.as_str(), route);
         caller.require(permission.ok_or_else(|| Error::internal("no permission opens this route"))?)?;
-        Ok(caller.calling_from(parts.extensions.get::<Source>().cloned().unwrap_or_default()))
+        Ok(caller)
     }
 }
 
-/// The caller that presents a key, from a page that may call if it is a page's request.
+/// The caller that presents a key from there, from a page that may call if it is a page's request.
 ///
 /// # Errors
-/// `Unauthenticated`, `OriginNotAllowed`; `Unavailable` if the table can't be reached.
-pub async fn admit(authenticator: &Authenticator, headers: &HeaderMap, key: Option<&str>) -> Result<Caller, Error> {
+/// `Unauthenticated`, `TenantSuspended`, `AddressNotAllowed`, `OriginNotAllowed`; `Unavailable` if the table can't be
+/// reached.
+pub async fn admit(
+    authenticator: &Authenticator,
+    headers: &HeaderMap,
+    source: Source,
+    key: Option<&str>,
+) -> Result<Caller, Error> {
     const NONE: Error =
         Error::Unauthenticated("an API key is needed, as `Authorization: Bearer lmo_...` or `x-api-key: lmo_...`");
-    let caller = authenticator.caller(key.ok_or(NONE)?).await?;
+    let caller = authenticator.caller(key.ok_or(NONE)?, source).await?;
     if let Some(exchange) = Exchange::current() {
         exchange.sent_by(&caller);
     }

@@ -85,6 +85,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::Forbidden(_)
         | Error::Restricted(_)
         | Error::OriginNotAllowed(_)
+        | Error::AddressNotAllowed(_)
         | Error::ModelNotAllowed(_)
         | Error::RegionNotAllowed(_)
         | Error::ToolNotAllowed { .. }

@@ -34,6 +34,7 @@ mod once;
 mod options;
 mod own;
 mod page;
+mod patch;
 mod person;
 mod rate_limit;
 mod request_id;
@@ -53,8 +54,10 @@ pub use once::{Create, Created, Once, is_replayed};
 pub use options::answer_fields;
 pub use own::{CallPiece, Charged, End, OwnEvent, OwnEvents, Piece};
 pub use page::{Page, read as read_cursor};
+pub use patch::Patch;
 pub use rate_limit::fields as rate_limit_fields;
 pub use request_id::RequestLabel;
+pub use source::source;
 pub use version::Versioned;
 
 /// Methods by their names (RFC 9110, RFC 5789); others are logged as `_OTHER`.

@@ -161,16 +161,16 @@ impl Flights {
         Ok(limits)
     }
 
-    /// The meter's limits as the table has them now. A key's never change.
+    /// The meter's limits as the table has them now.
     async fn fresh(&self, meter: MeterId, asked: &Asked) -> Result<Limits> {
-        let tenant = match meter.scope {
-            MeterScope::Tenant(_) => Tenants::new(self.table.clone()).find(meter.tenant).await?,
-            MeterScope::Key(_) => None,
+        let tenants = Tenants::new(self.table.clone());
+        let found = match meter.scope {
+            MeterScope::Tenant(_) => {
+                tenants.find(meter.tenant).await?.map(|tenant| meter.share(&tenant.limits, tenant.meter_shards))
+            }
+            MeterScope::Key(id) => tenants.find_key(meter.tenant, id).await?.map(|key| key.limits),
         };
-        Ok(match tenant {
-            Some(tenant) => meter.share(&tenant.limits, tenant.meter_shards),
-            None => meter.share(&asked.limits, asked.shards),
-        })
+        Ok(found.unwrap_or_else(|| meter.share(&asked.limits, asked.shards)))
     }
 
     fn seen(&self, meter: MeterId) -> Option<u64> {

@@ -6,6 +6,7 @@
 //! | `TENANT#<tnt>` | `TENANT` | the tenant |
 //! | | `CONFIG` | its configuration |
 //! | | `KEY#<key>` | an API key, by time of creation |
+//! | | `KEYS` | how many keys there are that are not revoked |
 //! | | `MEMBER#<usr>` | a member |
 //! | | `INVITE#<inv>` | an open invitation, by time |
 //! | | `INVITED#<hash>` | the invitation that is open to an address |
@@ -106,6 +107,8 @@ pub(super) fn connection(id: &str) -> String {
 pub const TENANT: &str = "TENANT";
 /// The tenant's configuration.
 pub const CONFIG: &str = "CONFIG";
+/// How many API keys there are that are not revoked.
+pub const KEYS: &str = "KEYS";
 /// What all API keys begin with.
 pub const KEY_PREFIX: &str = "KEY#";
 

@@ -1,6 +1,6 @@
 //! Tenants, their members, their configuration and their API keys.
 
-use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
+use std::{ops::RangeInclusive, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -8,28 +8,32 @@ use utoipa::ToSchema;
 
 use crate::{
     audit::Versioned,
-    auth::{NewKey, Role},
+    auth::Role,
     cache::CacheSettings,
     clock::Timestamp,
     error::{Error, Result},
     guard::{Guard, Guardrails},
-    id::{KeyId, TenantId, UserId},
+    id::{TenantId, UserId},
     quota::Limits,
 };
 
+mod address;
 mod deletion;
 pub mod export;
 mod invites;
+mod key;
 mod members;
 mod purge;
 mod repo;
 mod retention;
 
+pub use address::AddressRange;
 pub use export::{Exports, Position as ExportPosition};
 pub use invites::{Acceptable, Invitation, Invite, Invites};
+pub use key::{ApiKey, KeyScope, Previous};
 pub use members::{Authority, Members};
 pub use purge::{Purge, Purged};
-pub use repo::Tenants;
+pub use repo::{MOST_KEYS, Tenants};
 pub use retention::Retention;
 
 /// The most fallback models of a request.
@@ -107,7 +111,11 @@ impl Versioned for Tenant {
     }
 
     fn shown(&self) -> Value {
-        json!(self)
+        let mut shown = json!(self);
+        if let Some(fields) = shown.as_object_mut() {
+            fields.shift_remove("version");
+        }
+        shown
     }
 }
 
@@ -322,124 +330,6 @@ fn is_origin(text: &str) -> bool {
     host.is_some_and(|host| {
         !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
     })
-}
-
-/// What an API key may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-pub enum KeyScope {
-    /// Ask models.
-    #[serde(rename = "query")]
-    Query,
-    /// Have texts turned into vectors.
-    #[serde(rename = "embed")]
-    Embed,
-    /// Read the tenant's usage.
-    #[serde(rename = "usage:read")]
-    UsageRead,
-    /// Read the tenant's plan and invoices.
-    #[serde(rename = "billing:read")]
-    BillingRead,
-    /// Read the tenant's audit log.
-    #[serde(rename = "audit:read")]
-    AuditRead,
-    /// Manage the tenant: whatever isn't left to its owners.
-    #[serde(rename = "tenant:admin")]
-    TenantAdmin,
-}
-
-impl KeyScope {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Query, Self::Embed, Self::UsageRead, Self::BillingRead, Self::AuditRead, Self::TenantAdmin];
-
-    /// As it is written in the API.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Query => "query",
-            Self::Embed => "embed",
-            Self::UsageRead => "usage:read",
-            Self::BillingRead => "billing:read",
-            Self::AuditRead => "audit:read",
-            Self::TenantAdmin => "tenant:admin",
-        }
-    }
-
-    /// All of them.
-    #[must_use]
-    pub fn all() -> BTreeSet<Self> {
-        BTreeSet::from(Self::ALL)
-    }
-}
-
-/// An API key, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApiKey {
-    /// Its identifier.
-    pub id: KeyId,
-    /// What people call it.
-    pub name: String,
-    /// SHA-256 of the secret, in hex.
-    pub secret_hash: String,
-    /// What it may be used for.
-    pub scopes: BTreeSet<KeyScope>,
-    /// Limits of its own, beside the tenant's.
-    #[serde(default)]
-    pub limits: Limits,
-    /// The only models that it may ask, by name or alias, beside the tenant's list; absent: all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allowed_models: Option<Vec<String>>,
-    /// The only tools that its requests may bring: names, or beginnings of names with a `*` behind them; absent: all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allowed_tools: Option<Vec<String>>,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// From when it is refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
-    /// Since when it is revoked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revoked_at: Option<Timestamp>,
-    /// The number of its version.
-    #[serde(default)]
-    pub version: u64,
-}
-
-impl ApiKey {
-    /// A key that was just made, without limits.
-    #[must_use]
-    pub fn of(new: &NewKey, name: &str, scopes: BTreeSet<KeyScope>, at: Timestamp) -> Self {
-        Self {
-            id: new.id,
-            name: name.to_owned(),
-            secret_hash: new.secret_hash.clone(),
-            scopes,
-            limits: Limits::default(),
-            allowed_models: None,
-            allowed_tools: None,
-            created_at: at,
-            expires_at: None,
-            revoked_at: None,
-            version: 1,
-        }
-    }
-}
-
-impl Versioned for ApiKey {
-    const KIND: &'static str = "key";
-
-    fn version(&mut self) -> &mut u64 {
-        &mut self.version
-    }
-
-    fn shown(&self) -> Value {
-        let mut shown = json!(self);
-        if let Some(fields) = shown.as_object_mut() {
-            fields.shift_remove("secret_hash");
-            fields.shift_remove("version");
-        }
-        shown
-    }
 }
 
 #[cfg(test)]

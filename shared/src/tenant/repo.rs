@@ -10,9 +10,13 @@ use crate::{
     auth::NewKey,
     clock::{Period, Timestamp},
     error::{Error, Result},
-    id::{KeyId, TenantId},
+    id::TenantId,
     store::{Change, Item, Table, TenantTable, keys, parse},
 };
+
+mod keys_of;
+
+pub use keys_of::MOST_KEYS;
 
 /// Tenants in the table.
 #[derive(Debug, Clone)]
@@ -99,6 +103,14 @@ impl Tenants {
         self.of(id).main().find(keys::TENANT).await
     }
 
+    /// A tenant.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none; `Unavailable`.
+    pub async fn get(&self, id: TenantId) -> Result<Tenant> {
+        self.find(id).await?.ok_or_else(|| Error::NotFound { kind: Tenant::KIND, id: id.to_string() })
+    }
+
     /// The tenants that used anything in a month.
     ///
     /// # Errors
@@ -159,42 +171,5 @@ impl Tenants {
             Ok(())
         };
         edit.apply_or_create(decide).await
-    }
-
-    /// Adds a new key to a change.
-    ///
-    /// # Errors
-    /// `Internal` if it can't be written as an item.
-    pub fn add_key(&self, change: &mut Change, id: TenantId, key: &ApiKey, actor: &Actor) -> Result<()> {
-        change.put_new(&self.of(id).main(), &keys::key(key.id), key)?;
-        let deed = Deed { action: "key.create", target: key.id.to_string(), after: key.shown(), ..Deed::default() };
-        record(change, id, actor, key.created_at, deed)
-    }
-
-    /// All keys of a tenant, oldest first, revoked ones too.
-    ///
-    /// # Errors
-    /// `Unavailable` if the table can't be reached.
-    pub async fn keys(&self, id: TenantId) -> Result<Vec<ApiKey>> {
-        self.of(id).main().begins_with(keys::KEY_PREFIX).collect().await
-    }
-
-    /// Revokes a key. Revoking it again changes nothing.
-    ///
-    /// # Errors
-    /// `NotFound` if the tenant has no such key; `Conflict`, `Unavailable`.
-    pub async fn revoke_key(&self, id: TenantId, key: KeyId, actor: &Actor, at: Timestamp) -> Result<()> {
-        let (table, sort, name) = (self.of(id), keys::key(key), key.to_string());
-        let found: Option<ApiKey> = table.main().find(&sort).await?;
-        if found.is_some_and(|key| key.revoked_at.is_some()) {
-            return Ok(());
-        }
-        let (version, action) = (IfMatch::Any, "key.revoke");
-        let edit = Edit { table: &table, sort: &sort, id: &name, version, action, actor, at };
-        let decide = |key: &mut ApiKey, _: &mut Change| {
-            key.revoked_at.get_or_insert(at);
-            Ok(())
-        };
-        edit.apply(decide).await.map(drop)
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use lmo_shared::tenant::KeyScope;
 use serde_json::{Value, json};
 
-use super::scene::{CONNECTION, Scene, disconnect_event, key};
+use super::scene::{CONNECTION, Scene, connect_event, disconnect_event, key};
 use crate::support::event;
 
 fn code(answer: &aws_lambda_events::event::apigw::ApiGatewayProxyResponse) -> (i64, Value) {
@@ -68,6 +68,25 @@ async fn a_page_opens_a_connection_if_the_tenant_lists_its_origin() {
     for origin in ["https://evil.example", "null", "https://app.acme.example.evil.example"] {
         assert_eq!(code(&scene.connect(from(origin)).await), (403, json!("origin_not_allowed")), "{origin}");
     }
+}
+
+#[tokio::test]
+async fn a_key_opens_a_connection_from_its_addresses_only() {
+    let scene = Scene::new().await;
+    scene.list_addresses(Some("203.0.113.0/24")).await;
+    let connect = async |address: &str| {
+        let mut event = connect_event(CONNECTION, json!({"x-api-key": scene.key.text}));
+        event.request_context.identity.source_ip = Some(address.to_owned()).filter(|address| !address.is_empty());
+        code(&scene.another_instance().handle(event).await.unwrap())
+    };
+    assert_eq!(connect("203.0.113.17").await.0, 200);
+    for elsewhere in ["198.51.100.17", "", "somewhere"] {
+        assert_eq!(connect(elsewhere).await, (403, json!("address_not_allowed")), "{elsewhere}");
+    }
+    // Nothing stands in front here that could say who its client is.
+    let mut event = connect_event(CONNECTION, json!({"x-api-key": scene.key.text, "x-lmo-viewer": "203.0.113.17"}));
+    event.request_context.identity.source_ip = Some("198.51.100.17".to_owned());
+    assert_eq!(code(&scene.another_instance().handle(event).await.unwrap()).0, 403);
 }
 
 #[tokio::test]

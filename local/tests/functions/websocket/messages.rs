@@ -68,6 +68,15 @@ async fn a_page_whose_origin_is_no_longer_listed_asks_nothing_more() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_address_is_no_longer_listed_asks_nothing_more() {
+    let scene = Scene::new().await;
+    scene.open().await;
+    scene.list_addresses(Some("198.51.100.0/24")).await;
+    scene.say("m1", &json!({"query": "hi"})).await;
+    assert_refused(&scene, 403, "address_not_allowed");
+}
+
+#[tokio::test]
 async fn a_connection_that_nobody_opened_asks_nothing() {
     let scene = Scene::new().await;
     scene.say("m1", &json!({"query": "hi"})).await;

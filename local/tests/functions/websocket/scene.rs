@@ -11,7 +11,7 @@ use lmo_shared::{
     id::{KeyId, TenantId},
     llm::catalogue::Catalogue,
     store::Committed,
-    tenant::{ApiKey, KeyScope, Tenant, TenantConfig},
+    tenant::{AddressRange, ApiKey, KeyScope, Tenant, TenantConfig},
 };
 use lmo_websocket::{Function, Posts};
 use serde_json::{Value, json};
@@ -57,6 +57,16 @@ impl Scene {
         let (tenants, now) = (self.ground.platform.tenants(), self.ground.platform.clock().now());
         let actor = Actor::command_line();
         tenants.put_config(self.tenant, IfMatch::Any, &config, &actor, now).await.unwrap();
+    }
+
+    /// Lets the tenant's key be used from these addresses only, or from everywhere.
+    pub async fn list_addresses(&self, range: Option<&str>) {
+        let set = |key: &mut ApiKey| {
+            key.allowed_addresses = range.and_then(AddressRange::parse).map(|range| vec![range]);
+            Ok(())
+        };
+        let (tenants, now) = (self.ground.platform.tenants(), self.ground.platform.clock().now());
+        tenants.change_key(self.tenant, self.key.id, IfMatch::Any, &Actor::command_line(), now, set).await.unwrap();
     }
 
     /// Opens [`CONNECTION`] with the tenant's key.
@@ -129,7 +139,7 @@ pub async fn revoke(ground: &Ground, tenant: TenantId, key: KeyId) {
     ground
         .platform
         .tenants()
-        .revoke_key(tenant, key, &Actor::command_line(), ground.platform.clock().now())
+        .revoke_key(tenant, key, IfMatch::Any, &Actor::command_line(), ground.platform.clock().now())
         .await
         .unwrap();
 }
