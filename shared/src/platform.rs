@@ -24,7 +24,7 @@ use crate::{
     session::Sessions,
     store::Table,
     telemetry,
-    tenant::{Exports, Invites, Members, Purge, Tenants},
+    tenant::{Announcements, Exports, Invites, Members, Purge, Tenants},
     usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
 };
 
@@ -157,6 +157,12 @@ impl Platform {
     #[must_use]
     pub fn invites(&self, mailer: Mailer) -> Invites {
         Invites::new(self.table.clone(), self.clock.clone(), mailer, self.links())
+    }
+
+    /// What owners are told of their tenants, by `mailer`.
+    #[must_use]
+    pub fn announcements(&self, mailer: Mailer) -> Announcements {
+        Announcements::new(self.members(), mailer)
     }
 
     /// Exports of tenants.

@@ -11,7 +11,7 @@ use lmo_shared::{
     mail::Mailer,
     platform::Platform,
     session::Sessions,
-    tenant::{Exports, Invites, Members, Tenants},
+    tenant::{Announcements, Exports, Invites, Members, Tenants},
     usage::Reports,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -36,7 +36,7 @@ struct State {
     invites: Invites,
     exports: Exports,
     throttle: Throttle,
-    mailer: Mailer,
+    announcements: Announcements,
     catalogues: Arc<Catalogues>,
     reports: Reports,
     sessions: Sessions,
@@ -58,7 +58,7 @@ pub fn router(
         invites: platform.invites(mailer.clone()),
         exports: platform.exports(),
         throttle: platform.throttle(),
-        mailer,
+        announcements: platform.announcements(mailer),
         reports: platform.reports(Arc::clone(&catalogues)),
         catalogues,
         sessions: platform.sessions(),

@@ -28,6 +28,7 @@ mod repo;
 mod retention;
 
 pub use address::AddressRange;
+pub use deletion::Announcements;
 pub use export::{Exports, Position as ExportPosition};
 pub use invites::{Acceptable, Invitation, Invite, Invites};
 pub use key::{ApiKey, KeyScope, Previous};
