@@ -26,7 +26,7 @@ use crate::{
     store::Table,
     telemetry,
     template::Templates,
-    tenant::{Exports, Invites, Members, Purge, Tenants},
+    tenant::{Announcements, Exports, Invites, Members, Purge, Tenants},
     usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
     webhook::{Deliveries, Webhooks},
 };
@@ -160,6 +160,12 @@ impl Platform {
     #[must_use]
     pub fn invites(&self, mailer: Mailer) -> Invites {
         Invites::new(self.table.clone(), self.clock.clone(), mailer, self.links())
+    }
+
+    /// What owners are told of their tenants, by `mailer`.
+    #[must_use]
+    pub fn announcements(&self, mailer: Mailer) -> Announcements {
+        Announcements::new(self.members(), mailer)
     }
 
     /// Exports of tenants.

@@ -3,13 +3,11 @@
 use axum::{Json, extract::State};
 use lmo_shared::{
     audit::IfMatch,
-    auth::{Authenticator, Caller, Role},
+    auth::{Authenticator, Caller},
     clock::Clock,
-    error::Result,
     http::{Body, Errors, Handled},
     id::TenantId,
-    mail::{EmailAddress, Mail, Mailer},
-    tenant::{Authority, Members, Status, Tenant, Tenants},
+    tenant::{Announcements, Authority, Status, Tenant, Tenants},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -57,9 +55,8 @@ impl From<Tenant> for TenantState {
 pub(super) async fn delete(
     caller: Caller,
     State(tenants): State<Tenants>,
-    State(members): State<Members>,
+    State(announcements): State<Announcements>,
     State(authenticator): State<Authenticator>,
-    State(mailer): State<Mailer>,
     State(clock): State<Clock>,
     version: IfMatch,
     Body(Deletion { name }): Body<Deletion>,
@@ -67,10 +64,8 @@ pub(super) async fn delete(
     let (id, by) = (caller.tenant().id, Authority::from(&caller));
     let tenant = tenants.announce_deletion(id, &name, version, &by, clock.now()).await?;
     authenticator.forget(id);
-    let state = TenantState::from(tenant);
-    let until = state.delete_after.clone().unwrap_or_default();
-    tell(&members, &mailer, id, |owner| Mail::tenant_deleted(owner, &state.name, &until)).await;
-    Ok(Json(state))
+    announcements.deleted(&tenant).await;
+    Ok(Json(tenant.into()))
 }
 
 /// Takes the removal of the tenant back. Everything works again within 30 s.
@@ -84,28 +79,13 @@ pub(super) async fn delete(
 pub(super) async fn restore(
     caller: Caller,
     State(tenants): State<Tenants>,
-    State(members): State<Members>,
+    State(announcements): State<Announcements>,
     State(authenticator): State<Authenticator>,
-    State(mailer): State<Mailer>,
     State(clock): State<Clock>,
 ) -> Handled<Json<TenantState>> {
     let id = caller.tenant().id;
     let tenant = tenants.restore(id, &Authority::from(&caller), clock.now()).await?;
     authenticator.forget(id);
-    tell(&members, &mailer, id, |owner| Mail::tenant_restored(owner, &tenant.name)).await;
+    announcements.restored(&tenant).await;
     Ok(Json(tenant.into()))
-}
-
-/// Tells the owners. What has happened stays, whether or not they can be told.
-async fn tell(members: &Members, mailer: &Mailer, tenant: TenantId, mail: impl Fn(EmailAddress) -> Mail) {
-    let told: Result<()> = async {
-        for owner in members.with_role(tenant, Role::Owner).await? {
-            mailer.send(&mail(EmailAddress::parse(&owner.email)?)).await?;
-        }
-        Ok(())
-    }
-    .await;
-    if let Err(error) = told {
-        tracing::error!(error = ?error, "not all owners were told");
-    }
 }

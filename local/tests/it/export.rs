@@ -2,7 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::support::{Account, Lmo, Response, Setup, Value, json};
+use crate::support::{Account, Lmo, Response, Setup, Value, json, models};
+
+/// A catalogue whose echo takes whatever it is told.
+fn setup() -> Setup {
+    let setup = Setup::new();
+    setup.write_models(
+        &models("http://127.0.0.1:9", "0.15").replace("context_window = 100000", "context_window = 9000000"),
+    );
+    setup
+}
 
 /// The pages of an export from `address` on.
 async fn pages(lmo: &Lmo, by: &Account, mut address: String) -> Vec<Response> {
@@ -42,7 +51,7 @@ async fn ask(lmo: &Lmo, key: &str, text: &str, session: &str) {
 
 #[tokio::test]
 async fn an_owner_gets_all_of_the_tenant_and_nothing_secret_or_of_another() {
-    let setup = Setup::new();
+    let setup = setup();
     let lmo = setup.start();
     let owner = Account::new(&lmo, &setup, "owner@example.com").await;
     let other = Account::new(&lmo, &setup, "other@example.com").await;
@@ -88,7 +97,7 @@ async fn an_owner_gets_all_of_the_tenant_and_nothing_secret_or_of_another() {
 
 #[tokio::test]
 async fn a_large_tenant_comes_in_pages_with_nothing_missing_or_doubled() {
-    let setup = Setup::new();
+    let setup = setup();
     let lmo = setup.start();
     let owner = Account::new(&lmo, &setup, "owner@example.com").await;
     let made = owner.send(&lmo, "POST", "/api/tenant/keys", Some(&json!({"name": "robot"}))).await.json();
@@ -113,7 +122,7 @@ async fn a_large_tenant_comes_in_pages_with_nothing_missing_or_doubled() {
 
 #[tokio::test]
 async fn no_page_is_given_that_no_export_was_begun_for() {
-    let setup = Setup::new();
+    let setup = setup();
     let lmo = setup.start();
     let owner = Account::new(&lmo, &setup, "owner@example.com").await;
     let other = Account::new(&lmo, &setup, "other@example.com").await;

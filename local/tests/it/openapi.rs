@@ -111,6 +111,7 @@ fn only_what_everybody_may_know_needs_no_key() {
         "post /api/auth/login",
         "post /api/auth/refresh",
         "post /api/auth/logout",
+        "post /api/auth/invites/accept",
         "post /api/auth/password/forgot",
         "post /api/auth/password/reset",
         "post /api/auth/token",

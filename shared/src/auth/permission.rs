@@ -1,6 +1,6 @@
 //! Who may do what: one table, from which the extractor of callers, the documentation and the tests are made.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{collections::HashMap, fmt::Write as _, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -192,12 +192,12 @@ pub fn documented() -> String {
         let roles = Role::ALL.map(|role| if permission.roles().contains(&role) { "yes" } else { "" }).join(" | ");
         let scopes: Vec<_> = permission.scopes().iter().map(|scope| format!("`{}`", scope.as_str())).collect();
         let (name, about) = (permission.name(), permission.about());
-        text.push_str(&format!("| `{name}` | {about} | {roles} | {} |\n", scopes.join(" ")));
+        let _ = writeln!(text, "| `{name}` | {about} | {roles} | {} |", scopes.join(" "));
     }
     text.push_str("\n| permission | routes |\n|---|---|\n");
     for permission in Permission::ALL {
         let routes: Vec<_> = permission.routes().iter().map(|route| format!("`{route}`")).collect();
-        text.push_str(&format!("| `{}` | {} |\n", permission.name(), routes.join(", ")));
+        let _ = writeln!(text, "| `{}` | {} |", permission.name(), routes.join(", "));
     }
     text
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Authority, Status, Tenant, Tenants};
+use super::{Authority, Members, Status, Tenant, Tenants};
 use crate::{
     audit::{Edit, IfMatch},
     auth::Role,
     clock::Timestamp,
     error::{Error, Result},
     id::TenantId,
+    mail::{EmailAddress, Mail, Mailer},
     store::{Change, keys},
 };
 
@@ -82,5 +83,44 @@ impl Tenants {
             self.list(change, tenant)
         };
         edit.apply(decide).await
+    }
+}
+
+/// Tells a tenant's owners what becomes of it. What has happened stays, whether or not they can be told.
+#[derive(Debug, Clone)]
+pub struct Announcements {
+    members: Members,
+    mailer: Mailer,
+}
+
+impl Announcements {
+    /// Announcements to `members` by `mailer`.
+    #[must_use]
+    pub fn new(members: Members, mailer: Mailer) -> Self {
+        Self { members, mailer }
+    }
+
+    /// It will be removed.
+    pub async fn deleted(&self, tenant: &Tenant) {
+        let at = tenant.delete_after.map(|at| at.to_string()).unwrap_or_default();
+        self.tell(tenant.id, |owner| Mail::tenant_deleted(owner, &tenant.name, &at)).await;
+    }
+
+    /// It will not be removed after all.
+    pub async fn restored(&self, tenant: &Tenant) {
+        self.tell(tenant.id, |owner| Mail::tenant_restored(owner, &tenant.name)).await;
+    }
+
+    async fn tell(&self, tenant: TenantId, mail: impl Fn(EmailAddress) -> Mail) {
+        if let Err(error) = self.try_to_tell(tenant, mail).await {
+            tracing::error!(error = ?error, "not all owners were told");
+        }
+    }
+
+    async fn try_to_tell(&self, tenant: TenantId, mail: impl Fn(EmailAddress) -> Mail) -> Result<()> {
+        for owner in self.members.with_role(tenant, Role::Owner).await? {
+            self.mailer.send(&mail(EmailAddress::parse(&owner.email)?)).await?;
+        }
+        Ok(())
     }
 }

@@ -31,19 +31,21 @@ const MOST_QUERIES: u32 = 800;
 const AT_ONCE: u16 = 100;
 
 /// What the tenant's own partition has, by the beginning of the sort key.
-pub const KINDS: [(&str, &str); 7] = [
+pub const KINDS: [(&str, &str); 9] = [
     (keys::TENANT, "tenant"),
     (keys::CONFIG, "config"),
     (keys::KEY_PREFIX, "key"),
-    (keys::WEBHOOK_PREFIX, "webhook"),
     (keys::MEMBER_PREFIX, "member"),
     (keys::INVITE_PREFIX, "invite"),
+    (keys::WEBHOOK_PREFIX, "webhook"),
+    (keys::TEMPLATE_PREFIX, "template"),
+    ("TEMPLATE_VERSION#", "template_version"),
     ("METER#", "meter"),
 ];
 
-/// What it has and is not given: marks that say nothing that isn't said elsewhere, and responses that are sealed. Sessions
-/// are given by themselves.
-pub const LEFT_OUT: [&str; 3] = ["INVITED#", "ONCE#", keys::LISTED_SESSION_PREFIX];
+/// What it has and is not given: marks that say nothing that isn't said elsewhere, secrets, and responses that are sealed.
+/// Sessions are given by themselves.
+pub const LEFT_OUT: [&str; 5] = ["INVITED#", "ONCE#", "KEYS", "PROVIDERS", keys::LISTED_SESSION_PREFIX];
 
 /// What a field's name must not have in it.
 const SECRET: [&str; 4] = ["secret", "hash", "sealed", "password"];
@@ -166,7 +168,7 @@ impl Exports {
         for item in items {
             let sort = item[keys::SK].as_str().unwrap_or_default().to_owned();
             if let Some(kind) = kind(&sort) {
-                page.line(kind, &sort, shown(item));
+                page.line(kind, &sort, &shown(item));
             }
             page.behind(sort);
         }
@@ -200,7 +202,7 @@ impl Exports {
         let (items, next) = table.ledger(hour).page::<Value>("", after, AT_ONCE, Order::Ascending).await?;
         for item in items {
             let sort = item[keys::SK].as_str().unwrap_or_default().to_owned();
-            page.line("request", &sort, shown(item));
+            page.line("request", &sort, &shown(item));
         }
         page.behind(match next {
             Some(request) => format!("{hour} {request}"),
@@ -242,7 +244,7 @@ impl Exports {
             "summary": session.summary,
             "messages": session.messages,
         });
-        page.line("session", id.as_str(), data);
+        page.line("session", id.as_str(), &data);
         match session.before {
             Some(before) => page.inside(before),
             None => page.behind(sk),
@@ -271,7 +273,7 @@ impl Writing {
         self.next.as_ref()?.before
     }
 
-    fn line(&mut self, kind: &str, id: &str, data: Value) {
+    fn line(&mut self, kind: &str, id: &str, data: &Value) {
         self.lines.push_str(&json!({"kind": kind, "id": id, "data": data}).to_string());
         self.lines.push('\n');
     }
@@ -300,16 +302,22 @@ fn main_kind(sort: &str) -> Option<&'static str> {
     KINDS.iter().find(|(prefix, _)| sort.starts_with(prefix)).map(|(_, kind)| *kind)
 }
 
-/// An item without its key, and without what could be a secret.
-fn shown(item: Value) -> Value {
-    let Value::Object(fields) = item else { return item };
-    let is_shown = |name: &str| name != keys::PK && name != keys::SK && !SECRET.iter().any(|word| name.contains(word));
-    let fields = fields.into_iter().filter(|(name, _)| is_shown(name)).map(|(name, value)| {
-        // Totals are kept as text.
-        let read = value.as_str().filter(|_| name == "rows").and_then(|text| serde_json::from_str(text).ok());
-        (name, read.unwrap_or(value))
-    });
-    Value::Object(fields.collect::<Map<_, _>>())
+/// An item without its key, and without what could be a secret, however deep.
+fn shown(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let is_shown =
+                |name: &str| name != keys::PK && name != keys::SK && !SECRET.iter().any(|word| name.contains(word));
+            let fields = fields.into_iter().filter(|(name, _)| is_shown(name)).map(|(name, value)| {
+                // Totals are kept as text.
+                let read = value.as_str().filter(|_| name == "rows").and_then(|text| serde_json::from_str(text).ok());
+                (name, read.unwrap_or_else(|| shown(value)))
+            });
+            Value::Object(fields.collect::<Map<_, _>>())
+        }
+        Value::Array(values) => values.into_iter().map(shown).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
+    }
 }
 
 #[cfg(test)]
@@ -319,7 +327,22 @@ mod tests {
     #[test]
     fn no_secret_is_given_whatever_it_is_called() {
         let item =
-            json!({"pk": "p", "sk": "s", "name": "n", "secret_hash": "x", "next_secret": "x", "sealed_key": "x"});
-        assert_eq!(shown(item), json!({"name": "n"}));
+            json!({"pk": "p", "sk": "s", "name": "n", "secret_hash": "x", "previous": [{"secret": "x", "at": 1}]});
+        assert_eq!(shown(item), json!({"name": "n", "previous": [{"at": 1}]}));
+    }
+
+    #[test]
+    fn whatever_a_tenant_has_is_given_or_left_out_on_purpose() {
+        let rows = include_str!("../store/keys.rs").lines().filter_map(|line| line.strip_prefix("//! | "));
+        let mut own = rows.skip_while(|row| !row.starts_with("`TENANT#<tnt>` |"));
+        let first = own.next().unwrap();
+        let others = own.take_while(|row| row.starts_with("| ")).map(|row| row.trim_start_matches("| "));
+        let sorts: Vec<_> = std::iter::once(first.split_once("| ").unwrap().1).chain(others).collect();
+        assert!(sorts.len() > 8, "{sorts:?}");
+        for sort in sorts {
+            let sort = sort.split('`').nth(1).unwrap();
+            let left_out = LEFT_OUT.iter().any(|prefix| sort.starts_with(prefix));
+            assert!(main_kind(sort).is_some() != left_out, "{sort}");
+        }
     }
 }

@@ -30,6 +30,7 @@ mod repo;
 mod retention;
 
 pub use address::AddressRange;
+pub use deletion::Announcements;
 pub use export::{Exports, Position as ExportPosition};
 pub use identity_provider::IdentityProvider;
 pub use invites::{Acceptable, Invitation, Invite, Invites};
