@@ -4,17 +4,34 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use lmo_shared::{
-    audit::Audit, auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, outbound::Outbound,
-    platform::Platform, seal::Seal, session::Sessions, template::Templates, tenant::Tenants, usage::Reports,
+    audit::Audit,
+    auth::{Authenticator, Throttle},
+    clock::Clock,
+    llm::catalogue::Catalogues,
+    mail::Mailer,
+    oidc::Providers,
+    outbound::Outbound,
+    platform::Platform,
+    seal::Seal,
+    session::Sessions,
+    template::Templates,
+    tenant::{Exports, Invites, Members, Tenants},
+    usage::Reports,
 };
+use sign_in::Deployment;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod audit;
 mod config;
+mod deletion;
+mod export;
+mod invites;
 mod keys;
+mod members;
 mod profile;
 mod providers;
 mod sessions;
+mod sign_in;
 mod templates;
 mod usage;
 
@@ -23,28 +40,47 @@ mod usage;
 struct State {
     authenticator: Authenticator,
     tenants: Tenants,
+    members: Members,
+    invites: Invites,
+    exports: Exports,
+    throttle: Throttle,
+    mailer: Mailer,
     catalogues: Arc<Catalogues>,
     reports: Reports,
     sessions: Sessions,
     templates: Templates,
-    seal: Seal,
     outbound: Outbound,
     audit: Audit,
+    seal: Seal,
+    providers: Providers,
+    deployment: Deployment,
     clock: Clock,
 }
 
 /// The function's routes.
-pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc<Catalogues>) -> OpenApiRouter {
+pub fn router(
+    platform: &Platform,
+    authenticator: Authenticator,
+    catalogues: Arc<Catalogues>,
+    mailer: Mailer,
+) -> OpenApiRouter {
     let state = State {
         authenticator,
         tenants: platform.tenants(),
+        members: platform.members(),
+        invites: platform.invites(mailer.clone()),
+        exports: platform.exports(),
+        throttle: platform.throttle(),
+        mailer,
         reports: platform.reports(Arc::clone(&catalogues)),
         catalogues,
         sessions: platform.sessions(),
         templates: platform.templates(),
-        seal: platform.seal(),
         outbound: platform.outbound(),
         audit: platform.audit(),
+        seal: platform.seal(),
+        providers: platform.identity_providers(),
+        deployment: Deployment(platform.config().issuer.clone()),
         clock: platform.clock().clone(),
     };
     OpenApiRouter::new()
@@ -56,9 +92,20 @@ pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc
         .routes(routes!(keys::rotate::rotate))
         .routes(routes!(providers::list))
         .routes(routes!(providers::put, providers::delete))
-        .routes(routes!(sessions::get, sessions::delete))
         .routes(routes!(templates::list))
         .routes(routes!(templates::get, templates::put, templates::delete))
+        .routes(routes!(deletion::delete))
+        .routes(routes!(deletion::restore))
+        .routes(routes!(export::begin, export::page))
+        .routes(routes!(invites::list, invites::create))
+        .routes(routes!(invites::revoke))
+        .routes(routes!(invites::resend))
+        .routes(routes!(members::list))
+        .routes(routes!(members::get, members::change, members::remove))
+        .routes(routes!(members::leave))
+        .routes(routes!(members::transfer))
+        .routes(routes!(sessions::get, sessions::delete))
+        .routes(routes!(sign_in::get, sign_in::put, sign_in::delete))
         .routes(routes!(usage::report))
         .with_state(state)
 }

@@ -125,6 +125,14 @@ pub struct Entry {
 /// # Errors
 /// `Internal` if it can't be written as an item.
 pub fn record(change: &mut Change, tenant: TenantId, actor: &Actor, at: Timestamp, deed: Deed) -> Result<()> {
+    record_as(change, tenant, actor, at, deed).map(drop)
+}
+
+/// The same; returns the entry's identifier.
+///
+/// # Errors
+/// `Internal` if it can't be written as an item.
+pub fn record_as(change: &mut Change, tenant: TenantId, actor: &Actor, at: Timestamp, deed: Deed) -> Result<AuditId> {
     let (before, after) = difference(deed.before, deed.after);
     let entry = Entry {
         id: AuditId::new(at),
@@ -138,7 +146,7 @@ pub fn record(change: &mut Change, tenant: TenantId, actor: &Actor, at: Timestam
     };
     let partition = change.table().tenant(tenant).audit();
     change.put_new(&partition, &keys::entry(entry.id), &entry)?;
-    Ok(())
+    Ok(entry.id)
 }
 
 /// Of two objects only the fields that differ.

@@ -18,14 +18,25 @@ use crate::{
 };
 
 mod address;
+mod deletion;
+pub mod export;
+mod identity_provider;
+mod invites;
 mod key;
+mod members;
 mod providers;
+mod purge;
 mod repo;
 mod retention;
 
 pub use address::AddressRange;
+pub use export::{Exports, Position as ExportPosition};
+pub use identity_provider::IdentityProvider;
+pub use invites::{Acceptable, Invitation, Invite, Invites};
 pub use key::{ApiKey, KeyScope, Previous};
+pub use members::{Authority, Members};
 pub use providers::{OwnProvider, OwnProviders, sealed_for};
+pub use purge::{Purge, Purged};
 pub use repo::{MOST_KEYS, Tenants};
 pub use retention::Retention;
 
@@ -48,6 +59,9 @@ pub struct Tenant {
     /// Whether it may do anything.
     #[serde(default)]
     pub status: Status,
+    /// When it will be removed, if it is being deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_after: Option<Timestamp>,
     /// Whether its members have to prove who they are in a second way.
     #[serde(default)]
     pub require_second_factor: bool,
@@ -68,6 +82,7 @@ impl Tenant {
             limits: Limits::default(),
             meter_shards: one(),
             status: Status::Active,
+            delete_after: None,
             require_second_factor: false,
             created_at: at,
             version: 1,
@@ -117,14 +132,17 @@ pub struct Listed {
     pub name: String,
     /// Whether it may do anything.
     pub status: Status,
+    /// When it will be removed, if it is being deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_after: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
 }
 
 impl From<&Tenant> for Listed {
     fn from(tenant: &Tenant) -> Self {
-        let Tenant { id, name, status, created_at, .. } = tenant.clone();
-        Self { id, name, status, created_at }
+        let Tenant { id, name, status, delete_after, created_at, .. } = tenant.clone();
+        Self { id, name, status, delete_after, created_at }
     }
 }
 

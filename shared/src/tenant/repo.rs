@@ -85,12 +85,17 @@ impl Tenants {
         let edit = Edit { table: &table, sort: keys::TENANT, id: &name, version, action, actor, at };
         let decide = |tenant: &mut Tenant, change: &mut Change| {
             decide(tenant)?;
-            change.put(&self.table.tenants(), &keys::listed(id), &Listed::from(&*tenant)).map(drop)
+            self.list(change, tenant)
         };
         edit.apply(decide).await
     }
 
-    /// A tenant, if there is one.
+    /// Adds to a change what operators see of a tenant in the list.
+    pub(super) fn list(&self, change: &mut Change, tenant: &Tenant) -> Result<()> {
+        change.put(&self.table.tenants(), &keys::listed(tenant.id), &Listed::from(tenant)).map(drop)
+    }
+
+    /// A tenant.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.
