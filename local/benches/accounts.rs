@@ -90,8 +90,8 @@ fn service(platform: &Platform, dir: &Path) -> Router {
     let from = EmailAddress::parse("lmo@example.com").expect("an address");
     let mailer = Mailer::Folder(Folder::new(dir.join("mail"), from, platform.clock().clone()));
     let authenticator = platform.authenticator();
-    let routes = lmo_auth::router(platform, authenticator.clone(), mailer);
-    let routes = routes.merge(lmo_tenant::router(platform, authenticator, platform.catalogues()));
+    let routes = lmo_auth::router(platform, authenticator.clone(), mailer.clone());
+    let routes = routes.merge(lmo_tenant::router(platform, authenticator, platform.catalogues(), mailer));
     http::serve(routes, platform.clock().clone(), None)
 }
 

@@ -91,10 +91,10 @@ pub fn routes(platform: &Platform, mailer: Mailer) -> OpenApiRouter {
     let catalogues = platform.catalogues();
     let answers = platform.answers(Arc::clone(&catalogues));
     lmo_query::router(authenticator.clone(), answers.clone(), clock.clone())
-        .merge(lmo_auth::router(platform, authenticator.clone(), mailer))
+        .merge(lmo_auth::router(platform, authenticator.clone(), mailer.clone()))
         .merge(lmo_stream::router(authenticator.clone(), answers.clone(), clock.clone()))
         .merge(lmo_websocket::router(authenticator.clone(), answers, clock, platform.tasks().clone()))
-        .merge(lmo_tenant::router(platform, authenticator, catalogues))
+        .merge(lmo_tenant::router(platform, authenticator, catalogues, mailer))
 }
 
 /// Serves; after `stop` it accepts nothing more, lets what is under way finish, and settles everything.

@@ -4,11 +4,21 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use lmo_shared::{
-    audit::Audit, auth::Authenticator, clock::Clock, llm::catalogue::Catalogues, platform::Platform, session::Sessions,
-    tenant::Tenants, usage::Reports,
+    audit::Audit,
+    auth::{Authenticator, Operators},
+    clock::Clock,
+    llm::catalogue::Catalogues,
+    mail::Mailer,
+    people::Staff,
+    platform::Platform,
+    quota::Meters,
+    session::Sessions,
+    tenant::Tenants,
+    usage::Reports,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+mod admin;
 mod audit;
 mod config;
 mod keys;
@@ -25,12 +35,25 @@ struct State {
     reports: Reports,
     sessions: Sessions,
     audit: Audit,
+    operators: Operators,
+    staff: Staff,
+    meters: Meters,
+    mailer: Mailer,
     clock: Clock,
 }
 
 /// The function's routes.
-pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc<Catalogues>) -> OpenApiRouter {
+pub fn router(
+    platform: &Platform,
+    authenticator: Authenticator,
+    catalogues: Arc<Catalogues>,
+    mailer: Mailer,
+) -> OpenApiRouter {
     let state = State {
+        operators: platform.operators(&authenticator),
+        staff: platform.staff(),
+        meters: platform.meters(),
+        mailer,
         authenticator,
         tenants: platform.tenants(),
         reports: platform.reports(Arc::clone(&catalogues)),
@@ -48,5 +71,12 @@ pub fn router(platform: &Platform, authenticator: Authenticator, catalogues: Arc
         .routes(routes!(keys::rotate::rotate))
         .routes(routes!(sessions::get, sessions::delete))
         .routes(routes!(usage::report))
+        .routes(routes!(admin::list::list, admin::create::create))
+        .routes(routes!(admin::tenant::get, admin::tenant::change))
+        .routes(routes!(admin::tenant::suspend))
+        .routes(routes!(admin::tenant::resume))
+        .routes(routes!(admin::look::audit))
+        .routes(routes!(admin::look::usage))
+        .routes(routes!(admin::look::operated))
         .with_state(state)
 }

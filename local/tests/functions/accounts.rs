@@ -36,8 +36,8 @@ impl Door {
         let from = EmailAddress::parse("lmo@example.com").unwrap();
         let mailer = Mailer::Folder(Folder::new(mail.path().to_owned(), from, clock.clone()));
         let authenticator = ground.platform.authenticator();
-        let routes = lmo_auth::router(&ground.platform, authenticator.clone(), mailer);
-        let routes = routes.merge(lmo_tenant::router(&ground.platform, authenticator, ground.platform.catalogues()));
+        let routes = lmo_auth::router(&ground.platform, authenticator.clone(), mailer.clone());
+        let routes = routes.merge(lmo_tenant::router(&ground.platform, authenticator, ground.platform.catalogues(), mailer));
         Self { service: http::serve(routes, clock, None), ground, mail }
     }
 

@@ -84,7 +84,7 @@ async fn a_stream_request_reaches_its_function() {
 async fn a_request_for_usage_reaches_its_function() {
     let answered = answer("apigw-tenant-usage.json", |ground| {
         let platform = &ground.platform;
-        lmo_tenant::router(platform, platform.authenticator(), platform.catalogues())
+        lmo_tenant::router(platform, platform.authenticator(), platform.catalogues(), ground.mailer())
     });
     assert_eq!(answered.await, (401, json!("unauthenticated")));
 }

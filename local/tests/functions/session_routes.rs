@@ -42,7 +42,7 @@ impl Scene {
         let mut change = tenants.change();
         tenants.add_key(&mut change, id, &ApiKey::of(&new, "second", BTreeSet::from([scope]), now), &actor).unwrap();
         assert_eq!(change.commit().await.unwrap(), Committed::Yes);
-        let routes = lmo_tenant::router(platform, platform.authenticator(), platform.catalogues());
+        let routes = lmo_tenant::router(platform, platform.authenticator(), platform.catalogues(), ground.mailer());
         let service = http::serve(routes, platform.clock().clone(), None);
         Self { ground, service, tenant: id, key: new.text }
     }

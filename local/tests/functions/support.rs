@@ -20,6 +20,7 @@ use lmo_local::{engine::Engines, resources};
 use lmo_shared::{
     clock::{Clock, Timestamp},
     config::{Config, Flush, Reach},
+    mail::{EmailAddress, Folder, Mailer},
     platform::Platform,
 };
 use tempfile::TempDir;
@@ -30,7 +31,7 @@ pub struct Ground {
     /// Whatever a request contains that does not get through.
     pub cut: Arc<Mutex<Option<String>>>,
     _engines: Engines,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Ground {
@@ -66,7 +67,13 @@ impl Ground {
             reach: Reach::Laptop,
         };
         let platform = Platform::new(sdk, config, Clock::manual(now));
-        Self { platform, cut, _engines: engines, _dir: dir }
+        Self { platform, cut, _engines: engines, dir }
+    }
+
+    /// Writes mail into the data directory.
+    pub fn mailer(&self) -> Mailer {
+        let from = EmailAddress::parse("lmo@lmo.invalid").unwrap();
+        Mailer::Folder(Folder::new(self.dir.path().join("mail"), from, self.platform.clock().clone()))
     }
 }
 

@@ -46,7 +46,7 @@ impl Scene {
         let member = Member { user, email: "ada@example.com".to_owned(), name: None, role, added_at: now, version: 1 };
         platform.tenants().of(tenant.id).main().put(&keys::member(user), &member).await.unwrap();
         let authenticator = platform.authenticator();
-        let routes = lmo_tenant::router(platform, authenticator.clone(), platform.catalogues());
+        let routes = lmo_tenant::router(platform, authenticator.clone(), platform.catalogues(), ground.mailer());
         let service = http::serve(routes, platform.clock().clone(), None);
         Self { tenant: tenant.id, user, authenticator, service, ground }
     }

@@ -31,6 +31,9 @@
 //! | | `MAILS` | mails that were sent to the address |
 //! | `ADDRESS#<hash>` | `FAILURES`, `MAILS` | failed attempts, and mails that were asked for, from an internet address |
 //! | `TENANTS` | `<tnt>` | what operators see of a tenant in a list |
+//! | `OPERATORS` | `USER#<usr>` | somebody who works for the operator |
+//! | | `AUDIT#<aud>` | what one of them did, by time |
+//! | | `ONCE#<hash>` | the response to one of them that sent an `Idempotency-Key` |
 //! | `ACTIVE#<month>` | `<tnt>` | a tenant that has a meter in the month |
 
 use ulid::Ulid;
@@ -51,6 +54,7 @@ pub const BUCKET_MS: u64 = 10_000;
 
 pub(super) const CATALOGUE: &str = "CATALOGUE";
 pub(super) const TENANTS: &str = "TENANTS";
+pub(super) const OPERATORS: &str = "OPERATORS";
 
 pub(super) fn tenant(id: TenantId) -> String {
     format!("TENANT#{id}")
@@ -154,6 +158,24 @@ pub fn once(hash: &str) -> String {
 #[must_use]
 pub fn entry(id: AuditId) -> String {
     id.to_string()
+}
+
+/// What all who work for the operator begin with.
+pub const OPERATOR_PREFIX: &str = "USER#";
+
+/// Somebody who works for the operator.
+#[must_use]
+pub fn operator(id: UserId) -> String {
+    format!("{OPERATOR_PREFIX}{id}")
+}
+
+/// What all that operators did begins with.
+pub const OPERATED_PREFIX: &str = "AUDIT#";
+
+/// Something that an operator did.
+#[must_use]
+pub fn operated(id: AuditId) -> String {
+    format!("{OPERATED_PREFIX}{id}")
 }
 
 /// A tenant in the operators' list.

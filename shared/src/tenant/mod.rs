@@ -19,11 +19,13 @@ use crate::{
 
 mod address;
 mod key;
+mod operate;
 mod repo;
 mod retention;
 
 pub use address::AddressRange;
 pub use key::{ApiKey, KeyScope, Previous};
+pub use operate::{MOST_SHARDS, Operation};
 pub use repo::{MOST_KEYS, Tenants};
 pub use retention::Retention;
 
@@ -46,6 +48,12 @@ pub struct Tenant {
     /// Whether it may do anything.
     #[serde(default)]
     pub status: Status,
+    /// Why it is suspended, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended_for: Option<String>,
+    /// What the operator calls its plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
     /// Whether its members have to prove who they are in a second way.
     #[serde(default)]
     pub require_second_factor: bool,
@@ -66,6 +74,8 @@ impl Tenant {
             limits: Limits::default(),
             meter_shards: one(),
             status: Status::Active,
+            suspended_for: None,
+            plan: None,
             require_second_factor: false,
             created_at: at,
             version: 1,
@@ -115,14 +125,17 @@ pub struct Listed {
     pub name: String,
     /// Whether it may do anything.
     pub status: Status,
+    /// What the operator calls its plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
 }
 
 impl From<&Tenant> for Listed {
     fn from(tenant: &Tenant) -> Self {
-        let Tenant { id, name, status, created_at, .. } = tenant.clone();
-        Self { id, name, status, created_at }
+        let Tenant { id, name, status, plan, created_at, .. } = tenant.clone();
+        Self { id, name, status, plan, created_at }
     }
 }
 
