@@ -36,9 +36,8 @@ use crate::{
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How often the sweep runs; in the cloud a schedule says it.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-/// How old the key that signs becomes, and how often that is looked at; in the cloud a schedule says it.
-const ROTATE_AFTER: Duration = Duration::from_hours(30 * 24);
-const LOOK_EVERY: Duration = Duration::from_hours(1);
+/// How often the age of the signing keys is looked at; in the cloud a schedule says it.
+const ROTATE_EVERY: Duration = Duration::from_hours(1);
 
 /// Serves until it is told to stop.
 pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
@@ -223,13 +222,12 @@ async fn sweep(sweeper: Sweeper, stop: CancellationToken) {
 
 async fn rotate(ring: Ring, stop: CancellationToken) {
     loop {
-        match ring.rotate_if_older(ROTATE_AFTER).await {
-            Ok(rotation) => tracing::debug!(?rotation, "the signing keys"),
-            Err(error) => tracing::error!(error = ?error, "the signing keys were not rotated; it will be tried again"),
+        if let Err(error) = lmo_auth::Task::RotateKeys.perform(&ring).await {
+            tracing::error!(error = ?error, "the signing keys were not rotated; it will be tried again");
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(ROTATE_EVERY) => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use lmo_auth::Task;
 use lmo_shared::{config, function, http, platform::Platform};
 
 #[tokio::main]
@@ -11,9 +12,19 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), function::Error> {
     let platform = Platform::of_function().await?;
-    function::ready(platform.connect_table()).await;
+    let authenticator = platform.authenticator();
+    let ring = authenticator.tokens().ring().clone();
+    function::ready(async {
+        // What there is to say against it is said to whoever wants a token.
+        let _ = tokio::join!(platform.connect_table(), ring.public());
+    })
+    .await;
     let mailer = platform.ses(config::mail_from()?)?;
-    let routes = lmo_auth::router(&platform, platform.authenticator(), mailer);
+    let routes = lmo_auth::router(&platform, authenticator, mailer);
     let service = http::serve(routes, platform.clock().clone(), platform.config().origin_token.clone());
-    function::serve(service, platform.tasks()).await
+    let perform = move |task: Task| {
+        let ring = ring.clone();
+        async move { task.perform(&ring).await }
+    };
+    function::serve_with_tasks(service, platform.tasks(), perform).await
 }

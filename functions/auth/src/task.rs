@@ -10,7 +10,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(tag = "task", rename_all = "kebab-case")]
 pub enum Task {
-    /// Let the next key sign. Twice at once, or too soon, it is done once.
+    /// Let the next key sign if the one that does is a month old. Every day, and twice at once, is good enough.
     RotateKeys,
 }
 
@@ -19,13 +19,26 @@ impl Task {
     ///
     /// # Errors
     /// What keeps it from being done; the scheduler tries again.
-    pub async fn perform(self, ring: &Ring) -> Result<Rotation> {
+    pub async fn perform(self, ring: &Ring) -> Result<Option<Rotation>> {
         match self {
             Self::RotateKeys => {
-                let rotation = ring.rotate(false).await?;
-                tracing::info!(?rotation, "the signing keys");
+                let rotation = ring.rotate_if_due().await?;
+                if let Some(rotation) = &rotation {
+                    tracing::info!(?rotation, "the signing keys");
+                }
                 Ok(rotation)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedules_event_is_read() {
+        assert_eq!(serde_json::from_str::<Task>(r#"{"task": "rotate-keys"}"#).unwrap(), Task::RotateKeys);
+        assert!(serde_json::from_str::<Task>(r#"{"task": "sweep"}"#).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! What is sealed in the table: by keys in Secrets Manager that change.
 
-use lmo_shared::{clock::Timestamp, error::Error};
+use futures_util::future::join_all;
+use lmo_shared::{clock::Timestamp, error::Error, seal::Seal};
 
 use crate::support::Ground;
 
@@ -51,8 +52,9 @@ async fn all_that_begin_at_once_begin_with_the_same_keys() {
     let ground = Ground::bare(now()).await;
     let seals: Vec<_> = (0..6).map(|_| ground.platform.seal()).collect();
     assert!(seals[0].seal("a", b"none").await.is_err());
-    let made = futures_util::future::join_all(seals.iter().map(|seal| seal.create())).await;
-    made.into_iter().for_each(|made| made.unwrap());
+    for made in join_all(seals.iter().map(Seal::create)).await {
+        made.unwrap();
+    }
     for seal in &seals {
         let sealed = seal.seal("a", b"secret").await.unwrap();
         assert_eq!(ground.platform.seal().open("a", &sealed).await.unwrap(), b"secret");

@@ -89,8 +89,9 @@ async fn all_that_begin_at_once_begin_with_the_same_keys() {
     let ground = Ground::bare(now()).await;
     let processes: Vec<_> = (0..6).map(|_| ground.platform.tokens()).collect();
     assert!(matches!(processes[0].verify("a.b.c").await, Err(Error::InvalidToken(_))));
-    let made = join_all(processes.iter().map(|tokens| tokens.ring().create())).await;
-    made.into_iter().for_each(|made| made.unwrap());
+    for made in join_all(processes.iter().map(|tokens| tokens.ring().create())).await {
+        made.unwrap();
+    }
     let minted = join_all(processes.iter().map(mint)).await;
     let verifying = ground.platform.tokens();
     for token in &minted {
@@ -106,6 +107,18 @@ async fn an_empty_secret_is_filled_by_the_first_rotation() {
     assert_eq!(kids(&ground).await.len(), 2);
     assert!(matches!(ground.platform.ring().rotate(false).await.unwrap(), Rotation::Done { .. }));
     assert!(matches!(ground.platform.ring().rotate(false).await.unwrap(), Rotation::TooSoon { .. }));
+}
+
+#[tokio::test]
+async fn a_schedule_rotates_keys_that_are_a_month_old() {
+    let ground = Ground::at(now()).await;
+    let (clock, ring) = (ground.platform.clock().clone(), ground.platform.ring());
+    let run = async || lmo_auth::Task::RotateKeys.perform(&ring).await.unwrap();
+    clock.advance(Duration::from_hours(24 * 30 - 1));
+    assert_eq!(run().await, None);
+    clock.advance(Duration::from_hours(1));
+    assert!(matches!(run().await, Some(Rotation::Done { .. })));
+    assert_eq!(run().await, None);
 }
 
 #[tokio::test]

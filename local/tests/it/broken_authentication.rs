@@ -17,7 +17,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let setup = Setup::new();
+        let setup = Setup::with_standin("http://127.0.0.1:9");
         let lmo = setup.start();
         let token = token_of(&lmo, &lmo.key).await;
         let forge = Forge::new(&setup.data_dir(), &token);

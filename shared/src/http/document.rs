@@ -31,11 +31,14 @@ impl IntoResponses for Errors {
                 "400",
                 "`bad_json`, `invalid_request`, `context_length_exceeded`, `unsupported`, `guardrail_blocked`, `exceeds_rate_limit`, `provider_rejected`",
             ),
-            ("401", "`unauthenticated`: no API key, or one that is not valid, revoked or expired"),
+            (
+                "401",
+                "`unauthenticated`: no API key or token, or one that is not valid, revoked or expired; `second_factor_required`",
+            ),
             ("402", "`quota_exhausted`: the month's cap has less left than the request may cost"),
             (
                 "403",
-                "`forbidden`, `origin_not_allowed`, `address_not_allowed`, `model_not_allowed`, `tenant_suspended`",
+                "`forbidden`, `email_unverified`, `second_factor_missing`, `origin_not_allowed`, `address_not_allowed`, `model_not_allowed`, `tool_not_allowed`, `region_not_allowed`, `tenant_suspended`",
             ),
             ("404", "`not_found`, `model_not_found`, `not_cached`, `no_route`"),
             ("405", "`method_not_allowed`; with `Allow`"),

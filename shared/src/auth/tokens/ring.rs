@@ -24,6 +24,9 @@ use crate::{
 const MOST_OFTEN: Duration = Duration::from_mins(30);
 const _: () = assert!(MOST_OFTEN.as_secs() > STALE.as_secs() + ACCESS_TOKEN_LIFE.as_secs());
 
+/// How old a key that signs becomes.
+const OLDEST: Duration = Duration::from_hours(30 * 24);
+
 /// The most bytes of a token: headers of requests have to hold it.
 const LONGEST: usize = 4096;
 
@@ -97,13 +100,13 @@ impl Ring {
         Ok(if self.keys.replace(&seen, rotated).await? { Rotation::Done { kid } } else { Rotation::Elsewhere })
     }
 
-    /// Rotates the keys if the one that signs has done so for `after` or longer, or if there are none.
+    /// Rotates the keys if the one that signs has done so for 30 days, or if there are none.
     ///
     /// # Errors
     /// As [`Self::rotate`].
-    pub async fn rotate_if_older(&self, after: Duration) -> Result<Option<Rotation>> {
+    pub async fn rotate_if_due(&self) -> Result<Option<Rotation>> {
         let seen = self.keys.read().await?;
-        let due = seen.is_none_or(|seen| self.clock.now() >= seen.value.since.after(after));
+        let due = seen.is_none_or(|seen| self.clock.now() >= seen.value.since.after(OLDEST));
         if due { self.rotate(false).await.map(Some) } else { Ok(None) }
     }
 
