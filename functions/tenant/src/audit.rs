@@ -176,7 +176,12 @@ impl Wanted {
     }
 }
 
-fn lines(entries: impl Iterator<Item = EntryView>, next: Option<&str>, order: Sorted, path: &str) -> Result<Response, Error> {
+fn lines(
+    entries: impl Iterator<Item = EntryView>,
+    next: Option<&str>,
+    order: Sorted,
+    path: &str,
+) -> Result<Response, Error> {
     let mut text = String::new();
     for entry in entries {
         text.push_str(&serde_json::to_string(&entry).map_err(Error::internal)?);

@@ -2,12 +2,7 @@
 
 use std::process::ExitCode;
 
-use lmo_shared::{
-    audit::Actor,
-    mail::EmailAddress,
-    people::Colleague,
-    platform::Platform,
-};
+use lmo_shared::{audit::Actor, mail::EmailAddress, people::Colleague, platform::Platform};
 use serde_json::json;
 
 use super::print;

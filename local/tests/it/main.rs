@@ -34,6 +34,7 @@ mod matrix;
 mod metrics;
 mod models;
 mod openapi;
+mod operators;
 mod origin;
 mod pass_through;
 mod regions;

@@ -141,12 +141,15 @@ impl Staff {
         Ok(Owner { user, is_new })
     }
 
-    /// Tells somebody that it owns a tenant, with a link to choose a password if it has just got its account.
-    ///
-    /// # Errors
-    /// `Unavailable` if the link can't be signed or the mail not be sent.
-    pub async fn tell(&self, owner: &Owner, tenant: &Tenant, mailer: &Mailer) -> Result<()> {
-        let Owner { user, is_new } = owner;
+    /// Tells somebody that it owns a tenant, with a link to choose a password if it has just got its account. The tenant
+    /// is there either way: its owner gets another link by "forgot password".
+    pub async fn tell(&self, owner: &Owner, tenant: &Tenant, mailer: &Mailer) {
+        if let Err(error) = self.send(owner, tenant, mailer).await {
+            tracing::error!(?error, "an owner was not told");
+        }
+    }
+
+    async fn send(&self, Owner { user, is_new }: &Owner, tenant: &Tenant, mailer: &Mailer) -> Result<()> {
         let link = if *is_new { Some(self.link(user).await?) } else { None };
         mailer.send(&Mail::owner(user.email.clone(), &tenant.name, link.as_deref())).await
     }

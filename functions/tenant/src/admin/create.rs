@@ -92,11 +92,9 @@ pub(crate) async fn create(
     };
     let response = once.run(&tenants.of_operators(), &operator.user().to_string(), now, work).await?;
     let replayed = response.headers().contains_key("idempotent-replayed");
-    if let Some(owner) = owner.filter(|_| !replayed)
-        && let Err(error) = staff.tell(&owner, &tenant, &mailer).await
-    {
-        // The tenant is there; its owner gets another link by "forgot password".
-        tracing::error!(?error, "an owner was not told");
+    // What was given before has been sent before.
+    if let Some(owner) = owner.filter(|_| !replayed) {
+        staff.tell(&owner, &tenant, &mailer).await;
     }
     Ok(response)
 }
