@@ -77,8 +77,12 @@ pub enum Command {
     Sweep,
     /// Serve the embedded engines as an AWS endpoint, for functions in processes of their own, and print what those need.
     Engines(EnginesArgs),
+    /// Remove the tenants whose deletion was announced 30 days ago.
+    Purge,
     /// Print the `OpenAPI` document.
     Openapi,
+    /// Print who may do what, as `docs/permissions.md` has it.
+    Permissions,
 }
 
 /// How the engines are served.

@@ -1,10 +1,10 @@
 //! The operator's commands.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use lmo_shared::{
-    auth::Rotation,
+    auth::{Rotation, documented_permissions},
     clock::{Clock, Granularity, Period, Timestamp},
     config::Config,
     http,
@@ -30,6 +30,10 @@ pub async fn run(place: &Place, port: u16, command: Command) -> Result<ExitCode,
     if matches!(command, Command::Openapi) {
         // It is the same wherever the state is, and while somebody else has it open.
         return document(&stateless(port)?, place);
+    }
+    if matches!(command, Command::Permissions) {
+        print!("{}", documented_permissions());
+        return Ok(ExitCode::SUCCESS);
     }
     let backend = Backend::open(place, port).await?;
     let done = dispatch(&backend, command).await;
@@ -69,7 +73,11 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
             let expired = if backend.engines.is_some() { Expired::All } else { Expired::ByDeadline };
             print(&json!(platform.sweeper().sweep(expired).await?))
         }
-        Command::Openapi | Command::Engines(_) => {
+        Command::Purge => {
+            const A_DAY: Duration = Duration::from_hours(24);
+            print(&json!(platform.purge().run(platform.clock().now().after(A_DAY)).await?))
+        }
+        Command::Openapi | Command::Permissions | Command::Engines(_) => {
             Err(Problem("this opens no engines, or opens them by itself".to_owned()))
         }
     }

@@ -8,10 +8,12 @@ use axum::{
 };
 use lmo_shared::{
     auth::Ring,
+    clock::Clock,
     http,
     llm::catalogue::DEFAULT_ALIAS,
     mail::Mailer,
     platform::Platform,
+    tenant::Purge,
     usage::{Expired, Sweeper},
 };
 use tokio::{
@@ -36,6 +38,8 @@ use crate::{
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How often the sweep runs; in the cloud a schedule says it.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// How often tenants are removed whose time has come, likewise.
+const PURGE_EVERY: Duration = Duration::from_hours(1);
 /// How often the age of the signing keys is looked at; in the cloud a schedule says it.
 const ROTATE_EVERY: Duration = Duration::from_hours(1);
 
@@ -192,7 +196,8 @@ impl Background {
             async move { Ok::<_, std::convert::Infallible>(lmo_aggregate::count(&aggregator, event).await) }
         };
         let sweeping = tokio::spawn(sweep(platform.sweeper(), stop.clone()));
-        let mut running = vec![sweeping, tokio::spawn(pump.run(handler, stop.clone()))];
+        let purging = tokio::spawn(purge(platform.purge(), platform.clock().clone(), stop.clone()));
+        let mut running = vec![sweeping, purging, tokio::spawn(pump.run(handler, stop.clone()))];
         if engines.is_some() {
             running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
         }
@@ -216,6 +221,23 @@ async fn sweep(sweeper: Sweeper, stop: CancellationToken) {
         match sweeper.sweep(Expired::ByDeadline).await {
             Ok(swept) => tracing::debug!(?swept, "swept"),
             Err(error) => tracing::error!(error = ?error, "the sweep failed; it will be tried again"),
+        }
+    }
+}
+
+async fn purge(purge: Purge, clock: Clock, stop: CancellationToken) {
+    loop {
+        let removed = tokio::select! {
+            () = stop.cancelled() => return,
+            // What is cut off goes on where it was.
+            removed = purge.run(clock.now().after(PURGE_EVERY)) => removed,
+        };
+        if let Err(error) = removed {
+            tracing::error!(error = ?error, "the removal of tenants failed; it will be tried again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(PURGE_EVERY) => {}
         }
     }
 }

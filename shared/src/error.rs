@@ -134,7 +134,7 @@ pub enum Error {
         retry_after: Duration,
     },
     /// The operator suspended the tenant, or it is being deleted.
-    #[error("this tenant is suspended")]
+    #[error("this tenant is suspended, or is being deleted")]
     TenantSuspended,
     /// The model's provider failed.
     #[error("{0}")]

@@ -20,6 +20,7 @@ pub mod id;
 pub mod llm;
 pub mod mail;
 pub mod money;
+pub mod oidc;
 pub mod outbound;
 pub mod people;
 pub mod platform;

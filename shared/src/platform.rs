@@ -17,6 +17,7 @@ use crate::{
     function,
     llm::{Upstreams, catalogue::Catalogues},
     mail::{EmailAddress, Mailer, Ses},
+    oidc::Providers,
     outbound::Outbound,
     people::{self, Accounts, Staff},
     quota::Meters,
@@ -24,7 +25,7 @@ use crate::{
     session::Sessions,
     store::Table,
     telemetry,
-    tenant::Tenants,
+    tenant::{Exports, Invites, Members, Purge, Tenants},
     usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
 };
 
@@ -147,6 +148,30 @@ impl Platform {
         Audit::new(self.table.clone())
     }
 
+    /// Tenants' members.
+    #[must_use]
+    pub fn members(&self) -> Members {
+        Members::new(self.table.clone())
+    }
+
+    /// Invitations, which are sent by `mailer`.
+    #[must_use]
+    pub fn invites(&self, mailer: Mailer) -> Invites {
+        Invites::new(self.table.clone(), self.clock.clone(), mailer, self.links())
+    }
+
+    /// Exports of tenants.
+    #[must_use]
+    pub fn exports(&self) -> Exports {
+        Exports::new(self.table.clone(), self.clock.clone(), self.sessions())
+    }
+
+    /// The removal of tenants.
+    #[must_use]
+    pub fn purge(&self) -> Purge {
+        Purge::new(self.table.clone(), self.clock.clone())
+    }
+
     /// Accounts of people, who are written to by `mailer`. Their tokens are those that the authenticator knows.
     #[must_use]
     pub fn accounts(&self, authenticator: &Authenticator, mailer: Mailer) -> Accounts {
@@ -160,7 +185,14 @@ impl Platform {
             links: Links::new(tokens.ring().clone()),
             tokens,
             seal: self.seal(),
+            providers: self.identity_providers(),
         })
+    }
+
+    /// Identity providers that tenants choose.
+    #[must_use]
+    pub fn identity_providers(&self) -> Providers {
+        Providers::new(self.outbound(), self.clock.clone())
     }
 
     /// Who is calling.

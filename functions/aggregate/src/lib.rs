@@ -1,4 +1,6 @@
-//! The `aggregate` function: counts the ledger again where usage events say so, and sweeps on a schedule.
+//! The `aggregate` function: counts the ledger again where usage events say so, sweeps on a schedule, and removes tenants
+//! whose time has come. That is here because nobody can call this function from outside: no other role deletes from the
+//! ledger, or reads all of the table.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +9,10 @@ use aws_lambda_events::{
     streams::{KinesisBatchItemFailure, KinesisEventResponse},
 };
 use lmo_shared::{
+    clock::Timestamp,
     id::TenantId,
     telemetry,
+    tenant::{Purge, Purged},
     usage::{Aggregator, Books, Expired, Reconciled, Sweeper, Swept, UsageEvent},
 };
 
@@ -16,7 +20,7 @@ mod trigger;
 
 pub use trigger::Trigger;
 
-/// Handles whatever triggers the function.
+/// Handles whatever triggers the function. What is long comes to an end at `deadline`, and goes on with the next trigger.
 ///
 /// # Errors
 /// A sweep or a reconciliation that could not finish; the scheduler tries again. A batch never fails as a whole: see
@@ -25,13 +29,16 @@ pub async fn handle(
     aggregator: &Aggregator,
     sweeper: &Sweeper,
     books: &Books,
+    purge: &Purge,
     trigger: Trigger,
+    deadline: Timestamp,
 ) -> Result<serde_json::Value, lambda_runtime::Error> {
     let handled = async {
         Ok(match trigger {
             Trigger::Batch(event) => serde_json::to_value(count(aggregator, event).await)?,
             Trigger::Sweep => serde_json::to_value(sweep(sweeper).await?)?,
             Trigger::Reconcile => serde_json::to_value(reconcile(books).await?)?,
+            Trigger::Purge => serde_json::to_value(remove(purge, deadline).await?)?,
         })
     };
     let handled = handled.await;
@@ -82,6 +89,13 @@ async fn reconcile(books: &Books) -> Result<Reconciled, lmo_shared::error::Error
     let found = books.reconcile().await?;
     tracing::info!(?found, "reconciled");
     Ok(found)
+}
+
+/// Removes tenants until `deadline`.
+async fn remove(purge: &Purge, deadline: Timestamp) -> Result<Purged, lmo_shared::error::Error> {
+    let purged = purge.run(deadline).await?;
+    tracing::info!(?purged, "purged");
+    Ok(purged)
 }
 
 fn sequence_number(record: &KinesisEventRecord) -> &str {

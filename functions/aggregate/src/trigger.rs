@@ -3,7 +3,7 @@
 use aws_lambda_events::event::kinesis::KinesisEvent;
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// A batch of a Kinesis event source mapping, or a schedule's `{"task": "sweep"}` or `{"task": "reconcile"}`.
+/// A batch of a Kinesis event source mapping, or a schedule's `{"task": "sweep"}` `{"task": "reconcile"}` or `{"task": "purge"}`.
 #[derive(Debug, Clone)]
 pub enum Trigger {
     /// Usage events.
@@ -12,6 +12,8 @@ pub enum Trigger {
     Sweep,
     /// Compare meters and totals.
     Reconcile,
+    /// Remove tenants whose deletion was not taken back.
+    Purge,
 }
 
 impl<'de> Deserialize<'de> for Trigger {
@@ -20,6 +22,7 @@ impl<'de> Deserialize<'de> for Trigger {
         match event.get("task").and_then(serde_json::Value::as_str) {
             Some("sweep") => Ok(Self::Sweep),
             Some("reconcile") => Ok(Self::Reconcile),
+            Some("purge") => Ok(Self::Purge),
             Some(other) => Err(D::Error::custom(format!("there is no task `{other}`"))),
             None => serde_json::from_value(event).map(Self::Batch).map_err(D::Error::custom),
         }

@@ -4,8 +4,10 @@ use axum::extract::FromRef;
 use lmo_shared::{auth::Authenticator, clock::Clock, mail::Mailer, people::Accounts, platform::Platform};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+mod invites;
 mod me;
 mod name;
+mod oidc;
 mod password;
 mod register;
 mod sessions;
@@ -40,6 +42,9 @@ pub fn router(platform: &Platform, authenticator: Authenticator, mailer: Mailer)
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::end))
         .routes(routes!(me::get, me::patch))
+        .routes(routes!(invites::accept))
+        .routes(routes!(oidc::begin))
+        .routes(routes!(oidc::finish))
         .routes(routes!(password::change))
         .routes(routes!(password::forgot))
         .routes(routes!(password::reset))

@@ -5,25 +5,33 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use lmo_shared::{
     audit::Audit,
-    auth::{Authenticator, Operators},
+    auth::{Authenticator, Operators, Throttle},
     clock::Clock,
     llm::catalogue::Catalogues,
     mail::Mailer,
+    oidc::Providers,
     people::Staff,
     platform::Platform,
     quota::Meters,
+    seal::Seal,
     session::Sessions,
-    tenant::Tenants,
+    tenant::{Exports, Invites, Members, Tenants},
     usage::Reports,
 };
+use sign_in::Deployment;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod admin;
 mod audit;
 mod config;
+mod deletion;
+mod export;
+mod invites;
 mod keys;
+mod members;
 mod profile;
 mod sessions;
+mod sign_in;
 mod usage;
 
 /// What the handlers need.
@@ -31,6 +39,11 @@ mod usage;
 struct State {
     authenticator: Authenticator,
     tenants: Tenants,
+    members: Members,
+    invites: Invites,
+    exports: Exports,
+    throttle: Throttle,
+    mailer: Mailer,
     catalogues: Arc<Catalogues>,
     reports: Reports,
     sessions: Sessions,
@@ -38,7 +51,9 @@ struct State {
     operators: Operators,
     staff: Staff,
     meters: Meters,
-    mailer: Mailer,
+    seal: Seal,
+    providers: Providers,
+    deployment: Deployment,
     clock: Clock,
 }
 
@@ -53,13 +68,20 @@ pub fn router(
         operators: platform.operators(&authenticator),
         staff: platform.staff(),
         meters: platform.meters(),
-        mailer,
         authenticator,
         tenants: platform.tenants(),
+        members: platform.members(),
+        invites: platform.invites(mailer.clone()),
+        exports: platform.exports(),
+        throttle: platform.throttle(),
+        mailer,
         reports: platform.reports(Arc::clone(&catalogues)),
         catalogues,
         sessions: platform.sessions(),
         audit: platform.audit(),
+        seal: platform.seal(),
+        providers: platform.identity_providers(),
+        deployment: Deployment(platform.config().issuer.clone()),
         clock: platform.clock().clone(),
     };
     OpenApiRouter::new()
@@ -69,7 +91,18 @@ pub fn router(
         .routes(routes!(keys::read::list, keys::create::create))
         .routes(routes!(keys::read::get, keys::change::change, keys::revoke::revoke))
         .routes(routes!(keys::rotate::rotate))
+        .routes(routes!(deletion::delete))
+        .routes(routes!(deletion::restore))
+        .routes(routes!(export::begin, export::page))
+        .routes(routes!(invites::list, invites::create))
+        .routes(routes!(invites::revoke))
+        .routes(routes!(invites::resend))
+        .routes(routes!(members::list))
+        .routes(routes!(members::get, members::change, members::remove))
+        .routes(routes!(members::leave))
+        .routes(routes!(members::transfer))
         .routes(routes!(sessions::get, sessions::delete))
+        .routes(routes!(sign_in::get, sign_in::put, sign_in::delete))
         .routes(routes!(usage::report))
         .routes(routes!(admin::list::list, admin::create::create))
         .routes(routes!(admin::tenant::get, admin::tenant::change))

@@ -37,8 +37,8 @@ impl Door {
         let mailer = Mailer::Folder(Folder::new(mail.path().to_owned(), from, clock.clone()));
         let authenticator = ground.platform.authenticator();
         let routes = lmo_auth::router(&ground.platform, authenticator.clone(), mailer.clone());
-        let routes =
-            routes.merge(lmo_tenant::router(&ground.platform, authenticator, ground.platform.catalogues(), mailer));
+        let catalogues = ground.platform.catalogues();
+        let routes = routes.merge(lmo_tenant::router(&ground.platform, authenticator, catalogues, mailer));
         Self { service: http::serve(routes, clock, None), ground, mail }
     }
 

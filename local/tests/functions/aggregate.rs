@@ -29,7 +29,7 @@ fn tenants() -> [TenantId; 2] {
 fn batch(name: &str) -> aws_lambda_events::event::kinesis::KinesisEvent {
     match serde_json::from_str(&event(name)).unwrap() {
         Trigger::Batch(batch) => batch,
-        Trigger::Sweep | Trigger::Reconcile => panic!("{name} is no batch"),
+        Trigger::Sweep | Trigger::Reconcile | Trigger::Purge => panic!("{name} is no batch"),
     }
 }
 
@@ -85,10 +85,11 @@ async fn counted(ground: &Ground) -> [u64; 2] {
     counted
 }
 
-async fn feed(ground: &Ground, name: &str) -> Value {
+pub async fn feed(ground: &Ground, name: &str) -> Value {
     let trigger = serde_json::from_str(&event(name)).unwrap();
     let platform = &ground.platform;
-    handle(&platform.aggregator(), &platform.sweeper(), &platform.books(), trigger).await.unwrap()
+    let (aggregator, sweeper, books) = (platform.aggregator(), platform.sweeper(), platform.books());
+    handle(&aggregator, &sweeper, &books, &platform.purge(), trigger, Timestamp(u64::MAX)).await.unwrap()
 }
 
 #[tokio::test]

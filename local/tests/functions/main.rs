@@ -5,6 +5,7 @@
 mod accounts;
 mod aggregate;
 mod key_routes;
+mod purge;
 mod requests;
 mod sealing;
 mod session_routes;

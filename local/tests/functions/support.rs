@@ -30,6 +30,8 @@ pub struct Ground {
     pub platform: Platform,
     /// Whatever a request contains that does not get through.
     pub cut: Arc<Mutex<Option<String>>>,
+    /// How many more requests get through, if not all do.
+    pub left: Arc<Mutex<Option<usize>>>,
     _engines: Engines,
     dir: TempDir,
 }
@@ -46,8 +48,8 @@ impl Ground {
     pub async fn bare(now: Timestamp) -> Self {
         let dir = TempDir::new().unwrap();
         let engines = Engines::open(dir.path()).await.unwrap();
-        let cut = Arc::default();
-        let network = Network { engine: engines.http_client(), cut: Arc::clone(&cut) };
+        let (cut, left) = (Arc::default(), Arc::default());
+        let network = Network { engine: engines.http_client(), cut: Arc::clone(&cut), left: Arc::clone(&left) };
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
@@ -67,7 +69,8 @@ impl Ground {
             reach: Reach::Laptop,
         };
         let platform = Platform::new(sdk, config, Clock::manual(now));
-        Self { platform, cut, _engines: engines, dir }
+        resources::create(&platform).await.unwrap();
+        Self { platform, cut, left, _engines: engines, dir }
     }
 
     /// Writes mail into the data directory.
@@ -87,12 +90,13 @@ pub fn event(name: &str) -> String {
 struct Network {
     engine: SharedHttpClient,
     cut: Arc<Mutex<Option<String>>>,
+    left: Arc<Mutex<Option<usize>>>,
 }
 
 impl HttpClient for Network {
     fn http_connector(&self, settings: &HttpConnectorSettings, parts: &RuntimeComponents) -> SharedHttpConnector {
         let engine = self.engine.http_connector(settings, parts);
-        SharedHttpConnector::new(Connector { engine, cut: Arc::clone(&self.cut) })
+        SharedHttpConnector::new(Connector { engine, cut: Arc::clone(&self.cut), left: Arc::clone(&self.left) })
     }
 }
 
@@ -100,12 +104,18 @@ impl HttpClient for Network {
 struct Connector {
     engine: SharedHttpConnector,
     cut: Arc<Mutex<Option<String>>>,
+    left: Arc<Mutex<Option<usize>>>,
 }
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
-        if self.cut.lock().unwrap().as_deref().is_some_and(|cut| body.contains(cut)) {
+        let is_last = self.left.lock().unwrap().as_mut().is_some_and(|left| {
+            let none = *left == 0;
+            *left = left.saturating_sub(1);
+            none
+        });
+        if is_last || self.cut.lock().unwrap().as_deref().is_some_and(|cut| body.contains(cut)) {
             return HttpConnectorFuture::ready(Err(ConnectorError::io("no route to host".into())));
         }
         self.engine.call(request)

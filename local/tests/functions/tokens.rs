@@ -154,7 +154,7 @@ async fn a_restricted_token_says_what_there_is_to_do() {
 async fn a_keys_token_may_do_no_more_than_it_was_narrowed_to() {
     let scene = Scene::new(Role::Owner).await;
     let platform = &scene.ground.platform;
-    let key = platform.tenants().keys(scene.tenant).await.unwrap().remove(0);
+    let key = platform.tenants().keys(scene.tenant, None, 10).await.unwrap().0.remove(0);
     let narrow = BTreeSet::from([KeyScope::UsageRead]);
     let token = platform.tokens().key(key.id, scene.tenant, narrow).await.unwrap();
     let refused = scene.send("GET", CONFIG, &token).await;

@@ -3,10 +3,18 @@
 use std::collections::BTreeSet;
 
 use crate::support::{
-    Lmo, Response, Setup, Socket, Value, ask_token, chat, json, key_id, models, standin, with_embeddings,
+    Account, Lmo, PASSWORD, Response, Setup, Socket, Value, accept, ask_token, chat, json, key_id, link_token, mails,
+    models, standin, with_embeddings,
 };
 
-const SECRETS: [&str; 4] = ["first's own prompt", "first's robot", "https://first.example", "first's question"];
+const SECRETS: [&str; 6] = [
+    "first's own prompt",
+    "first's robot",
+    "https://first.example",
+    "first's question",
+    "first-member@example.com",
+    "first-invited@example.com",
+];
 
 /// A name that both tenants give to a conversation.
 const SESSION: &str = "/api/tenant/sessions/chat-1";
@@ -19,6 +27,9 @@ struct World {
     second: String,
     /// The id of a key of the first.
     key: String,
+    /// The id of a member of the first, and of an open invitation.
+    member: String,
+    invite: String,
 }
 
 impl World {
@@ -42,7 +53,17 @@ impl World {
         let asked = lmo.post("/api/mcp/query", &question).await;
         assert_eq!(asked.status, 200, "{}", asked.body);
         lmo.usage_of(&lmo.key, 1).await;
-        Self { lmo, standin, _setup: setup, second, key }
+        let invite = async |email: &str| {
+            let made = lmo.post("/api/tenant/invites", &json!({"email": email, "role": "viewer"})).await;
+            assert_eq!(made.status, 201, "{}", made.body);
+            made.json()["id"].as_str().unwrap().to_owned()
+        };
+        invite(SECRETS[4]).await;
+        let token = link_token(mails(&setup, SECRETS[4]).last().unwrap());
+        let accepted = accept(&lmo, "", &json!({"token": token, "password": PASSWORD})).await;
+        assert_eq!(accepted.status, 201, "{}", accepted.body);
+        let (member, invite) = (Account::of(&accepted.json()).user, invite(SECRETS[5]).await);
+        Self { lmo, standin, _setup: setup, second, key, member, invite }
     }
 
     /// What the second tenant gets; fails if anything of the first is in it.
@@ -58,7 +79,9 @@ impl World {
     async fn first(&self) -> Vec<Value> {
         let mut all = Vec::new();
         let usage = "/api/tenant/usage?granularity=month&group_by=model,key";
-        for path in ["/api/tenant", "/api/tenant/config", "/api/tenant/keys", usage, SESSION] {
+        let members = ["/api/tenant/members", "/api/tenant/invites"];
+        let rest = ["/api/tenant", "/api/tenant/config", "/api/tenant/keys", usage, SESSION];
+        for path in rest.into_iter().chain(members) {
             let seen = self.lmo.get(path).await;
             assert_eq!(seen.status, 200, "{path}: {}", seen.body);
             all.push(seen.json());
@@ -172,6 +195,45 @@ impl World {
                 assert_eq!(self.second(method, path, Some(&change)).await.json()["name"], "second");
                 assert_eq!(self.second(method, path, Some(&json!({"name": "test"}))).await.status, 200);
             }
+            "GET /api/tenant/members" => {
+                assert_eq!(self.second(method, path, None).await.json(), json!({"members": []}));
+            }
+            "GET /api/tenant/members/{id}" | "PATCH /api/tenant/members/{id}" | "DELETE /api/tenant/members/{id}" => {
+                let path = path.replace("{id}", &self.member);
+                let body = (method == "PATCH").then(|| json!({"role": "admin"}));
+                self.second(method, &path, body.as_ref()).await.assert_error(404, "not_found");
+            }
+            "GET /api/tenant/invites" => {
+                assert_eq!(self.second(method, path, None).await.json()["invites"], json!([]));
+            }
+            // Whoever another tenant has invited is nothing to this one.
+            "POST /api/tenant/invites" => {
+                let body = json!({"email": SECRETS[5], "role": "viewer"});
+                let made = self.lmo.send(method, path, &self.second, Some(&body)).await;
+                assert_eq!(made.status, 201, "{}", made.body);
+                let made = format!("{path}/{}", made.json()["id"].as_str().unwrap());
+                assert_eq!(self.second("DELETE", &made, None).await.status, 204);
+            }
+            "DELETE /api/tenant/invites/{id}" | "POST /api/tenant/invites/{id}/resend" => {
+                let path = path.replace("{id}", &self.invite);
+                self.second(method, &path, None).await.assert_error(404, "not_found");
+            }
+            // They are for members, whose tenant is the one of their token: see `deletion` and `members`.
+            "POST /api/tenant/leave"
+            | "POST /api/tenant/transfer"
+            | "DELETE /api/tenant"
+            | "POST /api/tenant/restore"
+            | "POST /api/tenant/export"
+            | "GET /api/tenant/export" => {
+                self.second(method, path, Some(&json!({}))).await.assert_error(403, "forbidden");
+            }
+            "GET /api/tenant/sign-in" | "DELETE /api/tenant/sign-in" => {
+                self.second(method, path, None).await.assert_error(404, "not_found");
+            }
+            "PUT /api/tenant/sign-in" => {
+                let rules = json!({"issuer": "http://127.0.0.1:1", "client_id": "second"});
+                self.second(method, path, Some(&rules)).await.assert_error(400, "invalid_request");
+            }
             "GET /api/tenant/audit" => {
                 // All that the second did itself.
                 let entries = self.second(method, path, None).await.json()["entries"].as_array().unwrap().len();
@@ -195,6 +257,10 @@ impl World {
                     let usage = self.second(method, &path, None).await;
                     assert!(!usage.body.contains("standin/plain"), "{}", usage.body);
                 }
+            }
+            // They send browsers away, or wait for them, and know no key.
+            "GET /api/auth/oidc/{tenant}" => {
+                self.second(method, path, None).await.assert_error(404, "not_found");
             }
             // They know people, who are held apart in `accounts`; a key is nobody.
             _ if path.starts_with("/api/auth/") => self.assert_nobody(method, path).await,

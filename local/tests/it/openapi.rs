@@ -113,6 +113,8 @@ fn only_what_everybody_may_know_needs_no_key() {
         "post /api/auth/password/forgot",
         "post /api/auth/password/reset",
         "post /api/auth/token",
+        "get /api/auth/oidc/{tenant}",
+        "get /api/auth/oidc/callback",
         "get /.well-known/jwks.json",
         "get /.well-known/openid-configuration",
         "get /healthz",
@@ -144,10 +146,21 @@ fn the_document_is_printed_while_the_platform_is_running() {
     assert_eq!(setup.run(&["openapi"])["openapi"], "3.1.0");
 }
 
-/// Whether a route needs no caller, or proves one in another way: people, who have no permissions of their own.
-fn is_open(route: &str) -> bool {
-    let open = [" /api/auth/", " /.well-known/", " /api/admin/"];
-    matches!(route, "GET /healthz" | "GET /openapi.json") || open.iter().any(|path| route.contains(path))
+/// Whether a path needs no caller, or proves one in another way: people, who have no permissions of their own.
+pub fn is_open_path(path: &str) -> bool {
+    let open = ["/api/auth/", "/.well-known/", "/api/admin/"];
+    matches!(path, "/healthz" | "/openapi.json") || open.iter().any(|prefix| path.starts_with(prefix))
+}
+
+#[test]
+fn every_operation_says_which_permission_opens_it() {
+    let document = document();
+    for (route, operation) in operations(&document) {
+        let (method, path) = route.split_once(' ').unwrap();
+        let named = operation["x-permission"]["name"].as_str();
+        assert_eq!(named, Permission::of_route(&method.to_uppercase(), path).map(Permission::name), "{route}");
+        assert_eq!(named.is_none(), is_open_path(path), "{route}");
+    }
 }
 
 #[test]
@@ -157,7 +170,8 @@ fn every_route_is_open_or_has_a_permission_and_every_permissions_route_exists() 
         let (method, path) = route.split_once(' ').unwrap();
         format!("{} {path}", method.to_uppercase())
     });
-    let served: BTreeSet<_> = served.filter(|route| !is_open(route)).collect();
+    let served: BTreeSet<_> =
+        served.filter(|route| !route.split_once(' ').is_some_and(|(_, path)| is_open_path(path))).collect();
     let permitted = Permission::ALL.iter().flat_map(|permission| permission.routes());
     assert_eq!(served, permitted.map(|route| (*route).to_owned()).collect());
 }

@@ -125,9 +125,17 @@ pub struct Entry {
 /// # Errors
 /// `Internal` if it can't be written as an item.
 pub fn record(change: &mut Change, tenant: TenantId, actor: &Actor, at: Timestamp, deed: Deed) -> Result<()> {
+    record_as(change, tenant, actor, at, deed).map(drop)
+}
+
+/// The same; returns the entry's identifier.
+///
+/// # Errors
+/// `Internal` if it can't be written as an item.
+pub fn record_as(change: &mut Change, tenant: TenantId, actor: &Actor, at: Timestamp, deed: Deed) -> Result<AuditId> {
     let (partition, entry) = (change.table().tenant(tenant).audit(), entry(actor, at, deed));
     change.put_new(&partition, &keys::entry(entry.id), &entry)?;
-    Ok(())
+    Ok(entry.id)
 }
 
 /// Adds an entry to a change for those who work for the operator.

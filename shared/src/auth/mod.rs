@@ -14,7 +14,7 @@ use crate::{
     id::{KeyId, UserId},
     llm::catalogue::Regions,
     quota::Account,
-    tenant::{ApiKey, KeyScope, Member, Tenant, TenantConfig},
+    tenant::{ApiKey, KeyScope, Member, Status, Tenant, TenantConfig},
 };
 
 mod access;
@@ -36,7 +36,7 @@ pub use authenticator::Authenticator;
 pub use connections::{Connections, Proved};
 pub use last_use::LastUse;
 pub use operators::{Operator, Operators};
-pub use permission::{Permission, Role};
+pub use permission::{Permission, Role, documented as documented_permissions};
 pub use recovery::{RecoveryCode, RecoveryHash};
 pub use throttle::{Attempt, Throttle};
 pub use tokens::{
@@ -209,8 +209,12 @@ impl Caller {
     /// Fails unless it may do something.
     ///
     /// # Errors
-    /// `Forbidden`, which says what it would take.
+    /// `TenantSuspended` if its tenant is being deleted and this doesn't outlast that; `Forbidden`, which says what it
+    /// would take.
     pub fn require(&self, permission: Permission) -> Result<()> {
+        if self.tenant().status != Status::Active && !permission.outlasts_tenant() {
+            return Err(Error::TenantSuspended);
+        }
         if self.may(permission) {
             return Ok(());
         }

@@ -38,6 +38,17 @@ impl Role {
             Self::Viewer => "viewer",
         }
     }
+
+    /// Whether somebody with this role may give a role, take it away, and touch whoever has it: admins whatever isn't
+    /// above their own, owners everything.
+    #[must_use]
+    pub fn may_give(self, other: Self) -> bool {
+        match self {
+            Self::Owner => true,
+            Self::Admin => other != Self::Owner,
+            Self::Developer | Self::Billing | Self::Viewer => false,
+        }
+    }
 }
 
 macro_rules! permissions {
@@ -85,6 +96,7 @@ macro_rules! permissions {
     };
 }
 
+const OWNERS: &[Role] = &[Role::Owner];
 const ADMINS: &[Role] = &[Role::Owner, Role::Admin];
 const BUILDERS: &[Role] = &[Role::Owner, Role::Admin, Role::Developer];
 const ALL: &[Role] = &Role::ALL;
@@ -111,6 +123,10 @@ permissions! {
     ConfigRead = "config:read": ALL, [TenantAdmin], ["GET /api/tenant/config"];
     /// Change the tenant's configuration.
     ConfigWrite = "config:write": ADMINS, [TenantAdmin], ["PUT /api/tenant/config"];
+    /// See by which identity provider members sign in, never its secret.
+    SignInRead = "sign_in:read": ADMINS, [TenantAdmin], ["GET /api/tenant/sign-in"];
+    /// Say by which identity provider members sign in.
+    SignInWrite = "sign_in:write": ADMINS, [TenantAdmin], ["PUT /api/tenant/sign-in", "DELETE /api/tenant/sign-in"];
     /// See the API keys, never their secrets.
     KeysRead = "keys:read": BUILDERS, [TenantAdmin], ["GET /api/tenant/keys", "GET /api/tenant/keys/{id}"];
     /// Make, change, rotate and revoke API keys that may do no more than their maker.
@@ -118,11 +134,57 @@ permissions! {
         "POST /api/tenant/keys", "PATCH /api/tenant/keys/{id}", "DELETE /api/tenant/keys/{id}",
         "POST /api/tenant/keys/{id}/rotate",
     ];
+    /// See who the members are.
+    MembersRead = "members:read": ALL, [TenantAdmin], ["GET /api/tenant/members", "GET /api/tenant/members/{id}"];
+    /// Invite, change and remove members whose role is not above one's own.
+    MembersWrite = "members:write": ADMINS, [TenantAdmin], [
+        "PATCH /api/tenant/members/{id}", "DELETE /api/tenant/members/{id}", "GET /api/tenant/invites",
+        "POST /api/tenant/invites", "DELETE /api/tenant/invites/{id}", "POST /api/tenant/invites/{id}/resend",
+    ];
+    /// Leave the tenant.
+    MembersLeave = "members:leave": ALL, [], ["POST /api/tenant/leave"];
+    /// Hand the tenant over to another member.
+    TenantTransfer = "tenant:transfer": OWNERS, [], ["POST /api/tenant/transfer"];
+    /// Have the tenant removed.
+    TenantDelete = "tenant:delete": OWNERS, [], ["DELETE /api/tenant"];
+    /// Take the removal of the tenant back.
+    TenantRestore = "tenant:restore": OWNERS, [], ["POST /api/tenant/restore"];
+    /// Get all that there is of the tenant.
+    TenantExport = "tenant:export": OWNERS, [], ["POST /api/tenant/export", "GET /api/tenant/export"];
     /// Read the audit log.
     AuditRead = "audit:read": ADMINS, [AuditRead, TenantAdmin], ["GET /api/tenant/audit"];
 }
 
+/// The table as `docs/permissions.md` has it.
+#[must_use]
+pub fn documented() -> String {
+    let mut text = "# Who may do what\n\n\
+        Each route is opened by one permission. A member has it by its role, an API key or a token of one by its scope; a key\n\
+        needs one of those that are listed. `cargo run -- permissions > docs/permissions.md` writes this page.\n\n\
+        | permission | what for | owner | admin | developer | billing | viewer | scopes of keys |\n\
+        |---|---|---|---|---|---|---|---|\n"
+        .to_owned();
+    for permission in Permission::ALL {
+        let roles = Role::ALL.map(|role| if permission.roles().contains(&role) { "yes" } else { "" }).join(" | ");
+        let scopes: Vec<_> = permission.scopes().iter().map(|scope| format!("`{}`", scope.as_str())).collect();
+        let (name, about) = (permission.name(), permission.about());
+        text.push_str(&format!("| `{name}` | {about} | {roles} | {} |\n", scopes.join(" ")));
+    }
+    text.push_str("\n| permission | routes |\n|---|---|\n");
+    for permission in Permission::ALL {
+        let routes: Vec<_> = permission.routes().iter().map(|route| format!("`{route}`")).collect();
+        text.push_str(&format!("| `{}` | {} |\n", permission.name(), routes.join(", ")));
+    }
+    text
+}
+
 impl Permission {
+    /// Whether it is left while the tenant is being deleted.
+    #[must_use]
+    pub fn outlasts_tenant(self) -> bool {
+        matches!(self, Self::TenantRestore | Self::TenantExport)
+    }
+
     /// The one that opens a route; `None` if none does, so that nobody may use it.
     #[must_use]
     pub fn of_route(method: &str, path: &str) -> Option<Self> {

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use axum::{Extension, http::header};
 use bytes::Bytes;
+use serde_json::json;
 use utoipa::{
     IntoResponses, PartialSchema, ToSchema,
     openapi::{
         ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiVersion, PathItem, Ref, RefOr, Response,
         ResponseBuilder,
+        extensions::Extensions,
         security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     },
 };
@@ -17,6 +19,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     AnthropicDetails, AnthropicError, AnthropicProblem, OpenAiError, OpenAiProblem, Problem, error::is_anthropics,
 };
+
+use crate::auth::Permission;
 
 const PROBLEM: &str = "application/problem+json";
 
@@ -127,6 +131,7 @@ pub fn document(mut paths: OpenApi) -> OpenApi {
     items.for_each(|(path, item)| {
         if is_anthropics(path) { in_shape::<AnthropicProblem>(item) } else { in_shape::<OpenAiProblem>(item) }
     });
+    paths.paths.paths.iter_mut().for_each(|(path, item)| permit(path, item));
     let components = paths.components.get_or_insert_default();
     let errors = [
         (Problem::name(), Problem::schema()),
@@ -147,6 +152,21 @@ pub fn document(mut paths: OpenApi) -> OpenApi {
     paths.security = Some(either.collect());
     components.security_schemes.extend(schemes.map(|(name, scheme)| (name.to_owned(), scheme.into())));
     paths
+}
+
+/// Says of each operation which permission opens it, and who has that.
+fn permit(path: &str, item: &mut PathItem) {
+    let PathItem { get, post, put, patch, delete, .. } = item;
+    for (method, operation) in [("GET", get), ("POST", post), ("PUT", put), ("PATCH", patch), ("DELETE", delete)] {
+        let Some((operation, permission)) = operation.as_mut().zip(Permission::of_route(method, path)) else {
+            continue;
+        };
+        let roles: Vec<_> = permission.roles().iter().map(|role| role.as_str()).collect();
+        let scopes: Vec<_> = permission.scopes().iter().map(|scope| scope.as_str()).collect();
+        let value = json!({"name": permission.name(), "roles": roles, "scopes": scopes});
+        let extension = Extensions::from_iter([("x-permission", value)]);
+        operation.extensions.get_or_insert_default().merge(extension);
+    }
 }
 
 fn in_shape<T: ToSchema>(item: &mut PathItem) {

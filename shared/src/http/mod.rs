@@ -51,7 +51,7 @@ pub use error::{
     AnthropicDetails, AnthropicError, AnthropicProblem, Failure, OpenAiError, OpenAiProblem, Problem, anthropic_body,
     openai_body, retry_after, status,
 };
-pub use once::{Create, Created, Once};
+pub use once::{Create, Created, Once, is_replayed};
 pub use options::answer_fields;
 pub use own::{CallPiece, Charged, End, OwnEvent, OwnEvents, Piece};
 pub use page::{Page, read as read_cursor};

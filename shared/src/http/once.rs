@@ -68,6 +68,12 @@ struct Given {
     expires_at: u64,
 }
 
+/// Whether a response was given before.
+#[must_use]
+pub fn is_replayed(response: &Response) -> bool {
+    response.headers().contains_key(REPLAYED)
+}
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Create<T> {
     type Rejection = Failure;
 

@@ -2,8 +2,8 @@
 //! Whether its sign-in goes on is looked up by what is done.
 
 use axum::{
-    extract::{FromRef, FromRequestParts},
-    http::request::Parts,
+    extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
+    http::{header, request::Parts},
 };
 
 use super::{Failure, api_key};
@@ -30,5 +30,21 @@ where
         };
         let source = parts.extensions.get::<Source>().cloned().unwrap_or_default();
         Ok(Self { user, sign_in, source })
+    }
+}
+
+/// Nobody if the request presents nothing; what it presents must be good.
+impl<S> OptionalFromRequestParts<S> for Person
+where
+    S: Send + Sync,
+    Authenticator: FromRef<S>,
+{
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Failure> {
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
+            return Ok(None);
+        }
+        <Self as FromRequestParts<S>>::from_request_parts(parts, state).await.map(Some)
     }
 }

@@ -99,6 +99,27 @@ impl Mail {
         Self::new(to, &format!("{tenant} is yours"), format!("You are the owner of \"{tenant}\". {how}\n"))
     }
 
+    /// Says that a tenant will be removed, to one of its owners. `tenant` is treated as in [`invite`](Self::invite), `at`
+    /// is when.
+    #[must_use]
+    pub fn tenant_deleted(to: EmailAddress, tenant: &str, at: &str) -> Self {
+        let tenant = plain(tenant);
+        let text = format!(
+            "An owner of \"{tenant}\" has asked for its removal. Until {at} every owner can take that back and export \
+             everything; until then nothing else works. After that all of it is deleted for good.\n\nIf this wasn't \
+             meant, sign in and restore it.\n"
+        );
+        Self::new(to, &format!("{tenant} will be deleted"), text)
+    }
+
+    /// Says that a tenant will not be removed after all.
+    #[must_use]
+    pub fn tenant_restored(to: EmailAddress, tenant: &str) -> Self {
+        let tenant = plain(tenant);
+        let text = format!("An owner of \"{tenant}\" has taken its removal back. Everything works again.\n");
+        Self::new(to, &format!("{tenant} stays"), text)
+    }
+
     /// Says that the password was changed.
     #[must_use]
     pub fn password_changed(to: EmailAddress) -> Self {

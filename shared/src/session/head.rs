@@ -30,6 +30,9 @@ pub(super) struct Head {
     pub updated_at: Timestamp,
     /// In seconds since the epoch.
     pub expires_at: u64,
+    /// Until when it is in the tenant's list, in seconds since the epoch.
+    #[serde(default)]
+    pub listed_until: u64,
     #[serde(default)]
     pub model: Option<String>,
     #[serde(default)]

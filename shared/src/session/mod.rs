@@ -14,6 +14,9 @@
 //! may take days to delete what has expired, so everybody who reads looks at the time too. Turns outlive their `HEAD` by
 //! a quarter of that time, so that a long conversation renews its turns now and then instead of every time.
 //!
+//! *Which there are*: the tenant's own partition lists its sessions, each once with its first turn and again before that
+//! would be forgotten, so a turn costs no more for it. What is listed may be over.
+//!
 //! *Nothing is reused.* The keys of turns begin with the request that began the conversation. One that takes the place
 //! of an expired or deleted one never meets its turns, whenever those are deleted.
 
@@ -174,9 +177,17 @@ impl Sessions {
             let sorts: Vec<_> = page.into_iter().map(|row| row.sk).collect();
             partition.delete_all(&sorts).await?;
         }
+        self.table.tenant(tenant).main().delete_all(&[keys::listed_session(id)]).await?;
         head::clear(&partition, now).await?;
         if head.lives_at(now) { Ok(()) } else { Err(not_found(id)) }
     }
+}
+
+/// A session in its tenant's list.
+#[derive(serde::Serialize)]
+struct Listed {
+    /// In seconds since the epoch.
+    expires_at: u64,
 }
 
 /// The messages of the next turns, oldest first, and the oldest of these turns if there are others before it.

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
 use futures_util::StreamExt;
 
 use super::{
-    Head, Opening, PAUSES, Past, Room, Said, SessionId, Summary, Weight, head,
+    Head, Listed, Opening, PAUSES, Past, Room, Said, SessionId, Summary, Weight, head,
     past::{self, Part},
     read::Backwards,
 };
@@ -165,13 +165,29 @@ impl Turn {
             Ok(TransactWriteItem::builder().put(put).build())
         };
         let parts = past::cut(&turn, &json)?;
-        self.transact(std::iter::once(Ok(head)).chain(parts.iter().map(put)).collect::<Result<_>>()?).await
+        let mut steps = parts.iter().map(put).collect::<Result<Vec<_>>>()?;
+        steps.push(head);
+        if let Some(expires_at) = self.to_be_listed_until() {
+            let listed = Listed { expires_at };
+            let put = self.table.main().put_in_transaction(&keys::listed_session(&self.id), &listed)?;
+            steps.push(TransactWriteItem::builder().put(put).build());
+        }
+        self.transact(steps).await
+    }
+
+    /// Until when the tenant's list is to have the session, if what it has ends before the session would. So it is written
+    /// with the first turn, and then once in a quarter of the time that the session has at most.
+    fn to_be_listed_until(&self) -> Option<u64> {
+        let (now, ttl) = (self.clock.now(), self.opening.ttl);
+        (self.head.listed_until < now.after(ttl).seconds()).then(|| now.after(ttl + ttl / 4).seconds())
     }
 
     /// Counts the turn and gives the lock back, if it is still this turn's.
     fn head_update(&self, partition: &Partition, model: &str, summary: Option<&Summary>) -> Result<Update> {
-        let set = "SET turns = :turns, updated_at = :now, expires_at = :expires, model = :model";
+        let set =
+            "SET turns = :turns, updated_at = :now, expires_at = :expires, model = :model, listed_until = :listed";
         let also = if summary.is_some() { ", summary = :summary" } else { "" };
+        let listed = self.to_be_listed_until().unwrap_or(self.head.listed_until);
         let now = self.clock.now();
         let mut update = partition
             .update_in_transaction(keys::HEAD)
@@ -181,7 +197,8 @@ impl Turn {
             .expression_attribute_values(":turns", number(self.head.turns + 1))
             .expression_attribute_values(":now", number(now.0))
             .expression_attribute_values(":expires", number(now.after(self.opening.ttl).seconds()))
-            .expression_attribute_values(":model", text(model));
+            .expression_attribute_values(":model", text(model))
+            .expression_attribute_values(":listed", number(listed));
         if let Some(summary) = summary {
             let summary = serde_dynamo::to_attribute_value(summary).map_err(Error::internal)?;
             update = update.expression_attribute_values(":summary", summary);

@@ -91,9 +91,34 @@ impl Change {
         self.put_if(at, sort, value, condition, &[(":version", number(of))])
     }
 
+    /// Deletes version `of` of an item.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub fn delete_version(&mut self, at: &Partition, sort: &str, of: u64) -> Result<Step> {
+        self.delete_if(at, sort, is_version(of), &[(":version", number(of))])
+    }
+
+    /// Changes nothing of an item, and everything else only if this is still its version.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub fn check_version(&mut self, at: &Partition, sort: &str, version: u64) -> Result<Step> {
+        self.check(at, sort, is_version(version), &[(":version", number(version))])
+    }
+
     /// Updates an item: an update of [`Partition::update_in_transaction`] with its expressions.
     pub fn update(&mut self, update: Update) -> Step {
         self.push(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Deletes an item, if it is there.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub fn delete(&mut self, at: &Partition, sort: &str) -> Result<Step> {
+        let delete = Delete::builder().table_name(self.table.name()).set_key(Some(at.key(sort)));
+        Ok(self.push(TransactWriteItem::builder().delete(delete.build().map_err(Error::internal)?).build()))
     }
 
     /// Deletes an item on a condition; values of the condition are `(":name", value)`.
@@ -176,6 +201,14 @@ impl Change {
     fn push(&mut self, step: TransactWriteItem) -> Step {
         self.steps.push(step);
         Step(self.steps.len() - 1)
+    }
+}
+
+/// The condition that an item is there in version `of`, which is `:version`; one without a version counts as 0.
+fn is_version(of: u64) -> &'static str {
+    match of {
+        0 => "attribute_exists(pk) AND (attribute_not_exists(version) OR version = :version)",
+        _ => "version = :version",
     }
 }
 

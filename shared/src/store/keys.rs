@@ -8,7 +8,13 @@
 //! | | `KEY#<key>` | an API key, by time of creation |
 //! | | `KEYS` | how many keys there are that are not revoked |
 //! | | `MEMBER#<usr>` | a member |
+//! | | `INVITE#<inv>` | an open invitation, by time |
+//! | | `INVITED#<hash>` | the invitation that is open to an address |
+//! | | `SESSION#<id>` | that there is such a session, or was |
 //! | | `ONCE#<hash>` | the response to a request with an `Idempotency-Key` |
+//! | | `IDENTITY_PROVIDER` | its identity provider |
+//! | | `LINK#<usr>` | whom the provider means by a member |
+//! | | `STATE#<id>` | a sign-in by the provider that was finished |
 //! | | `METER#<month>#TENANT#<nn>` | a sub-meter of the tenant's month |
 //! | | `METER#<month>#KEY#<key>` | the month of a key that has limits of its own |
 //! | `TENANT#<tnt>#LEDGER#<hour>` | `<req>` | one request, by its start |
@@ -30,6 +36,7 @@
 //! | | `FAILURES`, `FROM#<hash>` | failed attempts on an account, from anywhere and from a known address |
 //! | | `MAILS` | mails that were sent to the address |
 //! | `ADDRESS#<hash>` | `FAILURES`, `MAILS` | failed attempts, and mails that were asked for, from an internet address |
+//! | `PURGE` | `PASS` | how far the removal of tenants has come |
 //! | `TENANTS` | `<tnt>` | what operators see of a tenant in a list |
 //! | `OPERATORS` | `USER#<usr>` | somebody who works for the operator |
 //! | | `AUDIT#<aud>` | what one of them did, by time |
@@ -40,7 +47,7 @@ use ulid::Ulid;
 
 use crate::{
     clock::{Granularity, Period, Timestamp},
-    id::{AuditId, KeyId, RequestId, SessionId, SignInId, TenantId, UserId},
+    id::{AuditId, InviteId, KeyId, RequestId, SessionId, SignInId, TenantId, UserId},
 };
 
 /// Name of the partition key attribute.
@@ -55,6 +62,7 @@ pub const BUCKET_MS: u64 = 10_000;
 pub(super) const CATALOGUE: &str = "CATALOGUE";
 pub(super) const TENANTS: &str = "TENANTS";
 pub(super) const OPERATORS: &str = "OPERATORS";
+pub(super) const PURGE: &str = "PURGE";
 
 pub(super) fn tenant(id: TenantId) -> String {
     format!("TENANT#{id}")
@@ -130,6 +138,21 @@ pub fn member(id: UserId) -> String {
     format!("{MEMBER_PREFIX}{id}")
 }
 
+/// What all invitations begin with.
+pub const INVITE_PREFIX: &str = "INVITE#";
+
+/// An invitation.
+#[must_use]
+pub fn invite(id: InviteId) -> String {
+    format!("{INVITE_PREFIX}{id}")
+}
+
+/// Which invitation is open to an address, by the hash of it.
+#[must_use]
+pub fn invited(hash: &str) -> String {
+    format!("INVITED#{hash}")
+}
+
 /// A person; in the partition of an address, whose it is.
 pub const USER: &str = "USER";
 
@@ -183,6 +206,9 @@ pub fn operated(id: AuditId) -> String {
 pub fn listed(id: TenantId) -> String {
     id.to_string()
 }
+
+/// How far the removal of tenants has come.
+pub const PASS: &str = "PASS";
 
 /// What a meter counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -293,6 +319,15 @@ pub fn total(period: Period) -> String {
     format!("{letter}#{period}")
 }
 
+/// What all sessions in the list of their tenant begin with.
+pub const LISTED_SESSION_PREFIX: &str = "SESSION#";
+
+/// A session in the list of its tenant.
+#[must_use]
+pub fn listed_session(id: &SessionId) -> String {
+    format!("{LISTED_SESSION_PREFIX}{id}")
+}
+
 /// The state of a session.
 pub const HEAD: &str = "HEAD";
 
@@ -319,6 +354,21 @@ pub const CONNECTION: &str = "CONNECTION";
 #[must_use]
 pub fn message(id: &str) -> String {
     format!("MESSAGE#{id}")
+}
+
+/// A tenant's identity provider.
+pub const IDENTITY_PROVIDER: &str = "IDENTITY_PROVIDER";
+
+/// Whom a tenant's identity provider means by a member.
+#[must_use]
+pub fn provider_link(id: UserId) -> String {
+    format!("LINK#{id}")
+}
+
+/// A sign-in by a tenant's identity provider that was finished.
+#[must_use]
+pub fn used_state(id: &str) -> String {
+    format!("STATE#{id}")
 }
 
 /// How many attempts failed.

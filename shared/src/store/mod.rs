@@ -1,9 +1,11 @@
 //! The one DynamoDB table: its keys, and handles that are bound to a partition so that no code can spell another's.
 
 mod change;
+mod everything;
 pub mod keys;
 mod table;
 
 pub use change::{Change, Committed, Step};
+pub use everything::{Everything, Key};
 pub use table::{Item, Order, Partition, Rows, Table, TenantTable, Written, failure, is_condition_failure};
 pub(crate) use table::{number, parse, text};

@@ -68,6 +68,12 @@ impl Table {
         self.partition(keys::OPERATORS.to_owned())
     }
 
+    /// How far the removal of tenants has come.
+    #[must_use]
+    pub fn purge(&self) -> Partition {
+        self.partition(keys::PURGE.to_owned())
+    }
+
     /// One person.
     #[must_use]
     pub fn user(&self, id: UserId) -> Partition {
@@ -324,6 +330,15 @@ impl Partition {
             .table_name(&self.table.name)
             .set_key(Some(self.key(sort)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    /// A put of an item, whatever was there, as a part of a transaction.
+    ///
+    /// # Errors
+    /// `Internal` if the value can't be written as an item.
+    pub fn put_in_transaction(&self, sort: &str, value: &impl Serialize) -> Result<Put> {
+        let put = Put::builder().table_name(&self.table.name).set_item(Some(self.item(sort, value)?));
+        put.build().map_err(Error::internal)
     }
 
     /// A put of a new item as a part of a transaction.

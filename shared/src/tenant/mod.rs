@@ -18,14 +18,25 @@ use crate::{
 };
 
 mod address;
+mod deletion;
+pub mod export;
+mod identity_provider;
+mod invites;
 mod key;
+mod members;
 mod operate;
+mod purge;
 mod repo;
 mod retention;
 
 pub use address::AddressRange;
+pub use export::{Exports, Position as ExportPosition};
+pub use identity_provider::IdentityProvider;
+pub use invites::{Acceptable, Invitation, Invite, Invites};
 pub use key::{ApiKey, KeyScope, Previous};
+pub use members::{Authority, Members};
 pub use operate::{MOST_SHARDS, Operation};
+pub use purge::{Purge, Purged};
 pub use repo::{MOST_KEYS, Tenants};
 pub use retention::Retention;
 
@@ -54,6 +65,9 @@ pub struct Tenant {
     /// What the operator calls its plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// When it will be removed, if it is being deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_after: Option<Timestamp>,
     /// Whether its members have to prove who they are in a second way.
     #[serde(default)]
     pub require_second_factor: bool,
@@ -76,6 +90,7 @@ impl Tenant {
             status: Status::Active,
             suspended_for: None,
             plan: None,
+            delete_after: None,
             require_second_factor: false,
             created_at: at,
             version: 1,
@@ -128,14 +143,17 @@ pub struct Listed {
     /// What the operator calls its plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// When it will be removed, if it is being deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_after: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
 }
 
 impl From<&Tenant> for Listed {
     fn from(tenant: &Tenant) -> Self {
-        let Tenant { id, name, status, plan, created_at, .. } = tenant.clone();
-        Self { id, name, status, plan, created_at }
+        let Tenant { id, name, status, plan, delete_after, created_at, .. } = tenant.clone();
+        Self { id, name, status, plan, delete_after, created_at }
     }
 }
 

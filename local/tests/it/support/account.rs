@@ -33,6 +33,16 @@ impl Account {
         account.refreshed(lmo).await
     }
 
+    /// Somebody who had no account and was invited into this one's tenant.
+    pub async fn invites(&self, lmo: &Lmo, setup: &Setup, email: &str, role: &str) -> Self {
+        let invited = self.send(lmo, "POST", "/api/tenant/invites", Some(&json!({"email": email, "role": role}))).await;
+        assert_eq!(invited.status, 201, "{}", invited.body);
+        let token = link_token(mails(setup, email).last().unwrap());
+        let accepted = accept(lmo, "", &json!({"token": token, "password": PASSWORD})).await;
+        assert_eq!(accepted.status, 201, "{}", accepted.body);
+        Self::of(&accepted.json())
+    }
+
     /// From the answer to a registration, a login or a refreshing.
     pub fn of(answer: &Value) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{answer:#}")).to_owned();
@@ -75,6 +85,11 @@ impl Account {
 /// Signs in.
 pub async fn login(lmo: &Lmo, email: &str, password: &str) -> Response {
     lmo.send("POST", "/api/auth/login", "", Some(&json!({"email": email, "password": password}))).await
+}
+
+/// Accepts an invitation, with an access token or without.
+pub async fn accept(lmo: &Lmo, access: &str, body: &Value) -> Response {
+    lmo.send("POST", "/api/auth/invites/accept", access, Some(body)).await
 }
 
 /// Exchanges a refresh token.
