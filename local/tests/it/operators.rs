@@ -20,7 +20,12 @@ struct Desk {
 
 /// Tokens and links are good in every process of one deployment.
 fn deployment() -> Setup {
-    Setup::new().env("LMO_ISSUER", "http://127.0.0.1:8080")
+    let setup = Setup::new().env("LMO_ISSUER", "http://127.0.0.1:8080");
+    setup.write_models(
+        "[providers.lmo]\nkind = \"echo\"\n[models.\"lmo/echo\"]\nprovider = \"lmo\"\ncontext_window = 100000\n\
+         price = { input = 0, output = 0 }\n[aliases]\ndefault = \"lmo/echo\"\n",
+    );
+    setup
 }
 
 async fn choose_password(lmo: &Lmo, link: &str) {
@@ -343,7 +348,7 @@ async fn the_same_is_done_by_command() {
     let added = setup.run(&["operator", "add", "--email", GRACE]);
     assert!(added["link"].as_str().unwrap().contains("#token="), "{added}");
     assert_one_line(&setup.output(&["operator", "add", "--email", GRACE]), &["already"]);
-    assert_one_line(&setup.output(&["operator", "add", "--email", "grace"]), &["email"]);
+    assert_one_line(&setup.output(&["operator", "add", "--email", "grace"]), &["e-mail"]);
     let listed = lines(&setup.output(&["operator", "list"]));
     assert_eq!((listed.len(), &listed[0]["email"]), (1, &json!(GRACE)));
     setup.run(&["operator", "remove", "--email", GRACE]);
