@@ -30,5 +30,7 @@ mod secret;
 pub mod session;
 pub mod store;
 pub mod telemetry;
+pub mod template;
 pub mod tenant;
 pub mod usage;
+pub mod webhook;

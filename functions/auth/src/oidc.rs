@@ -102,9 +102,10 @@ struct Cookie {
 
 impl Cookie {
     fn of(issuer: &str) -> Self {
-        match issuer.starts_with("https://") {
-            true => Self { name: "__Host-lmo-sign-in", secure: "; Secure" },
-            false => Self { name: "lmo-sign-in", secure: "" },
+        if issuer.starts_with("https://") {
+            Self { name: "__Host-lmo-sign-in", secure: "; Secure" }
+        } else {
+            Self { name: "lmo-sign-in", secure: "" }
         }
     }
 

@@ -10,13 +10,16 @@ use lmo_shared::{
     llm::catalogue::Catalogues,
     mail::Mailer,
     oidc::Providers,
+    outbound::Outbound,
     people::Staff,
     platform::Platform,
     quota::Meters,
     seal::Seal,
     session::Sessions,
+    template::Templates,
     tenant::{Exports, Invites, Members, Tenants},
     usage::Reports,
+    webhook::Webhooks,
 };
 use sign_in::Deployment;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -30,9 +33,15 @@ mod invites;
 mod keys;
 mod members;
 mod profile;
+mod providers;
 mod sessions;
 mod sign_in;
+mod task;
+mod templates;
 mod usage;
+mod webhooks;
+
+pub use task::Task;
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]
@@ -47,13 +56,16 @@ struct State {
     catalogues: Arc<Catalogues>,
     reports: Reports,
     sessions: Sessions,
-    audit: Audit,
     operators: Operators,
     staff: Staff,
     meters: Meters,
+    templates: Templates,
     seal: Seal,
+    outbound: Outbound,
+    audit: Audit,
     providers: Providers,
     deployment: Deployment,
+    webhooks: Webhooks,
     clock: Clock,
 }
 
@@ -78,10 +90,13 @@ pub fn router(
         reports: platform.reports(Arc::clone(&catalogues)),
         catalogues,
         sessions: platform.sessions(),
-        audit: platform.audit(),
+        templates: platform.templates(),
         seal: platform.seal(),
+        outbound: platform.outbound(),
+        audit: platform.audit(),
         providers: platform.identity_providers(),
         deployment: Deployment(platform.config().issuer.clone()),
+        webhooks: platform.webhooks(),
         clock: platform.clock().clone(),
     };
     OpenApiRouter::new()
@@ -103,6 +118,10 @@ pub fn router(
         .routes(routes!(members::transfer))
         .routes(routes!(sessions::get, sessions::delete))
         .routes(routes!(sign_in::get, sign_in::put, sign_in::delete))
+        .routes(routes!(providers::list))
+        .routes(routes!(providers::put, providers::delete))
+        .routes(routes!(templates::list))
+        .routes(routes!(templates::get, templates::put, templates::delete))
         .routes(routes!(usage::report))
         .routes(routes!(admin::list::list, admin::create::create))
         .routes(routes!(admin::tenant::get, admin::tenant::change))
@@ -111,5 +130,6 @@ pub fn router(
         .routes(routes!(admin::look::audit))
         .routes(routes!(admin::look::usage))
         .routes(routes!(admin::look::operated))
+        .merge(webhooks::router())
         .with_state(state)
 }

@@ -16,7 +16,7 @@ use lmo_shared::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// An identity provider that speaks `OpenID` Connect.
+/// An identity provider that speaks OpenID Connect.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignInRequest {

@@ -106,6 +106,7 @@ fn only_what_everybody_may_know_needs_no_key() {
     let open = operations(&document).into_iter().filter(|(_, operation)| operation.get("security").is_some());
     let expected = [
         "post /api/auth/register",
+        "post /api/auth/invites/accept",
         "post /api/auth/verify",
         "post /api/auth/login",
         "post /api/auth/refresh",

@@ -44,6 +44,7 @@ fn entry(id: RequestId) -> Entry {
         prices: "2026-11".to_owned(),
         usage: Usage { input_tokens: Tokens(3), output_tokens: Tokens(4), ..Usage::default() },
         nano_usd: NanoUsd(70),
+        byok: false,
         estimated: false,
         unbilled: Tokens::ZERO,
         outcome: Outcome::Answered,
@@ -106,6 +107,12 @@ async fn the_schedules_event_sweeps() {
 async fn the_schedules_other_event_compares_the_books() {
     let (answers, _) = fed(&["scheduler-reconcile.json"]).await;
     assert_eq!(answers[0]["differ"], 0, "{answers:?}");
+}
+
+#[tokio::test]
+async fn the_schedules_third_event_removes_tenants_whose_time_has_come() {
+    let (answers, _) = fed(&["scheduler-purge.json"]).await;
+    assert_eq!((&answers[0]["tenants"], &answers[0]["unfinished"]), (&json!(0), &json!(false)), "{answers:?}");
 }
 
 #[tokio::test]

@@ -93,15 +93,15 @@ impl Operators {
     }
 
     async fn is_operator(&self, user: UserId) -> Result<bool> {
-        if let Some(seen) = self.known.get(&user).await
-            && self.clock.now().since(seen.at) < FRESH
-        {
-            return Ok(seen.operator);
-        }
         #[derive(Deserialize)]
         struct Person {
             #[serde(default)]
             operator: bool,
+        }
+        if let Some(seen) = self.known.get(&user).await
+            && self.clock.now().since(seen.at) < FRESH
+        {
+            return Ok(seen.operator);
         }
         let at = self.clock.now();
         let found: Option<Person> = self.table.user(user).find(keys::USER).await?;

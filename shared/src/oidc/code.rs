@@ -1,4 +1,4 @@
-//! The code flow, `OpenID` Connect Core 1.0 section 3.1: where a browser is sent to, and what is made of the code that it
+//! The code flow, OpenID Connect Core 1.0 section 3.1: where a browser is sent to, and what is made of the code that it
 //! brings back.
 
 use std::{collections::BTreeMap, fmt};

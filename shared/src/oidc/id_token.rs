@@ -1,4 +1,4 @@
-//! What a provider says of somebody: an ID token, `OpenID` Connect Core 1.0 sections 2 and 3.1.3.7.
+//! What a provider says of somebody: an ID token, OpenID Connect Core 1.0 sections 2 and 3.1.3.7.
 
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ impl Provider {
 }
 
 impl Claims {
-    fn check(&self, issuer: &str, client: &str, nonce: &str, now: Timestamp) -> Result<()> {
+    pub fn check(&self, issuer: &str, client: &str, nonce: &str, now: Timestamp) -> Result<()> {
         if self.iss != issuer {
             return Err(refused("the ID token is of another issuer"));
         }

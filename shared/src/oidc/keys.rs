@@ -89,8 +89,15 @@ fn fits(key: &Jwk, algorithm: Algorithm) -> bool {
     let use_fits = matches!(common.public_key_use, None | Some(PublicKeyUse::Signature));
     let named = common.key_algorithm.is_none_or(|named| named.to_string() == format!("{algorithm:?}"));
     let kind = match (algorithm, parameters) {
-        (Algorithm::RS256 | Algorithm::RS384 | Algorithm::RS512, AlgorithmParameters::RSA(_)) => true,
-        (Algorithm::PS256 | Algorithm::PS384 | Algorithm::PS512, AlgorithmParameters::RSA(_)) => true,
+        (
+            Algorithm::RS256
+            | Algorithm::RS384
+            | Algorithm::RS512
+            | Algorithm::PS256
+            | Algorithm::PS384
+            | Algorithm::PS512,
+            AlgorithmParameters::RSA(_),
+        ) => true,
         (Algorithm::ES256, AlgorithmParameters::EllipticCurve(key)) => key.curve == EllipticCurve::P256,
         (Algorithm::ES384, AlgorithmParameters::EllipticCurve(key)) => key.curve == EllipticCurve::P384,
         (Algorithm::EdDSA, AlgorithmParameters::OctetKeyPair(key)) => key.curve == EllipticCurve::Ed25519,

@@ -193,14 +193,13 @@ impl Accounts {
             // That the address is the person's own only this tenant's provider says.
             User { name: identity.name.clone(), ..User::new(identity.email.clone(), now) }
         });
-        let (place, member) = match place {
-            Some(place) => place,
-            None => {
-                if is_new {
-                    self.users.add(&mut change, &user)?;
-                }
-                self.join_by_rule(&mut change, &user, tenant, rules, source).await?
+        let (place, member) = if let Some(place) = place {
+            place
+        } else {
+            if is_new {
+                self.users.add(&mut change, &user)?;
             }
+            self.join_by_rule(&mut change, &user, tenant, rules, source).await?
         };
         let link = Link { subject: subject(&rules.issuer, identity), added_at: member.added_at };
         let condition = "attribute_not_exists(pk) OR added_at <> :added_at OR subject = :subject";

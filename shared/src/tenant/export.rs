@@ -31,10 +31,11 @@ const MOST_QUERIES: u32 = 800;
 const AT_ONCE: u16 = 100;
 
 /// What the tenant's own partition has, by the beginning of the sort key.
-pub const KINDS: [(&str, &str); 6] = [
+pub const KINDS: [(&str, &str); 7] = [
     (keys::TENANT, "tenant"),
     (keys::CONFIG, "config"),
     (keys::KEY_PREFIX, "key"),
+    (keys::WEBHOOK_PREFIX, "webhook"),
     (keys::MEMBER_PREFIX, "member"),
     (keys::INVITE_PREFIX, "invite"),
     ("METER#", "meter"),

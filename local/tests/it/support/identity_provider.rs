@@ -1,4 +1,4 @@
-//! An identity provider on a free port that speaks `OpenID` Connect, and lies as it is told. It signs by the crypto
+//! An identity provider on a free port that speaks OpenID Connect, and lies as it is told. It signs by the crypto
 //! library itself, so that nothing of what is tested is used to test it.
 
 use std::{
