@@ -7,7 +7,7 @@ use lmo_bench::lambda::{HttpEvent, event};
 use crate::support::{Ground, Value, ask, assert_status, events, json, query};
 
 /// The files that tests here or beside feed to a binary.
-const FED: [&str; 28] = [
+const FED: [&str; 29] = [
     "apigw-auth-token.json",
     "apigw-embed.json",
     "apigw-embeddings.json",
@@ -32,6 +32,7 @@ const FED: [&str; 28] = [
     "kinesis-batch-duplicated.json",
     "kinesis-batch-poison.json",
     "kinesis-batch.json",
+    "scheduler-deliver.json",
     "scheduler-purge.json",
     "scheduler-reconcile.json",
     "scheduler-rotate-keys.json",
@@ -112,6 +113,14 @@ async fn auth_answers_its_events() {
     assert_status(&token, 200);
     let token = token.json()["access_token"].as_str().unwrap().to_owned();
     assert_status(&ask(&mut ground.function("query"), query(&ground, "hi").key(&token)).await, 200);
+}
+
+#[tokio::test]
+async fn the_schedules_event_has_webhooks_told() {
+    let ground = Ground::new();
+    // It looks for what is due until the next one comes.
+    let told = ground.function("tenant").invoke(&event("scheduler-deliver.json")).await.unwrap();
+    assert_eq!((&told.error, &told.json()["delivered"]), (&None, &json!(0)), "{told:?}");
 }
 
 #[tokio::test]
