@@ -8,6 +8,7 @@ pub mod functions;
 pub mod lambda;
 pub mod load;
 pub mod process;
+pub mod receiver;
 pub mod standin;
 pub mod table;
 pub mod tls;

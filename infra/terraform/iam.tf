@@ -31,7 +31,7 @@ locals {
     connection = ["DeleteItem", "GetItem", "PutItem"]
   }
   managing = {
-    tenant    = ["BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    tenant    = ["BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
     tenants   = ["PutItem"]
     audit     = ["PutItem", "Query"]
     totals    = ["Query"]

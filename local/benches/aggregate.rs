@@ -116,6 +116,7 @@ fn entry(id: RequestId, key: KeyId, number: usize) -> Entry {
         prices: "V#2061234567890".to_owned(),
         usage: Usage { input_tokens: tokens, output_tokens: tokens, ..Usage::default() },
         nano_usd: NanoUsd(tokens.0 * 750),
+        byok: false,
         estimated: false,
         unbilled: Tokens::ZERO,
         outcome: Outcome::Answered,

@@ -4,7 +4,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig, stalled_stream_protection::
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use lmo_shared::{
     clock::Clock,
-    config::{Config, variable},
+    config::{Config, Reach, variable},
     platform::Platform,
 };
 
@@ -21,8 +21,13 @@ pub struct Backend {
 impl Backend {
     /// Opens the engines, for a platform on this port. Embedded ones get their table, stream and keys if they have none yet.
     pub async fn open(place: &Place, port: u16) -> Result<Self, Problem> {
-        if place.aws || variable("AWS_ENDPOINT_URL").is_some() {
-            let config = Config::of_laptop(port)?;
+        let endpoint = variable("AWS_ENDPOINT_URL");
+        if place.aws || endpoint.is_some() {
+            let mut config = Config::of_laptop(port)?;
+            if endpoint.is_none() {
+                // The tenants of a deployment are strangers: no name that they choose leads to this machine.
+                config.reach = Reach::Public;
+            }
             let sdk = aws_config::defaults(BehaviorVersion::latest()).load().await;
             return Ok(Self { platform: Platform::new(sdk, config, Clock::System), engines: None });
         }

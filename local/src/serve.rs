@@ -15,6 +15,7 @@ use lmo_shared::{
     platform::Platform,
     tenant::Purge,
     usage::{Expired, Sweeper},
+    webhook::Deliveries,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -38,6 +39,9 @@ use crate::{
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How often the sweep runs; in the cloud a schedule says it.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// How often webhooks are told what is due, and for how long at most; in the cloud a schedule says it.
+const DELIVER_EVERY: Duration = Duration::from_millis(500);
+const DELIVER_FOR: Duration = Duration::from_secs(10);
 /// How often tenants are removed whose time has come, likewise.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
 /// How often the age of the signing keys is looked at; in the cloud a schedule says it.
@@ -175,7 +179,7 @@ pub fn stop_signal() -> Result<oneshot::Receiver<()>, Problem> {
     Ok(stopped)
 }
 
-/// What the cloud triggers by itself: the sweep on a schedule, and the aggregation by its stream. Where a deployment's
+/// What the cloud triggers by itself: sweep and deliveries on a schedule, and the aggregation by its stream. Where a deployment's
 /// own functions do the same, doing it twice changes nothing.
 pub struct Background {
     stop: CancellationToken,
@@ -196,8 +200,9 @@ impl Background {
             async move { Ok::<_, std::convert::Infallible>(lmo_aggregate::count(&aggregator, event).await) }
         };
         let sweeping = tokio::spawn(sweep(platform.sweeper(), stop.clone()));
+        let delivering = tokio::spawn(deliver(platform.deliveries(), platform.clock().clone(), stop.clone()));
         let purging = tokio::spawn(purge(platform.purge(), platform.clock().clone(), stop.clone()));
-        let mut running = vec![sweeping, purging, tokio::spawn(pump.run(handler, stop.clone()))];
+        let mut running = vec![sweeping, delivering, purging, tokio::spawn(pump.run(handler, stop.clone()))];
         if engines.is_some() {
             running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
         }
@@ -221,6 +226,27 @@ async fn sweep(sweeper: Sweeper, stop: CancellationToken) {
         match sweeper.sweep(Expired::ByDeadline).await {
             Ok(swept) => tracing::debug!(?swept, "swept"),
             Err(error) => tracing::error!(error = ?error, "the sweep failed; it will be tried again"),
+        }
+    }
+}
+
+async fn deliver(deliveries: Deliveries, clock: Clock, stop: CancellationToken) {
+    loop {
+        let mut run = std::pin::pin!(deliveries.run(clock.now().after(DELIVER_FOR)));
+        let ran = tokio::select! {
+            ran = &mut run => ran,
+            () = stop.cancelled() => {
+                // What is cut off then is told again after the next start.
+                let _ = tokio::time::timeout(LAST_WORDS, run).await;
+                return;
+            }
+        };
+        if let Err(error) = ran {
+            tracing::error!(error = ?error, "webhooks are told nothing at the moment; it will be tried again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(DELIVER_EVERY) => {}
         }
     }
 }

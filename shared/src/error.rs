@@ -244,7 +244,9 @@ impl Error {
     pub fn is_fault(&self) -> bool {
         match self {
             Self::Internal(_) | Self::Unavailable(_) | Self::DeadlineExceeded(_) => true,
-            Self::Provider(ProviderError::Rejected { .. } | ProviderError::Unsupported { .. }) => false,
+            Self::Provider(
+                ProviderError::Rejected { .. } | ProviderError::Unsupported { .. } | ProviderError::KeyRefused,
+            ) => false,
             Self::Provider(error) => !matches!(error, ProviderError::RateLimited { .. }),
             _ => false,
         }

@@ -16,13 +16,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{
+    HeaderMap, Method, StatusCode,
+    header::{DATE, RETRY_AFTER},
+};
 use reqwest::{
-    Client, Response, Url,
+    Client, ClientBuilder, Response, Url,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect, retry,
 };
 use serde::de::DeserializeOwned;
+use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use tokio::{
     sync::OnceCell,
     time::{Instant, timeout_at},
@@ -166,17 +170,27 @@ impl Outbound {
         Ok(read(sent.map_err(|error| failure(&error))?, bounds.bytes, deadline).await)
     }
 
+    /// A client for calls whose answers come in pieces, to targets as this one's and as far as it reaches. It keeps
+    /// connections, and whoever calls sets the bounds.
+    ///
+    /// # Errors
+    /// If TLS can't be set up.
+    pub fn streaming(&self, connect: Duration) -> reqwest::Result<Client> {
+        self.builder().connect_timeout(connect).tcp_nodelay(true).pool_idle_timeout(Duration::from_mins(1)).build()
+    }
+
     fn build(&self) -> reqwest::Result<Client> {
+        self.builder().pool_max_idle_per_host(0).connect_timeout(CONNECT).build()
+    }
+
+    fn builder(&self) -> ClientBuilder {
         Client::builder()
             .dns_resolver(Resolver { reach: self.reach, names: self.names.clone() })
             .https_only(self.reach == Reach::Public)
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .no_proxy()
-            .pool_max_idle_per_host(0)
-            .connect_timeout(CONNECT)
             .user_agent(concat!("lmo/", env!("CARGO_PKG_VERSION")))
-            .build()
     }
 }
 
@@ -205,6 +219,20 @@ impl Reply {
         }
         serde_json::from_slice(&self.body).map_err(|_| Failure::Malformed)
     }
+}
+
+/// How long an answer says to wait: `Retry-After` (RFC 9110, section 10.2.3), in seconds or as a date, which is compared
+/// with the answer's own `Date`.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let after = text(RETRY_AFTER)?;
+    if let Ok(seconds) = after.parse() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = |text: &str| OffsetDateTime::parse(text, &Rfc2822).ok();
+    let wait = date(after)? - date(text(DATE)?)?;
+    Some(Duration::try_from(wait).unwrap_or_default())
 }
 
 async fn read(mut response: Response, most: usize, deadline: Instant) -> Reply {

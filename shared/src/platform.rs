@@ -17,6 +17,7 @@ use crate::{
     function,
     llm::{Upstreams, catalogue::Catalogues},
     mail::{EmailAddress, Mailer, Ses},
+    oidc::Providers,
     outbound::Outbound,
     people::{self, Accounts},
     quota::Meters,
@@ -24,8 +25,10 @@ use crate::{
     session::Sessions,
     store::Table,
     telemetry,
+    template::Templates,
     tenant::{Announcements, Exports, Invites, Members, Purge, Tenants},
     usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
+    webhook::{Deliveries, Webhooks},
 };
 
 /// Makes what functions are made of.
@@ -190,7 +193,14 @@ impl Platform {
             links: Links::new(tokens.ring().clone()),
             tokens,
             seal: self.seal(),
+            providers: self.identity_providers(),
         })
+    }
+
+    /// Identity providers that tenants choose.
+    #[must_use]
+    pub fn identity_providers(&self) -> Providers {
+        Providers::new(self.outbound(), self.clock.clone())
     }
 
     /// Who is calling.
@@ -244,6 +254,18 @@ impl Platform {
         Outbound::new(self.config.reach)
     }
 
+    /// Tenants' webhooks.
+    #[must_use]
+    pub fn webhooks(&self) -> Webhooks {
+        Webhooks::new(self.table.clone(), self.seal(), self.outbound())
+    }
+
+    /// Tells webhooks what happens.
+    #[must_use]
+    pub fn deliveries(&self) -> Deliveries {
+        Deliveries::new(self.table.clone(), self.clock.clone(), self.seal(), self.outbound())
+    }
+
     /// The model catalogue.
     #[must_use]
     pub fn catalogues(&self) -> Arc<Catalogues> {
@@ -255,12 +277,13 @@ impl Platform {
     pub fn answers(&self, catalogues: Arc<Catalogues>) -> Answers {
         Answers::new(Parts {
             catalogues,
-            upstreams: Upstreams::new(self.secrets(), self.sdk.credentials_provider()),
+            upstreams: Upstreams::new(self.secrets(), self.sdk.credentials_provider(), self.seal(), self.outbound()),
             meters: self.meters(),
             cache: AnswerCache::new(self.table.clone(), self.clock.clone()),
             neighbours: Neighbours::new(self.table.clone(), self.clock.clone()),
             flights: Flights::default(),
             sessions: self.sessions(),
+            templates: self.templates(),
             ledger: Ledger::new(self.table.clone()),
             publisher: Publisher::new(self.kinesis(), self.config.stream.as_str(), self.config.flush),
             clock: self.clock.clone(),
@@ -274,6 +297,12 @@ impl Platform {
     #[must_use]
     pub fn sessions(&self) -> Sessions {
         Sessions::new(self.table.clone(), self.clock.clone())
+    }
+
+    /// Prompt templates.
+    #[must_use]
+    pub fn templates(&self) -> Templates {
+        Templates::new(self.table.clone())
     }
 
     /// Usage reports.

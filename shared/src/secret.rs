@@ -5,7 +5,7 @@ use std::{
     fmt::Write as _,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -47,6 +47,8 @@ struct Inner<T> {
     at_hand: RwLock<Option<Arc<Seen<T>>>>,
     /// When it was last asked for, in milliseconds since the epoch; 0 if never.
     asked_at: AtomicU64,
+    /// Whether that failed.
+    failed: AtomicBool,
     reading: Mutex<()>,
 }
 
@@ -62,8 +64,9 @@ impl<T: Serialize + DeserializeOwned> Secret<T> {
     /// The secret called `name`.
     #[must_use]
     pub fn new(client: Client, name: String, clock: Clock) -> Self {
-        let (at_hand, asked_at, reading) = (RwLock::default(), AtomicU64::default(), Mutex::default());
-        Self(Arc::new(Inner { client, name, clock, at_hand, asked_at, reading }))
+        let (at_hand, reading) = (RwLock::default(), Mutex::default());
+        let (asked_at, failed) = (AtomicU64::default(), AtomicBool::default());
+        Self(Arc::new(Inner { client, name, clock, at_hand, asked_at, failed, reading }))
     }
 
     /// The value, at most [`FRESH`] old, or [`STALE`] where Secrets Manager fails; `None` if there is none.
@@ -76,7 +79,9 @@ impl<T: Serialize + DeserializeOwned> Secret<T> {
         let Some(seen) = at_hand.filter(|seen| age(seen) < STALE) else {
             let _reading = self.0.reading.lock().await;
             let at_hand = self.at_hand().filter(|seen| age(seen) < STALE);
-            return if at_hand.is_some() || self.asked_lately() { Ok(at_hand) } else { self.read().await };
+            // Where nothing was found, nothing is; where nothing was to be learnt, somebody waits for it.
+            let known = at_hand.is_some() || self.asked_lately() && !self.failed();
+            return if known { Ok(at_hand) } else { self.read().await };
         };
         if age(&seen) < FRESH {
             return Ok(Some(seen));
@@ -98,7 +103,11 @@ impl<T: Serialize + DeserializeOwned> Secret<T> {
     /// As [`Self::get`].
     pub async fn newer(&self) -> Result<Option<Arc<Seen<T>>>> {
         let _reading = self.0.reading.lock().await;
-        if self.asked_lately() { Ok(self.at_hand()) } else { self.read().await }
+        match self.asked_lately() {
+            true if self.failed() => Err(Error::Unavailable("a secret can't be read".into())),
+            true => Ok(self.at_hand()),
+            false => self.read().await,
+        }
     }
 
     /// The value as it is now.
@@ -106,6 +115,13 @@ impl<T: Serialize + DeserializeOwned> Secret<T> {
     /// # Errors
     /// As [`Self::get`].
     pub async fn read(&self) -> Result<Option<Arc<Seen<T>>>> {
+        // Everybody who calls waits for this future, and seldom for what is in it: it is kept out of theirs.
+        let read = Box::pin(self.ask()).await;
+        self.0.failed.store(read.is_err(), Ordering::Relaxed);
+        read
+    }
+
+    async fn ask(&self) -> Result<Option<Arc<Seen<T>>>> {
         let now = self.0.clock.now();
         self.0.asked_at.store(now.0, Ordering::Relaxed);
         let found = match self.0.client.get_secret_value().secret_id(&self.0.name).send().await {
@@ -192,6 +208,10 @@ impl<T: Serialize + DeserializeOwned> Secret<T> {
     fn asked_lately(&self) -> bool {
         let asked_at = self.0.asked_at.load(Ordering::Relaxed);
         asked_at != 0 && self.0.clock.now().since(Timestamp(asked_at)) < PAUSE
+    }
+
+    fn failed(&self) -> bool {
+        self.0.failed.load(Ordering::Relaxed)
     }
 
     /// 64 characters, as many as an id may have.

@@ -21,6 +21,7 @@ fn entry(model: &str) -> Entry {
         prices: "2026-11".to_owned(),
         usage: Usage { input_tokens: Tokens(3), output_tokens: Tokens(4), ..Usage::default() },
         nano_usd: NanoUsd(70),
+        byok: false,
         estimated: false,
         unbilled: Tokens::ZERO,
         outcome: Outcome::Answered,

@@ -7,6 +7,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 mod invites;
 mod me;
 mod name;
+mod oidc;
 mod password;
 mod register;
 mod sessions;
@@ -42,6 +43,8 @@ pub fn router(platform: &Platform, authenticator: Authenticator, mailer: Mailer)
         .routes(routes!(sessions::end))
         .routes(routes!(me::get, me::patch))
         .routes(routes!(invites::accept))
+        .routes(routes!(oidc::begin))
+        .routes(routes!(oidc::finish))
         .routes(routes!(password::change))
         .routes(routes!(password::forgot))
         .routes(routes!(password::reset))

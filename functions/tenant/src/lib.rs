@@ -9,11 +9,17 @@ use lmo_shared::{
     clock::Clock,
     llm::catalogue::Catalogues,
     mail::Mailer,
+    oidc::Providers,
+    outbound::Outbound,
     platform::Platform,
+    seal::Seal,
     session::Sessions,
+    template::Templates,
     tenant::{Announcements, Exports, Invites, Members, Tenants},
     usage::Reports,
+    webhook::Webhooks,
 };
+use sign_in::Deployment;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod audit;
@@ -24,8 +30,15 @@ mod invites;
 mod keys;
 mod members;
 mod profile;
+mod providers;
 mod sessions;
+mod sign_in;
+mod task;
+mod templates;
 mod usage;
+mod webhooks;
+
+pub use task::Task;
 
 /// What the handlers need.
 #[derive(Clone, FromRef)]
@@ -40,7 +53,13 @@ struct State {
     catalogues: Arc<Catalogues>,
     reports: Reports,
     sessions: Sessions,
+    templates: Templates,
+    seal: Seal,
+    outbound: Outbound,
     audit: Audit,
+    providers: Providers,
+    deployment: Deployment,
+    webhooks: Webhooks,
     clock: Clock,
 }
 
@@ -62,7 +81,13 @@ pub fn router(
         reports: platform.reports(Arc::clone(&catalogues)),
         catalogues,
         sessions: platform.sessions(),
+        templates: platform.templates(),
+        seal: platform.seal(),
+        outbound: platform.outbound(),
         audit: platform.audit(),
+        providers: platform.identity_providers(),
+        deployment: Deployment(platform.config().issuer.clone()),
+        webhooks: platform.webhooks(),
         clock: platform.clock().clone(),
     };
     OpenApiRouter::new()
@@ -83,6 +108,12 @@ pub fn router(
         .routes(routes!(members::leave))
         .routes(routes!(members::transfer))
         .routes(routes!(sessions::get, sessions::delete))
+        .routes(routes!(sign_in::get, sign_in::put, sign_in::delete))
+        .routes(routes!(providers::list))
+        .routes(routes!(providers::put, providers::delete))
+        .routes(routes!(templates::list))
+        .routes(routes!(templates::get, templates::put, templates::delete))
         .routes(routes!(usage::report))
+        .merge(webhooks::router())
         .with_state(state)
 }

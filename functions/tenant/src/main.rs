@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use lmo_shared::{config, function, http, platform::Platform};
+use lmo_tenant::Task;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -16,5 +17,10 @@ async fn serve() -> Result<(), function::Error> {
     let mailer = platform.ses(config::mail_from()?)?;
     let routes = lmo_tenant::router(&platform, platform.authenticator(), catalogues, mailer);
     let service = http::serve(routes, platform.clock().clone(), platform.config().origin_token.clone());
-    function::serve(service, platform.tasks()).await
+    let (deliveries, clock) = (platform.deliveries(), platform.clock().clone());
+    let perform = move |task: Task| {
+        let (deliveries, clock) = (deliveries.clone(), clock.clone());
+        async move { task.perform(&deliveries, &clock).await }
+    };
+    function::serve_with_tasks(service, platform.tasks(), perform).await
 }

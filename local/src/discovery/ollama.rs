@@ -19,6 +19,7 @@ pub(super) async fn add(catalogue: &mut Catalogue, host: &str) {
         kind: ProviderKind::OpenAi,
         endpoints: vec![EndpointSpec { base_url, api_key: None, weight: 1, region: None }],
         region: None,
+        tenant_base_url: false,
         breaker: BreakerSpec::default(),
         output_limit: OutputLimitField::MaxTokens,
         connect_timeout_ms: 2_000,

@@ -55,15 +55,18 @@ impl Requests {
         };
         let model = ["openai/large", "lmo/echo"][rng.random_range(0..2)].to_owned();
         let prices = ["2035-01", "2035-02"][rng.random_range(0..2)].to_owned();
+        let byok = rng.random_bool(0.3);
+        let charged = |nano_usd| if byok { NanoUsd::ZERO } else { NanoUsd(nano_usd) };
         let (input, output) = (rng.random_range(1..1000), rng.random_range(1..1000));
         let hold = Hold {
             input: Tokens(input),
             output: Tokens(output),
-            cost: NanoUsd(3 * (input + output)),
+            cost: charged(3 * (input + output)),
             deadline: now.after(std::time::Duration::from_secs(rng.random_range(30..960))),
             key: account.key,
             model: model.clone(),
             prices: prices.clone(),
+            byok,
         };
         let usage = Usage {
             input_tokens: Tokens(rng.random_range(0..=input)),
@@ -76,7 +79,8 @@ impl Requests {
             model,
             prices,
             usage,
-            nano_usd: NanoUsd(2 * (usage.input_tokens.0 + usage.output_tokens.0)),
+            nano_usd: charged(2 * (usage.input_tokens.0 + usage.output_tokens.0)),
+            byok,
             estimated: rng.random_bool(0.1),
             unbilled: Tokens::ZERO,
             outcome,

@@ -10,8 +10,8 @@ use lmo_shared::{
 };
 use serde::Deserialize;
 
-/// Period, key, model and version of the prices.
-type Row = (Period, KeyId, String, String);
+/// Period, key, model, version of the prices, and whether it was asked with a key of the tenant's own.
+type Row = (Period, KeyId, String, String, bool);
 /// Requests, failed, estimated, input, cached input, output, reasoning, nano-USD.
 type Sums = [u64; 10];
 
@@ -38,7 +38,7 @@ pub async fn compare(table: &Table, clock: &Clock, tenant: TenantId, hours: &BTr
     for (id, entry) in &requests {
         for granularity in [Granularity::Hour, Granularity::Day, Granularity::Month] {
             let period = Period::of(granularity, id.made_at());
-            let row = (period, entry.key, entry.model.clone(), entry.prices.clone());
+            let row = (period, entry.key, entry.model.clone(), entry.prices.clone(), entry.byok);
             let sums = truth.entry(row).or_default();
             for (sum, one) in sums.iter_mut().zip(of_entry(entry)) {
                 *sum += one;
@@ -50,7 +50,8 @@ pub async fn compare(table: &Table, clock: &Clock, tenant: TenantId, hours: &BTr
     for period in periods(hours) {
         let total = aggregator.total(tenant, period).await.map_err(|error| error.to_string())?.unwrap_or_default();
         for (key, row) in &total.rows {
-            found.insert((period, key.key, key.model.clone(), key.prices.clone()), of_row(row));
+            let of = (period, key.key, key.model.clone(), key.prices.clone(), key.byok);
+            found.insert(of, of_row(row));
         }
         let entries = requests.iter().filter(|(id, _)| Period::of(period.granularity, id.made_at()) == period).count();
         if total.n != entries as u64 {

@@ -25,7 +25,16 @@ fn hold(scene: &Scene, account: &Account, tokens: u64) -> Hold {
     let need = Need { input: Tokens(tokens), output: Tokens(0), cost: NanoUsd(0) };
     let deadline = scene.platform.clock().now().after(std::time::Duration::from_mins(1));
     let (model, prices) = ("lmo/echo".to_owned(), String::new());
-    Hold { input: need.input, output: need.output, cost: need.cost, deadline, key: account.key, model, prices }
+    Hold {
+        input: need.input,
+        output: need.output,
+        cost: need.cost,
+        deadline,
+        key: account.key,
+        model,
+        prices,
+        byok: false,
+    }
 }
 
 async fn set(scene: &Scene, limits: Limits) -> Tenant {

@@ -29,8 +29,16 @@ async fn request_without_an_event(scene: &Scene, made: Timestamp) {
     let need = Need { input: Tokens(10), output: Tokens(10), cost: NanoUsd(0) };
     let (model, prices) = ("lmo/echo".to_owned(), String::new());
     let deadline = clock.now().after(Duration::from_mins(1));
-    let hold =
-        Hold { input: need.input, output: need.output, cost: need.cost, deadline, key: account.key, model, prices };
+    let hold = Hold {
+        input: need.input,
+        output: need.output,
+        cost: need.cost,
+        deadline,
+        key: account.key,
+        model,
+        prices,
+        byok: false,
+    };
     let request = RequestId::new(made);
     let meters = scene.platform.meters();
     let grant = meters.hold(&account, request, hold.clone()).await.expect("held");
@@ -41,6 +49,7 @@ async fn request_without_an_event(scene: &Scene, made: Timestamp) {
         prices: hold.prices,
         usage,
         nano_usd: NanoUsd(0),
+        byok: false,
         estimated: false,
         unbilled: Tokens(0),
         outcome: Outcome::Answered,

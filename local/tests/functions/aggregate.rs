@@ -64,6 +64,7 @@ fn entry(id: RequestId) -> Entry {
         prices: "2026-11".to_owned(),
         usage: Usage { input_tokens: Tokens(3), output_tokens: Tokens(4), ..Usage::default() },
         nano_usd: NanoUsd(70),
+        byok: false,
         estimated: false,
         unbilled: Tokens::ZERO,
         outcome: Outcome::Answered,
@@ -150,7 +151,8 @@ async fn hold(ground: &Ground, tenant: TenantId, after: u64) -> (Account, Grant)
     let (limits, key_limits) = (Limits::default(), Limits::default());
     let account = Account { tenant, limits, shards: 1, key, key_limits };
     let deadline = Timestamp(ten_o_clock().0 + 600_000);
-    let hold = Hold { input: Tokens(10), output: Tokens(10), cost: NanoUsd(100), deadline, key, model, prices };
+    let hold =
+        Hold { input: Tokens(10), output: Tokens(10), cost: NanoUsd(100), deadline, key, model, prices, byok: false };
     let grant = ground.platform.meters().hold(&account, id, hold).await.unwrap();
     (account, grant)
 }

@@ -51,7 +51,8 @@ impl Scene {
 
     fn instance(&self) -> Instance<'_> {
         let platform = &self.ground.platform;
-        let routes = lmo_tenant::router(platform, platform.authenticator(), platform.catalogues(), ground.mailer());
+        let mailer = self.ground.mailer();
+        let routes = lmo_tenant::router(platform, platform.authenticator(), platform.catalogues(), mailer);
         Instance { scene: self, service: http::serve(routes, platform.clock().clone(), None) }
     }
 

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod aggregate;
+mod alerts;
 mod key_routes;
 mod purge;
 mod requests;
@@ -15,4 +16,5 @@ mod support;
 mod tokens;
 #[path = "../shared/totp.rs"]
 mod totp;
+mod webhooks;
 mod websocket;

@@ -30,6 +30,8 @@ struct Scene {
     tenant: TenantId,
     id: SessionId,
     model: Model,
+    ttl: Duration,
+    retention: Retention,
 }
 
 impl Scene {
@@ -40,7 +42,8 @@ impl Scene {
         let ground = Ground::at(now).await;
         let model = Catalogue::from_toml(MODELS, now).unwrap().models.remove("echo").unwrap();
         let (sessions, tenant) = (ground.platform.sessions(), TenantId::new(now));
-        Self { ground, sessions, tenant, id: SessionId::parse("chat-42").unwrap(), model }
+        let id = SessionId::parse("chat-42").unwrap();
+        Self { ground, sessions, tenant, id, model, ttl: TTL, retention: Retention::default() }
     }
 
     fn now(&self) -> Timestamp {
@@ -56,8 +59,8 @@ impl Scene {
         let opening = Opening {
             request: RequestId::new(now),
             until: now.after(DEADLINE),
-            ttl: TTL,
-            retention: Retention::default(),
+            ttl: self.ttl,
+            retention: self.retention,
         };
         self.sessions.begin(self.tenant, &self.id, opening).await
     }
@@ -85,7 +88,7 @@ impl Scene {
     }
 
     async fn get(&self) -> Result<Session> {
-        self.sessions.get(self.tenant, &self.id, Retention::default(), None, 100).await
+        self.sessions.get(self.tenant, &self.id, self.retention, None, 100).await
     }
 
     async fn delete(&self) -> Result<()> {
@@ -361,4 +364,65 @@ async fn what_is_to_be_summarised_is_read_back_to_the_summary() {
     assert_eq!(read.iter().map(|turn| turn.number).collect::<Vec<_>>(), [5, 6, 7, 8, 9, 10]);
     turn.commit(said("and on")).await.unwrap();
     assert_eq!(scene.get().await.unwrap().summary.as_deref(), Some("They counted."));
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+#[tokio::test]
+async fn what_is_older_than_it_may_be_is_told_to_nobody_however_long_the_session_lives() {
+    let mut scene = Scene::new().await;
+    scene.ttl = DAY * 10;
+    scene.say("old").await;
+    scene.pass(DAY * 2);
+    scene.say("new").await;
+    assert_eq!(scene.asked().await, ["old", "new"]);
+    scene.retention = Retention(Some(DAY));
+    assert_eq!(scene.asked().await, ["new"]);
+    assert_eq!(scene.get().await.unwrap().messages.len(), 2);
+    scene.pass(DAY + Duration::from_secs(1));
+    assert!(scene.asked().await.is_empty());
+    assert!(is_not_found(&scene.get().await));
+}
+
+#[tokio::test]
+async fn a_turn_is_renewed_for_no_longer_than_it_may_be_kept() {
+    let mut scene = Scene::new().await;
+    (scene.ttl, scene.retention) = (DAY, Retention(Some(DAY * 2)));
+    let began = scene.now();
+    scene.say("one").await;
+    scene.pass(Duration::from_hours(20));
+    let mut turn = scene.begin().await.unwrap();
+    assert_eq!(turn.history(&scene.room(), Reach::Fitting).await.unwrap().len(), 1);
+    turn.commit(said("two")).await.unwrap();
+    #[derive(serde::Deserialize)]
+    struct Row {
+        expires_at: u64,
+    }
+    let partition = scene.ground.platform.table().tenant(scene.tenant).session(&scene.id);
+    let turns = partition.begins_with::<Row>("TURN#").collect().await.unwrap();
+    let ends: Vec<_> = turns.iter().map(|turn| turn.expires_at).collect();
+    let second = began.after(Duration::from_hours(20 + 30)).seconds();
+    assert_eq!(ends, [began.after(DAY * 2).seconds(), second]);
+}
+
+#[tokio::test]
+async fn a_summary_goes_with_the_oldest_of_what_it_tells() {
+    let mut scene = Scene::new().await;
+    scene.ttl = DAY * 10;
+    scene.say("one").await;
+    scene.pass(DAY);
+    let all = scene.history().await;
+    let first = Summary::new("They began.", None, &all).unwrap();
+    // One that goes on from it tells of no later time.
+    let summary = Summary::new("They went on.", Some(&first), &all).unwrap();
+    scene.begin().await.unwrap().commit(Said { summary: Some(summary.clone()), ..said("two") }).await.unwrap();
+    scene.retention = Retention(Some(DAY * 2));
+    let turn = scene.begin().await.unwrap();
+    assert_eq!(turn.summary(), Some(&summary));
+    turn.abandon().await.unwrap();
+    scene.pass(DAY + Duration::from_secs(1));
+    let turn = scene.begin().await.unwrap();
+    assert_eq!(turn.summary(), None);
+    turn.abandon().await.unwrap();
+    assert_eq!(scene.get().await.unwrap().summary, None);
 }

@@ -64,8 +64,36 @@ async fn keys_are_used_on_while_secrets_manager_is_away_and_not_for_ever() {
     clock.advance(Duration::from_mins(2));
     assert!(matches!(tokens.verify(&token).await, Err(Error::Unavailable(_))));
     *ground.cut.lock().unwrap() = None;
-    clock.advance(Duration::from_secs(10));
     assert!(tokens.verify(&token).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_cannot_read_the_keys_calls_no_token_wrong() {
+    let ground = Ground::at(now()).await;
+    let token = mint(&ground.platform.tokens()).await;
+    let begun = ground.platform.tokens();
+    *ground.cut.lock().unwrap() = Some("lmo/signing-keys".to_owned());
+    for _ in 0..3 {
+        assert!(matches!(begun.verify(&token).await, Err(Error::Unavailable(_))));
+    }
+    *ground.cut.lock().unwrap() = None;
+    assert!(begun.verify(&token).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_cannot_read_the_keys_again_calls_no_unknown_one_wrong() {
+    let ground = Ground::at(now()).await;
+    let (clock, old) = (ground.platform.clock().clone(), ground.platform.tokens());
+    mint(&old).await;
+    clock.advance(Duration::from_secs(11));
+    for _ in 0..2 {
+        ground.platform.ring().rotate(true).await.unwrap();
+    }
+    let token = mint(&ground.platform.tokens()).await;
+    *ground.cut.lock().unwrap() = Some("lmo/signing-keys".to_owned());
+    for _ in 0..2 {
+        assert!(matches!(old.verify(&token).await, Err(Error::Unavailable(_))));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

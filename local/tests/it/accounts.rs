@@ -7,4 +7,5 @@ mod refresh;
 mod register;
 mod requests;
 mod second_factor;
+mod secrecy;
 mod verify;

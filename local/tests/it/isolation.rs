@@ -7,17 +7,27 @@ use crate::support::{
     models, standin, with_embeddings,
 };
 
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 8] = [
     "first's own prompt",
     "first's robot",
     "https://first.example",
     "first's question",
     "first-member@example.com",
     "first-invited@example.com",
+    "first's-key-of-the-provider",
+    "first's template",
 ];
 
 /// A name that both tenants give to a conversation.
 const SESSION: &str = "/api/tenant/sessions/chat-1";
+/// A name that both give to a template.
+const TEMPLATE: &str = "/api/tenant/templates/greet";
+/// The provider that both have a key of.
+const PROVIDER: &str = "/api/tenant/providers/standin";
+
+fn template(text: &str) -> Value {
+    json!({"messages": [{"role": "user", "content": text}]})
+}
 
 /// Two tenants, of which the first has left something everywhere.
 struct World {
@@ -30,6 +40,8 @@ struct World {
     /// The id of a member of the first, and of an open invitation.
     member: String,
     invite: String,
+    /// The id of a webhook of the first.
+    webhook: String,
 }
 
 impl World {
@@ -49,6 +61,12 @@ impl World {
         assert_eq!(lmo.send("PUT", "/api/tenant/config", &lmo.key, Some(&config)).await.status, 200);
         let key = lmo.post("/api/tenant/keys", &json!({"name": SECRETS[1]})).await.json();
         let key = key["id"].as_str().unwrap().to_owned();
+        for (path, body) in [(PROVIDER, json!({"api_key": SECRETS[6]})), (TEMPLATE, template(SECRETS[7]))] {
+            assert_eq!(lmo.send("PUT", path, &lmo.key, Some(&body)).await.status, 200);
+        }
+        let webhook = json!({"url": format!("{}/hook", SECRETS[2]), "description": SECRETS[1]});
+        let webhook = lmo.post("/api/tenant/webhooks", &webhook).await.json();
+        let webhook = webhook["id"].as_str().unwrap().to_owned();
         let question = json!({"query": SECRETS[3], "model": "standin/plain", "context": {"sessionId": "chat-1"}});
         let asked = lmo.post("/api/mcp/query", &question).await;
         assert_eq!(asked.status, 200, "{}", asked.body);
@@ -63,7 +81,7 @@ impl World {
         let accepted = accept(&lmo, "", &json!({"token": token, "password": PASSWORD})).await;
         assert_eq!(accepted.status, 201, "{}", accepted.body);
         let (member, invite) = (Account::of(&accepted.json()).user, invite(SECRETS[5]).await);
-        Self { lmo, standin, _setup: setup, second, key, member, invite }
+        Self { lmo, standin, _setup: setup, second, key, member, invite, webhook }
     }
 
     /// What the second tenant gets; fails if anything of the first is in it.
@@ -80,8 +98,9 @@ impl World {
         let mut all = Vec::new();
         let usage = "/api/tenant/usage?granularity=month&group_by=model,key";
         let members = ["/api/tenant/members", "/api/tenant/invites"];
-        let rest = ["/api/tenant", "/api/tenant/config", "/api/tenant/keys", usage, SESSION];
-        for path in rest.into_iter().chain(members) {
+        let own = ["/api/tenant/providers", TEMPLATE];
+        let rest = ["/api/tenant", "/api/tenant/config", "/api/tenant/keys", "/api/tenant/webhooks", usage, SESSION];
+        for path in rest.into_iter().chain(members).chain(own) {
             let seen = self.lmo.get(path).await;
             assert_eq!(seen.status, 200, "{path}: {}", seen.body);
             all.push(seen.json());
@@ -92,7 +111,10 @@ impl World {
     /// Fails unless the second's answer came from the second's own default model, without the first's prompt.
     fn assert_asked_as_second(&self, response: &Response) {
         assert_eq!(response.status, 200, "{}", response.body);
-        let seen = self.standin.stats().recent.last().unwrap().body.clone();
+        let seen = self.standin.stats().recent.last().unwrap().clone();
+        let key = seen.headers.get("authorization").map(|key| key.to_str().unwrap().to_owned());
+        assert!(key.is_none_or(|key| !key.contains(SECRETS[6])));
+        let seen = seen.body;
         assert_eq!((&seen["model"], seen["messages"].as_array().unwrap().len()), (&json!("small"), 1), "{seen:#}");
         assert_ne!(seen["max_tokens"], 7);
     }
@@ -195,11 +217,45 @@ impl World {
                 assert_eq!(self.second(method, path, Some(&change)).await.json()["name"], "second");
                 assert_eq!(self.second(method, path, Some(&json!({"name": "test"}))).await.status, 200);
             }
+            "GET /api/tenant/sign-in" => {
+                self.second(method, path, None).await.assert_error(404, "not_found");
+            }
+            // They are for owners alone; no key may.
+            "DELETE /api/tenant/sign-in" => {
+                self.second(method, path, None).await.assert_error(403, "forbidden");
+            }
+            "PUT /api/tenant/sign-in" => {
+                let rules = json!({"issuer": "http://127.0.0.1:1", "client_id": "second"});
+                self.second(method, path, Some(&rules)).await.assert_error(403, "forbidden");
+            }
             _ if is_about_people(route) => self.check_people(route).await,
             "GET /api/tenant/audit" => {
                 // All that the second did itself.
                 let entries = self.second(method, path, None).await.json()["entries"].as_array().unwrap().len();
                 assert!(entries >= 2, "its own creation and its first key");
+            }
+            "GET /api/tenant/providers" => {
+                assert_eq!(self.second(method, path, None).await.json(), json!({"providers": []}));
+            }
+            "PUT /api/tenant/providers/{name}" => {
+                let body = json!({"api_key": "second's-key-of-the-provider"});
+                assert_eq!(self.second(method, PROVIDER, Some(&body)).await.json()["hint"], "ider");
+                assert_eq!(self.second("DELETE", PROVIDER, None).await.status, 204);
+            }
+            "DELETE /api/tenant/providers/{name}" => {
+                self.second(method, PROVIDER, None).await.assert_error(404, "not_found");
+            }
+            "GET /api/tenant/templates" => {
+                assert_eq!(self.second(method, path, None).await.json(), json!({"templates": []}));
+            }
+            "GET /api/tenant/templates/{name}" | "DELETE /api/tenant/templates/{name}" => {
+                self.second(method, TEMPLATE, None).await.assert_error(404, "not_found");
+            }
+            "PUT /api/tenant/templates/{name}" => {
+                let (own, body) = (template("hi"), json!({"template": {"name": "greet"}}));
+                assert_eq!(self.second(method, TEMPLATE, Some(&own)).await.json()["version"], 1);
+                self.assert_asked_as_second(&self.second("POST", "/api/mcp/query", Some(&body)).await);
+                assert_eq!(self.second("DELETE", TEMPLATE, None).await.status, 204);
             }
             "GET /api/tenant/sessions/{id}" => {
                 self.second(method, SESSION, None).await.assert_error(404, "not_found");
@@ -219,6 +275,29 @@ impl World {
                     let usage = self.second(method, &path, None).await;
                     assert!(!usage.body.contains("standin/plain"), "{}", usage.body);
                 }
+            }
+            // They send browsers away, or wait for them, and know no key.
+            "GET /api/auth/oidc/{tenant}" => {
+                self.second(method, path, None).await.assert_error(404, "not_found");
+            }
+            "GET /api/tenant/webhooks" => {
+                let webhooks = self.second(method, path, None).await.json();
+                assert!(webhooks["webhooks"].as_array().unwrap().len() <= 1, "{webhooks}");
+            }
+            "POST /api/tenant/webhooks" => {
+                let body = json!({"url": "https://second.example/hook"});
+                assert_eq!(self.second(method, path, Some(&body)).await.status, 201);
+            }
+            route if route.contains("/api/tenant/webhooks/{id}") => {
+                let path = path.replace("{id}", &self.webhook).replace("{message}", "msg_01ARZ3NDEKTSV4RRFFQ69G5FAV");
+                let body = match method {
+                    "PATCH" => Some(json!({"enabled": false})),
+                    "POST" if path.ends_with("/replay") && !path.contains("msg_") => {
+                        Some(json!({"since": "2026-01-01"}))
+                    }
+                    _ => None,
+                };
+                self.second(method, &path, body.as_ref()).await.assert_error(404, "not_found");
             }
             // They know people, who are held apart in `accounts`; a key is nobody.
             _ if path.starts_with("/api/auth/") => self.assert_nobody(method, path).await,

@@ -106,6 +106,7 @@ fn only_what_everybody_may_know_needs_no_key() {
     let open = operations(&document).into_iter().filter(|(_, operation)| operation.get("security").is_some());
     let expected = [
         "post /api/auth/register",
+        "post /api/auth/invites/accept",
         "post /api/auth/verify",
         "post /api/auth/login",
         "post /api/auth/refresh",
@@ -114,6 +115,8 @@ fn only_what_everybody_may_know_needs_no_key() {
         "post /api/auth/password/forgot",
         "post /api/auth/password/reset",
         "post /api/auth/token",
+        "get /api/auth/oidc/{tenant}",
+        "get /api/auth/oidc/callback",
         "get /.well-known/jwks.json",
         "get /.well-known/openid-configuration",
         "get /healthz",

@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     id::RequestId,
     llm::{Usage, catalogue::Model},
-    money::Tokens,
+    money::{NanoUsd, Tokens},
     quota::{Account, Grant, Hold, Need},
     telemetry::{metrics, spans::step},
     usage::{self, Entry, Outcome, Recorded, UsageEvent},
@@ -32,6 +32,8 @@ pub(super) struct Charge<'a> {
     pub model: (&'a str, &'a Model),
     /// The version of the catalogue.
     pub prices: &'a str,
+    /// Whether it was asked with a key of the tenant's own.
+    pub byok: bool,
     /// The worst that this model could cost; no more is charged.
     pub need: Need,
     pub usage: Usage,
@@ -44,7 +46,7 @@ pub(super) struct Charge<'a> {
 
 impl Booking<'_> {
     /// Takes the worst that the request can cost out of what remains.
-    pub async fn hold(&self, need: Need, model: &str, prices: &str) -> Result<Grant> {
+    pub async fn hold(&self, need: Need, model: &str, prices: &str, byok: bool) -> Result<Grant> {
         let hold = Hold {
             input: need.input,
             output: need.output,
@@ -53,6 +55,7 @@ impl Booking<'_> {
             key: self.account.key,
             model: model.to_owned(),
             prices: prices.to_owned(),
+            byok,
         };
         self.parts.meters.hold(self.account, self.id, hold).instrument(step!("admit")).await
     }
@@ -69,7 +72,8 @@ impl Booking<'_> {
             model: name.to_owned(),
             prices: charge.prices.to_owned(),
             usage: charged,
-            nano_usd: usage::rate(&charged, model)?,
+            nano_usd: if charge.byok { NanoUsd::ZERO } else { usage::rate(&charged, model)? },
+            byok: charge.byok,
             estimated: charge.estimated,
             unbilled,
             outcome: charge.outcome,

@@ -142,9 +142,8 @@ pub(super) async fn embed(
     ask: EmbedAsk,
 ) -> Result<EmbedAnswer> {
     let access = caller.access();
-    let plan = plan::plan(catalogue, ask)?;
-    access.in_region(&plan.catalogue, &plan.model, plan.spec()?)?;
-    let targets = parts.upstreams.upstream(plan.provider()?, access.regions).await?.in_turn();
+    let plan = plan::plan(access, catalogue, ask)?;
+    let targets = parts.upstreams.upstream(plan.provider()?, access.regions, plan.own.as_ref()).await?.in_turn();
     let upstream = run::Upstream::of(targets, &plan.spec()?.upstream)?;
     let id = RequestId::new(parts.clock.now());
     let (sender, answer) = oneshot::channel();

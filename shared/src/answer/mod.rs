@@ -23,6 +23,7 @@ use crate::{
     quota::{Meters, Rate},
     session::Sessions,
     telemetry::carry,
+    template::Templates,
     usage::{Ledger, Publisher},
 };
 
@@ -40,7 +41,7 @@ mod tally;
 
 pub use completion::{Choice, Completion};
 pub use embed::{EmbedAnswer, EmbedAsk, EmbedInputs};
-pub use options::Options;
+pub use options::{Options, Templated};
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -119,6 +120,8 @@ pub struct Parts {
     pub flights: Flights,
     /// Conversations.
     pub sessions: Sessions,
+    /// Prompt templates.
+    pub templates: Templates,
     /// What decides what is billed.
     pub ledger: Ledger,
     /// What tells the aggregation.
@@ -263,7 +266,7 @@ impl Answers {
         if let Ok((_, model)) = catalogue.model(DEFAULT_ALIAS)
             && let Ok(provider) = catalogue.provider_of(model)
         {
-            let _ = self.0.upstreams.upstream(provider, Regions::default()).await;
+            let _ = self.0.upstreams.upstream(provider, Regions::default(), None).await;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{cache::CacheControl, id::SessionId};
+use crate::{cache::CacheControl, id::SessionId, template::TemplateUse};
 
 /// What a request may say beside the question.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,4 +16,15 @@ pub struct Options {
     pub cache: CacheControl,
     /// The conversation that the request continues; none if its prompt is all there is.
     pub session: Option<SessionId>,
+    /// The template that the prompt begins with.
+    pub template: Option<Templated>,
+}
+
+/// A template that a prompt is to be made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Templated {
+    /// Which, and what for its variables.
+    pub wanted: TemplateUse,
+    /// How many messages of the prompt were said before: the template's own come behind them.
+    pub earlier: usize,
 }

@@ -9,10 +9,10 @@ use crate::{
     cache::{Asked, Policy},
     error::{Error, Result},
     llm::{
-        Message, Prompt, Role,
+        Message, OwnKey, Prompt, Role,
         catalogue::{Capability, Catalogue, DEFAULT_ALIAS, Model, ProviderSpec},
     },
-    money::Tokens,
+    money::{NanoUsd, Tokens},
     quota::Need,
     tenant::{MOST_FALLBACKS, TenantConfig},
 };
@@ -50,6 +50,8 @@ pub(super) struct Candidate {
     pub max_output: Tokens,
     /// The worst that it can cost.
     pub need: Need,
+    /// The key that it is asked with, if that is one of the tenant's own; then its tokens cost nothing.
+    pub own: Option<OwnKey>,
 }
 
 impl Plan {
@@ -87,8 +89,11 @@ pub(super) fn plan(config: &TenantConfig, access: Access<'_>, catalogue: Arc<Cat
         return Err(Error::invalid("temperature", "temperature must be from 0 to 2"));
     }
     access.check_tools(&prompt)?;
-    let first = candidate(config, name, spec, &prompt)?;
+    let first = candidate(config, name, spec, &prompt, access.own_key(spec))?;
     let mut candidates = vec![first];
+    if access.falls_back(spec) {
+        candidates.push(candidate(config, name, spec, &prompt, None)?);
+    }
     candidates.extend(fallbacks(config, access, &catalogue, name, &prompt, options.fallbacks.as_deref())?);
     let need = candidates.iter().fold(Need::default(), |worst, candidate| worst.max(candidate.need));
     let asked =
@@ -133,15 +138,25 @@ fn fallbacks(
             Err(_) => continue,
         };
         let again = name == first || candidates.iter().any(|candidate| candidate.name == name);
-        if let (false, Ok(candidate)) = (again, candidate(config, name, spec, prompt)) {
-            candidates.push(candidate);
+        if again {
+            continue;
+        }
+        let also = access.falls_back(spec).then_some(None);
+        for own in [access.own_key(spec)].into_iter().chain(also) {
+            candidates.extend(candidate(config, name, spec, prompt, own));
         }
     }
     Ok(candidates)
 }
 
 /// A model with what this request can cost there.
-fn candidate(config: &TenantConfig, name: &str, spec: &Model, prompt: &Prompt) -> Result<Candidate> {
+fn candidate(
+    config: &TenantConfig,
+    name: &str,
+    spec: &Model,
+    prompt: &Prompt,
+    own: Option<OwnKey>,
+) -> Result<Candidate> {
     check_capabilities(name, spec, prompt)?;
     let bound = prompt.upper_bound(
         Tokens(spec.overhead_tokens),
@@ -156,8 +171,9 @@ fn candidate(config: &TenantConfig, name: &str, spec: &Model, prompt: &Prompt) -
     // No provider reads more than its window.
     let input = bound.min(Tokens(window));
     let output = Tokens(max_output.0.saturating_mul(u64::from(prompt.choices)));
-    let need = Need { input, output, cost: spec.worst_cost(input, output)? };
-    Ok(Candidate { name: name.to_owned(), model: spec.clone(), max_output, need })
+    let cost = if own.is_some() { NanoUsd::ZERO } else { spec.worst_cost(input, output)? };
+    let need = Need { input, output, cost };
+    Ok(Candidate { name: name.to_owned(), model: spec.clone(), max_output, need, own })
 }
 
 fn has_system(prompt: &Prompt) -> bool {
@@ -209,7 +225,9 @@ mod tests {
     use crate::{
         answer::Options,
         clock::Timestamp,
+        id::TenantId,
         llm::catalogue::{BreakerSpec, ProviderKind},
+        tenant::{OwnProvider, OwnProviders},
     };
 
     fn catalogue() -> Arc<Catalogue> {
@@ -221,6 +239,7 @@ mod tests {
             idle_timeout_ms: 1,
             answer_timeout_ms: 1,
             region: None,
+            tenant_base_url: false,
             endpoints: Vec::new(),
             breaker: BreakerSpec::default(),
         };
@@ -309,5 +328,37 @@ mod tests {
         assert!(matches!(long, Err(Error::ContextTooLong { window: 128_000, .. })));
         let plan = plan(&TenantConfig::default(), catalogue(), ask(&"x".repeat(400_000))).unwrap();
         assert_eq!(plan.need.input, Tokens(128_000));
+    }
+
+    #[test]
+    fn the_tenants_own_key_costs_nothing_and_the_operators_comes_behind_it_only_if_it_may() {
+        let plan = |operator_fallback| {
+            let (sealed, hint, at) = ("sealed".to_owned(), String::new(), Timestamp(1));
+            let (base_url, region) = (None, None);
+            let one = OwnProvider {
+                sealed,
+                base_url,
+                region,
+                hint,
+                operator_fallback,
+                created_at: at,
+                updated_at: at,
+                version: 1,
+            };
+            let own = OwnProviders { providers: [("standin".to_owned(), one)].into(), version: 1 };
+            let access = Access { own: Some((TenantId::new(at), &own)), ..Access::default() };
+            super::plan(&TenantConfig::default(), access, catalogue(), ask("hi")).unwrap()
+        };
+        let costs = |plan: &Plan| {
+            let cost = |candidate: &Candidate| (candidate.own.is_some(), candidate.need.cost > NanoUsd::ZERO);
+            plan.candidates.iter().map(cost).collect::<Vec<_>>()
+        };
+        let (alone, either) = (plan(false), plan(true));
+        assert_eq!((costs(&alone), alone.need.cost), (vec![(true, false)], NanoUsd::ZERO));
+        assert!(alone.need.input > Tokens::ZERO);
+        assert_eq!(
+            (costs(&either), either.need.cost),
+            (vec![(true, false), (false, true)], either.candidates[1].need.cost)
+        );
     }
 }

@@ -48,6 +48,7 @@ impl<'a> Progress<'a> {
         Charge {
             model: (&self.candidate.name, &self.candidate.model),
             prices,
+            byok: self.candidate.own.is_some(),
             need: self.candidate.need,
             usage,
             estimated,

@@ -139,7 +139,7 @@ impl<'r, 'a> Route<'r, 'a> {
             stream: self.plan.stream && candidate.model.can(Capability::Stream),
             time_left: self.deadline.saturating_duration_since(Instant::now()),
         };
-        let mut events = target.provider.call(call).await?;
+        let mut events = target.call(call).await?;
         let mut first = Vec::new();
         while let Some(event) = events.next().await {
             let event = event?;
@@ -211,7 +211,7 @@ impl<'a> Queue<'_, 'a> {
     async fn targets_of(&self, candidate: &Candidate) -> Result<Vec<Target>, ProviderError> {
         let Route { upstreams, plan, .. } = self.route;
         let regions = Regions(plan.regions.as_deref());
-        let upstream = async { upstreams.upstream(plan.provider(candidate)?, regions).await };
+        let upstream = async { upstreams.upstream(plan.provider(candidate)?, regions, candidate.own.as_ref()).await };
         match upstream.await {
             Ok(upstream) => Ok(upstream.in_turn().into_iter().rev().collect()),
             Err(error) => {
@@ -244,6 +244,9 @@ impl Note<'_, '_> {
 
     /// What the provider may want for having read the prompt.
     fn prompt_cost(&self) -> NanoUsd {
+        if self.candidate.own.is_some() {
+            return NanoUsd::ZERO;
+        }
         let tokens = self.route.plan.prompt.estimated_tokens();
         self.candidate.model.price.input.times(tokens).rounded().unwrap_or_default()
     }

@@ -11,7 +11,7 @@ use tokio::{
 use tracing::{Instrument, Span};
 
 use super::{
-    Ask, CacheStatus, Completion, Done, Event, Parts,
+    Ask, CacheStatus, Completion, Done, Event, Parts, Templated,
     booking::Booking,
     cached::{Cached, Looked, Missed, Recorded},
     conversation::{Asking, Conversation},
@@ -100,6 +100,11 @@ async fn prepare(
     mut ask: Ask,
 ) -> Result<(Plan, Option<Conversation>)> {
     let config = caller.config();
+    if let Some(Templated { wanted, earlier }) = ask.options.template.take() {
+        let found = parts.templates.get(caller.tenant().id, &wanted.name, wanted.version).await?;
+        found.template.apply(&wanted.variables, earlier, &mut ask.prompt)?;
+        ask.model = ask.model.or(found.template.model);
+    }
     caller.guard().check_prompt(&mut ask.prompt)?;
     plan::apply_defaults(config, &mut ask.prompt);
     let access = caller.access();
@@ -168,7 +173,10 @@ impl<'a> Request<'a> {
         let booking = Booking { parts, account: &account, id: self.id };
         let cached = Cached { parts, caller: self.caller, plan };
         // Admission and the look into the cache take one round trip, not two.
-        let hold = async { booking.hold(plan.need, &plan.asked()?.name, &plan.catalogue.version).await };
+        let hold = async {
+            let asked = plan.asked()?;
+            booking.hold(plan.need, &asked.name, &plan.catalogue.version, asked.own.is_some()).await
+        };
         let look = timeout_at(self.deadline, cached.look());
         let look = look.instrument(if plan.cache.is_some() { step!("cache") } else { Span::current() });
         let (grant, looked) = tokio::join!(hold, look);

@@ -3,10 +3,12 @@
 use crate::{
     error::{Error, Result},
     guard,
+    id::TenantId,
     llm::{
-        Prompt,
+        OwnKey, Prompt,
         catalogue::{Catalogue, Model, Regions},
     },
+    tenant::OwnProviders,
 };
 
 /// What a caller may ask. What is not limited is allowed.
@@ -20,6 +22,8 @@ pub struct Access<'a> {
     pub tools: Option<&'a [String]>,
     /// Where the tenant's requests may be sent.
     pub regions: Regions<'a>,
+    /// The keys of providers that the tenant has brought, and whose they are.
+    pub own: Option<(TenantId, &'a OwnProviders)>,
 }
 
 impl<'a> Access<'a> {
@@ -42,8 +46,24 @@ impl<'a> Access<'a> {
     /// # Errors
     /// `RegionNotAllowed`.
     pub fn in_region(&self, catalogue: &Catalogue, name: &str, model: &Model) -> Result<()> {
-        let there = catalogue.provider_of(model)?.is_in(self.regions);
+        let there = match self.own.and_then(|(_, own)| own.elsewhere(&model.provider)) {
+            Some(region) => self.regions.have(region),
+            None => catalogue.provider_of(model)?.is_in(self.regions),
+        };
         if there { Ok(()) } else { Err(Error::RegionNotAllowed(name.to_owned())) }
+    }
+
+    /// The key that a model is asked with, if the tenant has brought one.
+    #[must_use]
+    pub fn own_key(&self, model: &Model) -> Option<OwnKey> {
+        let (tenant, own) = self.own?;
+        own.key(tenant, &model.provider)
+    }
+
+    /// Whether a model is asked with the operator's key, and charged, where the tenant's own has failed.
+    #[must_use]
+    pub fn falls_back(&self, model: &Model) -> bool {
+        self.own.is_some_and(|(_, own)| own.falls_back(&model.provider))
     }
 
     /// Fails if a request brings a tool that the key doesn't allow.

@@ -149,17 +149,17 @@ impl Authenticator {
         let found = match who {
             Principal::Key(id) => {
                 let found = self.tenants.with(tenant, &keys::key(id)).await?;
-                found.map(|(tenant, config, key)| (tenant, config, Identity::Key(Box::new(key))))
+                found.map(|(tenant, settings, key)| (tenant, settings, Identity::Key(Box::new(key))))
             }
             Principal::Member(id) => {
                 let found = self.tenants.with(tenant, &keys::member(id)).await?;
-                found.map(|(tenant, config, member)| (tenant, config, Identity::Member(member)))
+                found.map(|(tenant, settings, member)| (tenant, settings, Identity::Member(member)))
             }
         };
-        let Some((tenant, config, who)) = found else { return Ok(None) };
+        let Some((tenant, (config, own), who)) = found else { return Ok(None) };
         // A configuration is checked before it is kept.
         let guard = Guard::compile(&config.guardrails).map_err(Error::internal)?;
-        Ok(Some(Arc::new(Known { tenant, config, guard, who, noted: false.into() })))
+        Ok(Some(Arc::new(Known { tenant, config, own, guard, who, noted: false.into() })))
     }
 
     async fn usable(&self, known: Arc<Known>, scopes: Option<BTreeSet<KeyScope>>, source: Source) -> Result<Caller> {

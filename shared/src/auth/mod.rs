@@ -14,7 +14,7 @@ use crate::{
     id::{KeyId, UserId},
     llm::catalogue::Regions,
     quota::Account,
-    tenant::{ApiKey, KeyScope, Member, Status, Tenant, TenantConfig},
+    tenant::{ApiKey, KeyScope, Member, OwnProviders, Status, Tenant, TenantConfig},
 };
 
 mod access;
@@ -67,6 +67,7 @@ pub struct Caller {
 struct Known {
     tenant: Tenant,
     config: TenantConfig,
+    own: OwnProviders,
     guard: Guard,
     who: Identity,
     /// Whether its use was noted since it was read.
@@ -160,6 +161,7 @@ impl Caller {
             key_models: key.and_then(|key| key.allowed_models.as_deref()),
             tools: key.and_then(|key| key.allowed_tools.as_deref()),
             regions: Regions(config.regions.as_deref()),
+            own: Some((self.tenant().id, &self.known.own)),
         }
     }
 

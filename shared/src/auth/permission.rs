@@ -123,6 +123,10 @@ permissions! {
     ConfigRead = "config:read": ALL, [TenantAdmin], ["GET /api/tenant/config"];
     /// Change the tenant's configuration.
     ConfigWrite = "config:write": ADMINS, [TenantAdmin], ["PUT /api/tenant/config"];
+    /// See by which identity provider members sign in, never its secret.
+    SignInRead = "sign_in:read": ADMINS, [TenantAdmin], ["GET /api/tenant/sign-in"];
+    /// Say by which identity provider members sign in: it could name an owner.
+    SignInWrite = "sign_in:write": OWNERS, [], ["PUT /api/tenant/sign-in", "DELETE /api/tenant/sign-in"];
     /// See the API keys, never their secrets.
     KeysRead = "keys:read": BUILDERS, [TenantAdmin], ["GET /api/tenant/keys", "GET /api/tenant/keys/{id}"];
     /// Make, change, rotate and revoke API keys that may do no more than their maker.
@@ -147,6 +151,30 @@ permissions! {
     TenantRestore = "tenant:restore": OWNERS, [], ["POST /api/tenant/restore"];
     /// Get all that there is of the tenant.
     TenantExport = "tenant:export": OWNERS, [], ["POST /api/tenant/export", "GET /api/tenant/export"];
+    /// See for which providers the tenant has brought keys, never the keys.
+    ProvidersRead = "providers:read": ADMINS, [TenantAdmin], ["GET /api/tenant/providers"];
+    /// Bring, change and take away keys of providers.
+    ProvidersWrite = "providers:write": ADMINS, [TenantAdmin], [
+        "PUT /api/tenant/providers/{name}", "DELETE /api/tenant/providers/{name}",
+    ];
+    /// Read prompt templates.
+    TemplatesRead = "templates:read": BUILDERS, [TenantAdmin], [
+        "GET /api/tenant/templates", "GET /api/tenant/templates/{name}",
+    ];
+    /// Make, change and delete prompt templates.
+    TemplatesWrite = "templates:write": BUILDERS, [TenantAdmin], [
+        "PUT /api/tenant/templates/{name}", "DELETE /api/tenant/templates/{name}",
+    ];
+    /// See the webhooks, never their secrets, and what became of their deliveries.
+    WebhooksRead = "webhooks:read": BUILDERS, [TenantAdmin], [
+        "GET /api/tenant/webhooks", "GET /api/tenant/webhooks/{id}", "GET /api/tenant/webhooks/{id}/deliveries",
+    ];
+    /// Make, change, try and remove webhooks, and have deliveries replayed.
+    WebhooksWrite = "webhooks:write": BUILDERS, [TenantAdmin], [
+        "POST /api/tenant/webhooks", "PATCH /api/tenant/webhooks/{id}", "DELETE /api/tenant/webhooks/{id}",
+        "POST /api/tenant/webhooks/{id}/rotate", "POST /api/tenant/webhooks/{id}/test",
+        "POST /api/tenant/webhooks/{id}/replay", "POST /api/tenant/webhooks/{id}/deliveries/{message}/replay",
+    ];
     /// Read the audit log.
     AuditRead = "audit:read": ADMINS, [AuditRead, TenantAdmin], ["GET /api/tenant/audit"];
 }

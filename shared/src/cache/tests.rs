@@ -66,3 +66,22 @@ fn a_hit_counts_as_a_hit_and_as_nothing_else() {
     let counted = kept.replay(true).1.usage;
     assert_eq!(counted, Usage { cache_hit_tokens: Tokens(12), ..Usage::default() });
 }
+
+#[test]
+fn no_answer_is_kept_or_given_for_longer_than_it_may_be() {
+    let day = Duration::from_hours(24);
+    let settings = CacheSettings { ttl_seconds: Some(1_000_000), ..CacheSettings::default() };
+    let said = prompt(&json!({}));
+    let policy = |retention, control| {
+        let asked = Asked { prompt: &said, max_output: Tokens(5) };
+        Policy::of(control, &settings, Retention(retention), "m", &Model::example(), &asked)
+    };
+    let kept = policy(Some(day), CacheControl::default()).unwrap();
+    assert_eq!((kept.ttl, kept.max_age), (day, Some(day)));
+    let younger = CacheControl { max_age: Some(day / 2), ..CacheControl::default() };
+    assert_eq!(policy(Some(day), younger).unwrap().max_age, Some(day / 2));
+    assert_eq!(policy(None, CacheControl::default()).unwrap().max_age, None);
+    assert_eq!(policy(Some(Duration::ZERO), CacheControl::default()), None);
+    let only = CacheControl { mode: Some(CacheMode::OnlyIfCached), ..CacheControl::default() };
+    assert!(policy(Some(Duration::ZERO), only).unwrap().only);
+}

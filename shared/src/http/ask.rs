@@ -7,15 +7,16 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    answer::{Ask, Options},
+    answer::{Ask, Options, Templated},
     cache::{CacheControl, CacheMode},
     error::{Error, Result},
     id::SessionId,
     llm::{Content, Message, Prompt, Role},
     money::NanoUsd,
+    template::TemplateUse,
 };
 
-/// A question, alone or in its conversation. At least one of `query` and `messages` is needed; with both, `query` is
+/// A question, alone or in its conversation. At least one of `query`, `messages` and `template` is needed; `query` is
 /// the last message.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +27,8 @@ pub struct AskRequest {
     /// The conversation, oldest first, in `OpenAI`'s message format.
     #[serde(default)]
     pub messages: Vec<Message>,
+    /// A template of the tenant's, whose messages come before `messages` and `query`.
+    pub template: Option<TemplateUse>,
     /// What came before.
     #[serde(default)]
     pub context: Context,
@@ -107,6 +110,7 @@ impl AskRequest {
                 max_age: self.max_age.map(Duration::from_secs).or(options.cache.max_age),
             },
             session: session_id.or(options.session),
+            template: self.template.map(|wanted| Templated { wanted, earlier: messages.len() }),
         };
         if options.session.is_some() && !messages.is_empty() {
             let detail = "previousMessages can't be given together with sessionId, which says what came before";
@@ -116,10 +120,12 @@ impl AskRequest {
         match self.query {
             Some(query) if query.trim().is_empty() => return Err(Error::invalid("query", "query is empty")),
             Some(query) => messages.push(Message::text(Role::User, query)),
-            None if messages.is_empty() => return Err(Error::invalid("query", "query or messages is needed")),
+            None if messages.is_empty() && options.template.is_none() => {
+                return Err(Error::invalid("query", "query, messages or template is needed"));
+            }
             None => {}
         }
-        if messages.iter().all(is_empty) {
+        if options.template.is_none() && messages.iter().all(is_empty) {
             return Err(Error::invalid("messages", "all messages are empty"));
         }
         let prompt = Prompt {

@@ -27,6 +27,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
+/// A JSON body that may be left out.
+pub struct MaybeBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        let bytes = read(request).await?;
+        Ok(Self(if bytes.is_empty() { T::default() } else { parse(&bytes)? }))
+    }
+}
+
 /// A form, as browsers and `OAuth` clients post it. What is absent in it and what it has more is the type's to say; a field
 /// that comes twice is refused.
 pub struct Form<T>(pub T);
@@ -182,6 +194,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
         let found = Path::from_request_parts(parts, state).await;
         let none = |_| Error::NoRoute(format!("{} {}", parts.method, parts.uri.path()));
         Ok(found.map(|Path(text)| Self(text)).map_err(none)?)
+    }
+}
+
+/// The two variable parts of a path.
+pub struct Segments(pub String, pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segments {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let found = Path::from_request_parts(parts, state).await;
+        let none = |_| Error::NoRoute(format!("{} {}", parts.method, parts.uri.path()));
+        Ok(found.map(|Path((first, second))| Self(first, second)).map_err(none)?)
     }
 }
 

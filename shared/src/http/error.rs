@@ -119,6 +119,7 @@ fn provider_status(error: &ProviderError) -> StatusCode {
     match error {
         ProviderError::Rejected { status, .. } => StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST),
         ProviderError::Unsupported { .. } => StatusCode::BAD_REQUEST,
+        ProviderError::KeyRefused => StatusCode::FORBIDDEN,
         ProviderError::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         ProviderError::Unavailable { .. } | ProviderError::CircuitOpen { .. } | ProviderError::Connect => {
             StatusCode::SERVICE_UNAVAILABLE

@@ -43,7 +43,7 @@ pub mod sse;
 mod version;
 
 pub use ask::{AskRequest, Context, Cost, StopSequences};
-pub use body::{BODY_LIMIT, Body, Form, Params, Segment, parse, parse_value};
+pub use body::{BODY_LIMIT, Body, Form, MaybeBody, Params, Segment, Segments, parse, parse_value};
 pub use caller::{admit, api_key};
 pub use document::Errors;
 pub use error::{

@@ -53,7 +53,7 @@ fn read(headers: &HeaderMap) -> Result<Options> {
         )
     };
     let session = text(headers, SESSION)?.map(|id| SessionId::parse(id).ok_or_else(wrong)).transpose()?;
-    Ok(Options { fallbacks, hedge_after, cache: CacheControl { mode, max_age }, session })
+    Ok(Options { fallbacks, hedge_after, cache: CacheControl { mode, max_age }, session, template: None })
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>> {
@@ -97,6 +97,7 @@ mod tests {
             hedge_after: Some(Duration::from_millis(200)),
             cache: CacheControl { mode: Some(CacheMode::Refresh), max_age: Some(Duration::from_mins(1)) },
             session: Some(SessionId::parse("chat-1").unwrap()),
+            template: None,
         };
         assert_eq!(read(&headers(&said)).unwrap(), expected);
         assert_eq!(read(&HeaderMap::new()).unwrap(), Options::default());

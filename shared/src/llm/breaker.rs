@@ -78,9 +78,10 @@ impl Pass {
         *self.breaker.state() = State::Closed { failures: 0 };
     }
 
-    /// The endpoint failed with `error`. A refusal of the request itself speaks for the endpoint.
+    /// The endpoint failed with `error`. A refusal of the request itself, or of the tenant's own key, speaks for the
+    /// endpoint.
     pub fn failed(mut self, error: &ProviderError, now: Instant) {
-        if error.is_callers() {
+        if error.is_callers() || *error == ProviderError::KeyRefused {
             return self.succeeded();
         }
         self.told = true;

@@ -106,6 +106,9 @@ pub struct ProviderSpec {
     /// Where its endpoints are that say nothing of it themselves (`eu`, `us-east-1`); requests to Bedrock are signed for it.
     #[serde(default)]
     pub region: Option<String>,
+    /// Whether a tenant that brings a key may bring an address for it.
+    #[serde(default)]
+    pub tenant_base_url: bool,
     /// When an endpoint that fails is left alone.
     #[serde(default)]
     pub breaker: BreakerSpec,

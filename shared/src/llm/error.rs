@@ -33,6 +33,9 @@ pub enum ProviderError {
     /// The provider refused the operator: a bad key, no permission, an unpaid bill. Nothing of it is shown.
     #[error("the model's provider is not set up correctly; its operator has to see to it")]
     Credentials,
+    /// The provider refused a key that is the tenant's own.
+    #[error("the model's provider refuses the key that this tenant has brought for it")]
+    KeyRefused,
     /// The operator's own limit at the provider (429).
     #[error("the model's provider is over its capacity for now")]
     RateLimited {
@@ -92,6 +95,7 @@ impl ProviderError {
             Self::Rejected { .. } => "provider_rejected",
             Self::Unsupported { .. } => "unsupported",
             Self::Credentials => "provider_credentials",
+            Self::KeyRefused => "provider_key_refused",
             Self::RateLimited { .. } => "provider_rate_limited",
             Self::Unavailable { .. } => "provider_unavailable",
             Self::CircuitOpen { .. } => "provider_circuit_open",
@@ -115,6 +119,7 @@ impl ProviderError {
             Self::Rejected { .. }
             | Self::Unsupported { .. }
             | Self::Credentials
+            | Self::KeyRefused
             | Self::Cut
             | Self::Malformed(_)
             | Self::InStream { .. } => false,
@@ -129,6 +134,7 @@ impl ProviderError {
             Self::Rejected { status, .. } => *status != 404,
             Self::Unsupported { .. } => true,
             Self::Credentials
+            | Self::KeyRefused
             | Self::RateLimited { .. }
             | Self::Unavailable { .. }
             | Self::CircuitOpen { .. }
@@ -148,6 +154,7 @@ impl ProviderError {
             Self::Rejected { .. }
             | Self::Unsupported { .. }
             | Self::Credentials
+            | Self::KeyRefused
             | Self::RateLimited { .. }
             | Self::Unavailable { .. }
             | Self::CircuitOpen { .. }
@@ -164,6 +171,7 @@ impl ProviderError {
             Self::Rejected { .. }
             | Self::Unsupported { .. }
             | Self::Credentials
+            | Self::KeyRefused
             | Self::Connect
             | Self::Timeout
             | Self::Cut

@@ -15,7 +15,7 @@ pub use message::{Content, FunctionCall, Message, Part, Role, ToolCall};
 pub use prompt::Prompt;
 pub use provider::{Endpoint, OutputLimitField, Provider};
 
-pub use upstreams::{Target, Upstream, Upstreams};
+pub use upstreams::{OwnKey, Target, Upstream, Upstreams};
 
 use crate::{error::Result, money::Tokens};
 

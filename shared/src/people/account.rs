@@ -51,8 +51,16 @@ pub struct TenantOf {
 }
 
 impl Accounts {
-    /// A person and its sign-in, if that goes on.
+    /// A person and its sign-in, if that goes on and opens the account: what a tenant's provider says doesn't.
     pub(super) async fn signed_in(&self, person: &Person) -> Result<(User, SignIn)> {
+        const ONE_TENANT: &str =
+            "this session is good in its tenant alone; sign in with your password to do something with your account";
+        let found = self.alive(person).await?;
+        if found.1.by_provider { Err(Error::Forbidden(ONE_TENANT.to_owned())) } else { Ok(found) }
+    }
+
+    /// A person and its sign-in, if that goes on.
+    async fn alive(&self, person: &Person) -> Result<(User, SignIn)> {
         let found = self.sign_ins.with_user(person.user, person.sign_in).await?;
         found.filter(|(user, sign_in)| sign_in.is_alive(user, self.clock.now())).ok_or(OVER)
     }
@@ -71,12 +79,15 @@ impl Accounts {
     /// `Unauthenticated` if the sign-in is over; `Unavailable`.
     pub async fn profile(&self, person: &Person) -> Result<Profile> {
         const MOST: usize = 100;
-        let (user, sign_in) = self.signed_in(person).await?;
-        let memberships = self.memberships.of(user.id).await?;
+        let (user, sign_in) = self.alive(person).await?;
+        let mut memberships = self.memberships.of(user.id).await?;
+        if sign_in.by_provider {
+            memberships.retain(|membership| Some(membership.tenant) == sign_in.tenant);
+        }
         let found = memberships.iter().take(MOST).map(|membership| self.memberships.find(user.id, membership.tenant));
         let found = future::try_join_all(found).await?;
         let here = found.iter().flatten().map(|(tenant, _)| tenant).find(|tenant| Some(tenant.id) == sign_in.tenant);
-        let restriction = restriction(&user, here, sign_in.second_factor);
+        let restriction = restriction(&user, here, &sign_in);
         let tenants = found.into_iter().flatten().map(|(tenant, member)| TenantOf {
             id: tenant.id,
             name: tenant.name,

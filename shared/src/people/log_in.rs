@@ -40,6 +40,7 @@ impl Accounts {
         let verdict = self.passwords.verify(&login.password, kept.as_ref()).await?;
         let user = found.filter(|_| verdict != Verdict::Wrong).ok_or(WRONG)?;
         let place = self.memberships.place(&user, login.tenant).await?;
+        self.check_way(place.as_ref(), false).await?;
         let tenant = place.as_ref().map(|(tenant, _)| tenant.id);
         let (opened, now) = (self.opened(&user).await?, self.clock.now());
         let edit = |user: &mut User, change: &mut Change| {

@@ -12,6 +12,7 @@ use crate::{
     id::{TenantId, UserId},
     store::{Change, Step, Table, keys},
     tenant::{Member, Tenant, Tenants},
+    webhook::{Event, announce},
 };
 
 /// A tenant that a person is a member of.
@@ -54,6 +55,7 @@ impl Memberships {
         let member = Member { user: user.id, email: user.email.to_string(), name, role, added_at: at, version: 1 };
         change.put(&self.table.user(user.id), &keys::membership(tenant), &Membership { tenant, added_at: at })?;
         let step = change.put_new(&self.table.tenant(tenant).main(), &keys::member(user.id), &member)?;
+        announce(change, tenant, at, &Event::MemberAdded(&member))?;
         Ok((member, step))
     }
 

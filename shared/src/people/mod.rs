@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     id::TenantId,
     mail::{Mail, Mailer},
+    oidc::Providers,
     seal::Seal,
     store::{Change, Table},
     tenant::{Member, Tenant, Tenants},
@@ -23,6 +24,7 @@ mod account;
 mod log_in;
 mod membership;
 mod new_password;
+mod provider;
 mod refresh;
 mod refresh_token;
 mod register;
@@ -35,6 +37,7 @@ pub use accept::Acceptance;
 pub use account::{Person, Profile, TenantOf};
 pub use log_in::Login;
 pub use membership::{Membership, Memberships};
+pub use provider::{Arrival, Departure, secret_context};
 pub use refresh_token::{RefreshToken, TokenHashes};
 pub use register::Registration;
 pub use second_factor::{Enrolment, Proof};
@@ -59,6 +62,8 @@ pub struct Parts {
     pub tokens: Tokens,
     /// Seals second factors.
     pub seal: Seal,
+    /// Tenants' identity providers.
+    pub providers: Providers,
 }
 
 /// Accounts of people: everything that they do with their own.
@@ -72,6 +77,7 @@ pub struct Accounts {
     links: Links,
     tokens: Tokens,
     seal: Seal,
+    providers: Providers,
     users: Users,
     sign_ins: SignIns,
     memberships: Memberships,
@@ -82,7 +88,7 @@ impl Accounts {
     /// The accounts in a table.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { table, clock, passwords, throttle, mailer, links, tokens, seal } = parts;
+        let Parts { table, clock, passwords, throttle, mailer, links, tokens, seal, providers } = parts;
         Self {
             users: Users::new(table.clone()),
             sign_ins: SignIns::new(table.clone()),
@@ -96,6 +102,7 @@ impl Accounts {
             links,
             tokens,
             seal,
+            providers,
         }
     }
 
@@ -167,7 +174,7 @@ impl Accounts {
         sign_in: &SignIn,
         token: &RefreshToken,
     ) -> Result<Entered> {
-        let restriction = restriction(&user, place.as_ref().map(|(tenant, _)| tenant), sign_in.second_factor);
+        let restriction = restriction(&user, place.as_ref().map(|(tenant, _)| tenant), sign_in);
         let access_token = match &place {
             None => self.tokens.operator(user.id, sign_in.id, restriction).await?,
             Some((tenant, member)) => {
@@ -179,11 +186,14 @@ impl Accounts {
     }
 }
 
-/// What there is still to do.
-fn restriction(user: &User, tenant: Option<&Tenant>, proved_twice: bool) -> Option<Restriction> {
+/// What there is still to do; nothing if a tenant's own provider answers for its person.
+fn restriction(user: &User, tenant: Option<&Tenant>, sign_in: &SignIn) -> Option<Restriction> {
+    if sign_in.by_provider {
+        return None;
+    }
     if user.verified_at.is_none() {
         return Some(Restriction::EmailUnverified);
     }
-    let once = user.required_factor().is_none() || !proved_twice;
+    let once = user.required_factor().is_none() || !sign_in.second_factor;
     (once && tenant.is_some_and(|tenant| tenant.require_second_factor)).then_some(Restriction::SecondFactorMissing)
 }

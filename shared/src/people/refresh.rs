@@ -20,8 +20,8 @@ impl Accounts {
     /// once: if it comes again, whoever brings it, the sign-in is over (RFC 9700 section 4.14.2).
     ///
     /// # Errors
-    /// `Unauthenticated` if the token is not valid, or was used; `NotFound` if the person is no member of the tenant;
-    /// `Unavailable`.
+    /// `Unauthenticated` if the token is not valid, or was used; `NotFound` if the person is no member of the tenant,
+    /// `Forbidden` if it has to sign in otherwise there; `Unavailable`.
     pub async fn refresh(&self, token: &str, wanted: Option<TenantId>, source: &Source) -> Result<Entered> {
         let token = RefreshToken::parse(token).ok_or(WRONG)?;
         let next = token.next();
@@ -36,7 +36,11 @@ impl Accounts {
                 }
                 Presented::Current => {}
             }
+            if sign_in.by_provider && wanted.is_some() && wanted != sign_in.tenant {
+                return Err(Error::Forbidden("this session is good in its own tenant alone; sign in there".to_owned()));
+            }
             let place = self.memberships.place(&user, wanted.or(sign_in.tenant)).await?;
+            self.check_way(place.as_ref(), sign_in.by_provider).await?;
             let tenant = place.as_ref().map(|(tenant, _)| tenant.id);
             let moves = tenant != sign_in.tenant;
             sign_in.tenant = tenant;

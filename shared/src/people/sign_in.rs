@@ -38,6 +38,9 @@ pub struct SignIn {
     /// Whether the second factor was shown.
     #[serde(default)]
     pub second_factor: bool,
+    /// Whether its tenant's identity provider answers for it, so that it is good in that tenant alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_provider: bool,
     /// When it began.
     pub created_at: Timestamp,
     /// When it was used last.
@@ -69,6 +72,7 @@ impl SignIn {
             tokens: token.hashes(),
             epoch: user.epoch,
             second_factor,
+            by_provider: false,
             created_at: at,
             used_at: at,
             source,

@@ -155,7 +155,7 @@ impl Flights {
     /// the active ones, so that no meter is ever missed by the sweep.
     pub async fn open(&self, meter: MeterId, asked: &Asked) -> Result<Limits> {
         let limits = self.fresh(meter, asked).await?;
-        let active = Active { closed_before: first_hour(meter.month, self.clock.now()) };
+        let active = Active::since(first_hour(meter.month, self.clock.now()));
         self.table.active(meter.month).put_new(&meter.tenant.to_string(), &active).await?;
         self.table.tenant(meter.tenant).main().put_new(&meter.sort(), &Meter::open(&limits)).await?;
         Ok(limits)

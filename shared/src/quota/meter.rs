@@ -5,7 +5,10 @@ use std::{collections::HashMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{Counted, Hold, Limits, Need, Refusal, Scope};
-use crate::clock::{Period, Timestamp};
+use crate::{
+    clock::{Period, Timestamp},
+    webhook::Measure,
+};
 
 /// Stands for "not limited" in a meter, which always counts: 10^15 tokens or a million USD.
 const UNLIMITED: u64 = 1_000_000_000_000_000;
@@ -70,6 +73,23 @@ impl Meter {
         let (tokens, cost) = self.held();
         self.tokens_left + signed(tokens + self.tokens_spent) == self.cap_tokens
             && self.nano_usd_left + signed(cost + self.nano_usd_spent) == self.cap_nano_usd
+    }
+
+    /// The limit that its cap was last set by; `None` if there is none.
+    pub(crate) fn cap_of(&self, measure: Measure) -> Option<u64> {
+        let limit = match measure {
+            Measure::Tokens => self.limit_tokens,
+            Measure::Money => self.limit_nano_usd,
+        };
+        (limit < UNLIMITED).then_some(limit)
+    }
+
+    /// What settled requests have used.
+    pub(crate) fn spent_of(&self, measure: Measure) -> u64 {
+        match measure {
+            Measure::Tokens => self.tokens_spent,
+            Measure::Money => self.nano_usd_spent,
+        }
     }
 
     /// Whether the cap was last set by these limits.

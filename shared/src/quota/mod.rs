@@ -124,6 +124,9 @@ pub struct Hold {
     /// The version of the catalogue whose prices apply.
     #[serde(rename = "v")]
     pub prices: String,
+    /// Whether it is asked with a key of the tenant's own, so that its tokens cost nothing.
+    #[serde(rename = "b", default, skip_serializing_if = "std::ops::Not::not")]
+    pub byok: bool,
 }
 
 impl Hold {
@@ -139,6 +142,19 @@ impl Hold {
 pub(crate) struct Active {
     /// Hours before this one are counted to their end.
     pub closed_before: Timestamp,
+    /// The highest part of the month's cap in tokens that the tenant was told of, in percent.
+    #[serde(default)]
+    pub alerted_tokens: u8,
+    /// The same of its cap in money.
+    #[serde(default)]
+    pub alerted_nano_usd: u8,
+}
+
+impl Active {
+    /// The marker of a month that begins with this hour.
+    pub fn since(closed_before: Timestamp) -> Self {
+        Self { closed_before, alerted_tokens: 0, alerted_nano_usd: 0 }
+    }
 }
 
 /// What remains in the minute, for the `RateLimit` header fields.

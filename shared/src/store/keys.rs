@@ -5,19 +5,29 @@
 //! |---|---|---|
 //! | `TENANT#<tnt>` | `TENANT` | the tenant |
 //! | | `CONFIG` | its configuration |
+//! | | `PROVIDERS` | the keys of providers that it has brought, sealed |
+//! | | `TEMPLATE#<name>` | a prompt template in its latest version |
+//! | | `TEMPLATE_VERSION#<name>#<born>#<nnnnnnnn>` | a version of it, by when its first one was put |
 //! | | `KEY#<key>` | an API key, by time of creation |
 //! | | `KEYS` | how many keys there are that are not revoked |
 //! | | `MEMBER#<usr>` | a member |
+//! | | `WEBHOOK#<whk>` | a webhook |
 //! | | `INVITE#<inv>` | an open invitation, by time |
 //! | | `INVITED#<hash>` | the invitation that is open to an address |
 //! | | `SESSION#<id>` | that there is such a session, or was |
 //! | | `ONCE#<hash>` | the response to a request with an `Idempotency-Key` |
+//! | | `IDENTITY_PROVIDER` | its identity provider |
+//! | | `LINK#<usr>` | whom the provider means by a member |
+//! | | `STATE#<id>` | a sign-in by the provider that was finished |
 //! | | `METER#<month>#TENANT#<nn>` | a sub-meter of the tenant's month |
 //! | | `METER#<month>#KEY#<key>` | the month of a key that has limits of its own |
 //! | `TENANT#<tnt>#LEDGER#<hour>` | `<req>` | one request, by its start |
 //! | `TENANT#<tnt>#TOTALS` | `B#<hour>#<nnn>` | totals of ten seconds |
 //! | | `H#<hour>`, `D#<day>`, `M#<month>` | totals of an hour, a day, a month |
 //! | `TENANT#<tnt>#AUDIT` | `<aud>` | an entry of the audit log, by time |
+//! | `TENANT#<tnt>#WEBHOOKS` | `EVENT#<msg>` | what webhooks are told, by time |
+//! | | `DELIVERY#<whk>#<msg>` | how far that came with one of them |
+//! | | `HEALTH#<whk>` | since when a webhook has failed; nothing while it works |
 //! | `TENANT#<tnt>#CACHE#<hash>` | `PART#<nn>` | a kept answer, in as many items as it needs |
 //! | `TENANT#<tnt>#NEAR#<hash>` | `<ms>#<hash>` | the vector of an answered question, by time |
 //! | `TENANT#<tnt>#SESSION#<id>` | `HEAD` | a session: its lock, its summary, how many turns it has |
@@ -36,12 +46,14 @@
 //! | `PURGE` | `PASS` | how far the removal of tenants has come |
 //! | `TENANTS` | `<tnt>` | what operators see of a tenant in a list |
 //! | `ACTIVE#<month>` | `<tnt>` | a tenant that has a meter in the month |
+//! | `DUE` | `<ms>#<tnt>#<msg>` | an event that webhooks are to be told, by time |
+//! | | `<ms>#<tnt>#<msg>#<whk>` | an attempt to tell one of them |
 
 use ulid::Ulid;
 
 use crate::{
     clock::{Granularity, Period, Timestamp},
-    id::{AuditId, InviteId, KeyId, RequestId, SessionId, SignInId, TenantId, UserId},
+    id::{AuditId, InviteId, KeyId, MessageId, RequestId, SessionId, SignInId, TenantId, UserId, WebhookId},
 };
 
 /// Name of the partition key attribute.
@@ -55,6 +67,7 @@ pub const BUCKET_MS: u64 = 10_000;
 
 pub(super) const CATALOGUE: &str = "CATALOGUE";
 pub(super) const TENANTS: &str = "TENANTS";
+pub(super) const DUE: &str = "DUE";
 pub(super) const PURGE: &str = "PURGE";
 
 pub(super) fn tenant(id: TenantId) -> String {
@@ -72,6 +85,10 @@ pub(super) fn totals(id: TenantId) -> String {
 
 pub(super) fn audit(id: TenantId) -> String {
     format!("TENANT#{id}#AUDIT")
+}
+
+pub(super) fn webhooks(id: TenantId) -> String {
+    format!("TENANT#{id}#WEBHOOKS")
 }
 
 pub(super) fn user(id: UserId) -> String {
@@ -107,6 +124,29 @@ pub(super) fn connection(id: &str) -> String {
 pub const TENANT: &str = "TENANT";
 /// The tenant's configuration.
 pub const CONFIG: &str = "CONFIG";
+/// The keys of providers that the tenant has brought, sealed.
+pub const PROVIDERS: &str = "PROVIDERS";
+/// What all templates begin with.
+pub const TEMPLATE_PREFIX: &str = "TEMPLATE#";
+
+/// A template in its latest version.
+#[must_use]
+pub fn template(name: &str) -> String {
+    format!("{TEMPLATE_PREFIX}{name}")
+}
+
+/// What all versions of a template begin with, by when its first one was put.
+#[must_use]
+pub fn template_versions(name: &str, born: Timestamp) -> String {
+    format!("TEMPLATE_VERSION#{name}#{:015}#", born.0)
+}
+
+/// A version of a template.
+#[must_use]
+pub fn template_version(name: &str, born: Timestamp, version: u64) -> String {
+    format!("{}{version:08}", template_versions(name, born))
+}
+
 /// How many API keys there are that are not revoked.
 pub const KEYS: &str = "KEYS";
 /// What all API keys begin with.
@@ -129,6 +169,65 @@ pub const MEMBER_PREFIX: &str = "MEMBER#";
 #[must_use]
 pub fn member(id: UserId) -> String {
     format!("{MEMBER_PREFIX}{id}")
+}
+
+/// What all webhooks begin with.
+pub const WEBHOOK_PREFIX: &str = "WEBHOOK#";
+
+/// A webhook.
+#[must_use]
+pub fn webhook(id: WebhookId) -> String {
+    format!("{WEBHOOK_PREFIX}{id}")
+}
+
+/// What webhooks are told.
+#[must_use]
+pub fn event(id: MessageId) -> String {
+    format!("EVENT#{id}")
+}
+
+/// What all deliveries to a webhook begin with.
+#[must_use]
+pub fn deliveries(id: WebhookId) -> String {
+    format!("DELIVERY#{id}#")
+}
+
+/// A delivery to a webhook.
+#[must_use]
+pub fn delivery(id: WebhookId, message: MessageId) -> String {
+    format!("DELIVERY#{id}#{message}")
+}
+
+/// Since when a webhook has failed.
+#[must_use]
+pub fn health(id: WebhookId) -> String {
+    format!("HEALTH#{id}")
+}
+
+/// What is to be done at a time: tell a webhook, or, without one, find out which are to be told. Padded, so that text
+/// order is time order.
+#[must_use]
+pub fn due(at: Timestamp, tenant: TenantId, message: MessageId, webhook: Option<WebhookId>) -> String {
+    let webhook = webhook.map(|id| format!("#{id}")).unwrap_or_default();
+    format!("{:015}#{tenant}#{message}{webhook}", at.0)
+}
+
+/// Between which sort keys everything lies that is due after `from` and not after `to`.
+#[must_use]
+pub fn due_between(from: Timestamp, to: Timestamp) -> (String, String) {
+    (format!("{:015}~", from.0), format!("{:015}~", to.0))
+}
+
+/// What a sort key of the queue says; `None` if it is none.
+#[must_use]
+pub fn parse_due(sort: &str) -> Option<(Timestamp, TenantId, MessageId, Option<WebhookId>)> {
+    let mut parts = sort.split('#');
+    let (at, tenant, message) = (parts.next()?, parts.next()?, parts.next()?);
+    let webhook = match parts.next() {
+        Some(id) => Some(WebhookId::parse(id)?),
+        None => None,
+    };
+    Some((Timestamp(at.parse().ok()?), TenantId::parse(tenant)?, MessageId::parse(message)?, webhook))
 }
 
 /// What all invitations begin with.
@@ -331,6 +430,21 @@ pub fn message(id: &str) -> String {
     format!("MESSAGE#{id}")
 }
 
+/// A tenant's identity provider.
+pub const IDENTITY_PROVIDER: &str = "IDENTITY_PROVIDER";
+
+/// Whom a tenant's identity provider means by a member.
+#[must_use]
+pub fn provider_link(id: UserId) -> String {
+    format!("LINK#{id}")
+}
+
+/// A sign-in by a tenant's identity provider that was finished.
+#[must_use]
+pub fn used_state(id: &str) -> String {
+    format!("STATE#{id}")
+}
+
 /// How many attempts failed.
 pub const FAILURES: &str = "FAILURES";
 /// How many mails were sent.
@@ -387,6 +501,20 @@ mod tests {
         for scope in [MeterScope::Tenant(7), MeterScope::Key(KeyId::new(Timestamp(5)))] {
             assert_eq!(parse_meter(&meter(month, scope)), Some(scope));
         }
+    }
+
+    #[test]
+    fn what_is_due_reads_back_and_lies_between_its_times() {
+        let (at, tenant, message) = (Timestamp(50), TenantId::new(Timestamp(1)), MessageId::new(Timestamp(2)));
+        for webhook in [None, Some(WebhookId::new(Timestamp(3)))] {
+            let sort = due(at, tenant, message, webhook);
+            assert_eq!(parse_due(&sort), Some((at, tenant, message, webhook)));
+            for (from, to, inside) in [(49, 50, true), (0, 1_000, true), (50, 60, false), (0, 49, false)] {
+                let (first, last) = due_between(Timestamp(from), Timestamp(to));
+                assert_eq!((first..=last).contains(&sort), inside, "{from} {to}");
+            }
+        }
+        assert_eq!(parse_due("5"), None);
     }
 
     #[test]

@@ -80,6 +80,12 @@ impl Table {
         self.partition(keys::email(hash))
     }
 
+    /// What webhooks are to be told, by when.
+    #[must_use]
+    pub fn due(&self) -> Partition {
+        self.partition(keys::DUE.to_owned())
+    }
+
     /// One internet address, by a hash of it.
     #[must_use]
     pub fn address(&self, hash: &str) -> Partition {
@@ -139,6 +145,12 @@ impl TenantTable {
     #[must_use]
     pub fn audit(&self) -> Partition {
         self.table.partition(keys::audit(self.id))
+    }
+
+    /// What webhooks are told, and how far that came.
+    #[must_use]
+    pub fn webhooks(&self) -> Partition {
+        self.table.partition(keys::webhooks(self.id))
     }
 
     /// The totals of all periods.

@@ -59,9 +59,9 @@ pub(crate) fn retried(model: &str) {
     counter!("Retries", "Model" => model.to_owned()).increment(1);
 }
 
-/// A call of a provider failed. What the caller did wrong is no failure.
+/// A call of a provider failed. What the caller did wrong is no failure, and neither is a bad key of the tenant's own.
 pub(crate) fn upstream_failed(model: &str, error: &ProviderError) {
-    if !error.is_callers() {
+    if !error.is_callers() && *error != ProviderError::KeyRefused {
         counter!("UpstreamErrors", "Model" => model.to_owned()).increment(1);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::de::DeserializeOwned;
 
-use super::{ApiKey, Configuration, KeyScope, Listed, Tenant, TenantConfig};
+use super::{ApiKey, Configuration, KeyScope, Listed, OwnProvider, OwnProviders, Tenant, TenantConfig};
 use crate::{
     audit::{Actor, Deed, Edit, IfMatch, Versioned, record},
     auth::NewKey,
@@ -124,8 +124,8 @@ impl Tenants {
         Ok(rows.iter().filter_map(|row| TenantId::parse(&row.sk)).collect())
     }
 
-    /// A tenant, its configuration and another item of it (a key, a member) in one read. `None` unless tenant and item
-    /// are there.
+    /// A tenant, its configuration with the keys of providers that it has brought, and another item of it (a key, a
+    /// member) in one read. `None` unless tenant and item are there.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.
@@ -133,14 +133,16 @@ impl Tenants {
         &self,
         id: TenantId,
         sort: &str,
-    ) -> Result<Option<(Tenant, TenantConfig, T)>> {
-        let sorts = [keys::TENANT, keys::CONFIG, sort];
+    ) -> Result<Option<(Tenant, (TenantConfig, OwnProviders), T)>> {
+        let sorts = [keys::TENANT, keys::CONFIG, keys::PROVIDERS, sort];
         let mut found: HashMap<String, Item> = self.of(id).main().find_all(&sorts).await?;
         let (Some(tenant), Some(item)) = (found.remove(keys::TENANT), found.remove(sort)) else {
             return Ok(None);
         };
         let configuration: Option<Configuration> = found.remove(keys::CONFIG).map(parse).transpose()?;
-        Ok(Some((parse(tenant)?, configuration.unwrap_or_default().config, parse(item)?)))
+        let own: Option<OwnProviders> = found.remove(keys::PROVIDERS).map(parse).transpose()?;
+        let settings = (configuration.unwrap_or_default().config, own.unwrap_or_default());
+        Ok(Some((parse(tenant)?, settings, parse(item)?)))
     }
 
     /// A tenant's configuration.
@@ -168,6 +170,41 @@ impl Tenants {
         let edit = Edit { table: &table, sort: keys::CONFIG, id: &name, version, action, actor, at };
         let decide = |configuration: &mut Configuration, _: &mut Change| {
             configuration.config.clone_from(config);
+            Ok(())
+        };
+        edit.apply_or_create(decide).await
+    }
+
+    /// The keys of providers that a tenant has brought.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn own_providers(&self, id: TenantId) -> Result<OwnProviders> {
+        self.of(id).main().find(keys::PROVIDERS).await.map(Option::unwrap_or_default)
+    }
+
+    /// Changes what a tenant has brought for the provider of a name; `decide` gets it as it is. Returns all of it.
+    ///
+    /// # Errors
+    /// `PreconditionFailed`, `Conflict`, `Unavailable`, and what `decide` fails with.
+    pub async fn edit_provider(
+        &self,
+        id: TenantId,
+        name: &str,
+        (version, action): (IfMatch, &'static str),
+        (actor, at): (&Actor, Timestamp),
+        mut decide: impl FnMut(Option<OwnProvider>) -> Result<Option<OwnProvider>>,
+    ) -> Result<OwnProviders> {
+        let table = self.of(id);
+        let edit = Edit { table: &table, sort: keys::PROVIDERS, id: name, version: IfMatch::Any, action, actor, at };
+        let decide = |own: &mut OwnProviders, _: &mut Change| {
+            let before = own.providers.remove(name);
+            version.check(before.as_ref().map_or(0, |before| before.version))?;
+            if let Some(mut after) = decide(before)? {
+                // A key that comes after one that was deleted is none of its versions.
+                after.version = own.version + 1;
+                own.providers.insert(name.to_owned(), after);
+            }
             Ok(())
         };
         edit.apply_or_create(decide).await

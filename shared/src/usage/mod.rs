@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod aggregate;
+mod alert;
 mod books;
 mod ledger;
 mod publish;
@@ -67,8 +68,11 @@ pub struct Entry {
     /// Tokens to charge, by kind.
     #[serde(flatten)]
     pub usage: Usage,
-    /// Their price, rounded half up to a nano-USD.
+    /// Their price, rounded half up to a nano-USD; 0 with a key of the tenant's own.
     pub nano_usd: NanoUsd,
+    /// Whether it was asked with a key of the tenant's own: its tokens are counted and cost nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub byok: bool,
     /// Whether LMO counted the tokens, because the provider reported none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,

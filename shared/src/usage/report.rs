@@ -145,6 +145,9 @@ impl Reports {
 }
 
 fn exact_cost(row: &RowKey, sums: &TotalRow, versions: &BTreeMap<String, Arc<Catalogue>>) -> Result<FemtoUsd> {
+    if row.byok {
+        return Ok(FemtoUsd::default());
+    }
     let model = versions.get(&row.prices).and_then(|catalogue| catalogue.models.get(&row.model));
     let model = model.ok_or_else(|| Error::internal(format!("no price of {} in version {}", row.model, row.prices)))?;
     rate_exactly(&sums.usage, model)

@@ -1,22 +1,23 @@
 //! The sweep puts right what a crash left: it settles holds that nobody works on any more, and counts hours again
-//! whose events may have been lost. It runs on a schedule, and may run twice at once.
+//! whose events may have been lost. It also tells tenants how much of their caps is spent. It runs on a schedule, and may run twice at once.
 
 use std::{collections::BTreeSet, iter::successors, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Aggregator, Entry, Ledger, Outcome, Recorded, aggregate::CLOSES_AFTER, ledger};
+use super::{Aggregator, Entry, Ledger, Outcome, Recorded, aggregate::CLOSES_AFTER, alert, ledger};
 use crate::{
     clock::{Clock, Granularity, Period, Timestamp},
     config::Flush,
     error::Result,
     id::{RequestId, TenantId},
     llm::Usage,
-    money::Tokens,
+    money::{NanoUsd, Tokens},
     quota::{Active, Hold, Meter, Meters, Settlement},
     store::{
-        Table,
+        Table, failure,
         keys::{Bucket, MeterScope},
+        number,
     },
     telemetry::metrics,
 };
@@ -116,10 +117,15 @@ impl Sweeper {
         swept: &mut Swept,
     ) -> Result<()> {
         // Before the holds are read: a hold that is made after that belongs to an hour that is not closed now.
-        let closing = self.clock.now().before(CLOSES_AFTER);
-        let oldest_held = self.settle_holds(tenant, month, expired, swept).await?;
+        let now = self.clock.now();
+        let closing = now.before(CLOSES_AFTER);
+        let meters = self.meters.of(tenant, month).await?;
+        let oldest_held = self.settle_holds(tenant, month, &meters, expired, swept).await?;
         let until = oldest_held.map_or(closing, |held| held.min(closing));
         self.close_hours(tenant, month, active, until, swept).await?;
+        if month >= Period::month(now).previous() {
+            alert::raise(&self.table, tenant, month, active, &meters, now).await?;
+        }
         match expired {
             Expired::ByDeadline => Ok(()),
             Expired::All => self.count_open_hours(tenant, month, active).await,
@@ -131,14 +137,14 @@ impl Sweeper {
         &self,
         tenant: TenantId,
         month: Period,
+        meters: &[(MeterScope, Meter)],
         expired: Expired,
         swept: &mut Swept,
     ) -> Result<Option<Timestamp>> {
         let now = self.clock.now();
-        let meters = self.meters.of(tenant, month).await?;
         let mut late = BTreeSet::new();
         let mut oldest_held: Option<Timestamp> = None;
-        for (scope, meter) in &meters {
+        for (scope, meter) in meters {
             for (request, hold) in &meter.holds {
                 let Some(request) = RequestId::parse(request) else { continue };
                 if expired == Expired::ByDeadline && now <= hold.deadline {
@@ -146,7 +152,7 @@ impl Sweeper {
                     oldest_held = Some(oldest_held.map_or(made_at, |oldest| oldest.min(made_at)));
                     continue;
                 }
-                let admitted = matches!(scope, MeterScope::Tenant(_)) || is_held_by_tenant(&meters, request);
+                let admitted = matches!(scope, MeterScope::Tenant(_)) || is_held_by_tenant(meters, request);
                 let settlement = self.decide(tenant, request, hold, admitted, swept).await?;
                 if settlement.counts {
                     late.insert(Bucket::of(request));
@@ -235,8 +241,11 @@ impl Sweeper {
             }
             hour = hour.next();
         }
-        let active = Active { closed_before: until };
-        self.table.active(month).put(&tenant.to_string(), &active).await
+        // Only this of the marker: another sweep may be noting an alert.
+        let update = self.table.active(month).update(&tenant.to_string());
+        let update = update.update_expression("SET closed_before = :until");
+        let update = update.expression_attribute_values(":until", number(until.0));
+        update.send().await.map(drop).map_err(failure)
     }
 }
 
@@ -253,7 +262,8 @@ fn lost(request: RequestId, hold: &Hold, now: Timestamp) -> Entry {
         model: hold.model.clone(),
         prices: hold.prices.clone(),
         usage: Usage { input_tokens: hold.input, output_tokens: hold.output, ..Usage::default() },
-        nano_usd: hold.cost,
+        nano_usd: if hold.byok { NanoUsd::ZERO } else { hold.cost },
+        byok: hold.byok,
         estimated: true,
         unbilled: Tokens::ZERO,
         outcome: Outcome::Lost,

@@ -21,6 +21,9 @@ pub struct RowKey {
     pub model: String,
     /// The version of the catalogue whose prices apply.
     pub prices: String,
+    /// Whether they were asked with keys of the tenant's own: then no prices apply.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub byok: bool,
 }
 
 /// The sums of one row.
@@ -90,7 +93,8 @@ impl Total {
     /// # Errors
     /// `Internal` on overflow.
     pub fn count(&mut self, entry: &Entry) -> Result<()> {
-        let key = RowKey { key: entry.key, model: entry.model.clone(), prices: entry.prices.clone() };
+        let (model, prices) = (entry.model.clone(), entry.prices.clone());
+        let key = RowKey { key: entry.key, model, prices, byok: entry.byok };
         self.n += 1;
         self.rows.entry(key).or_default().add(&TotalRow::from(entry))
     }

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use crate::support::{Account, Setup, json, refresh};
+use crate::support::{Account, Setup, json, link_token, mails, refresh};
 
 #[tokio::test]
 async fn a_refresh_token_is_good_once_and_each_time_there_is_a_new_one() {
@@ -76,6 +76,33 @@ async fn switching_to_a_tenant_that_one_is_not_in_is_refused_and_costs_no_token(
         lmo.send("POST", "/api/auth/refresh", "", Some(&body)).await.assert_error(404, "not_found");
     }
     ada.refreshed(&lmo).await;
+}
+
+#[tokio::test]
+async fn a_member_of_two_tenants_goes_from_one_to_the_other() {
+    let setup = Setup::new();
+    let lmo = setup.start();
+    let ada = Account::new(&lmo, &setup, "ada@example.com").await;
+    let grace = Account::new(&lmo, &setup, "grace@example.com").await;
+    let invite = json!({"email": grace.email, "role": "viewer"});
+    let invited = ada.send(&lmo, "POST", "/api/tenant/invites", Some(&invite)).await;
+    assert_eq!(invited.status, 201, "{}", invited.body);
+    let accept = json!({"token": link_token(mails(&setup, &grace.email).last().unwrap())});
+    let accepted = grace.send(&lmo, "POST", "/api/auth/invites/accept", Some(&accept)).await;
+    assert_eq!(accepted.status, 201, "{}", accepted.body);
+    // Where somebody was first is where it signs in.
+    let grace = grace.again(&lmo).await;
+    let me = grace.send(&lmo, "GET", "/api/auth/me", None).await.json();
+    let tenants: Vec<_> = me["tenants"].as_array().unwrap().iter().map(|tenant| &tenant["id"]).collect();
+    assert_eq!((&me["tenant"], tenants), (&json!(grace.tenant), vec![&json!(grace.tenant), &json!(ada.tenant)]));
+    let switch = json!({"refresh_token": grace.refresh, "tenant": ada.tenant});
+    let switched = lmo.send("POST", "/api/auth/refresh", "", Some(&switch)).await.json();
+    assert_eq!((&switched["tenant"]["id"], &switched["tenant"]["role"]), (&json!(ada.tenant), &json!("viewer")));
+    let there = Account::of(&switched);
+    there.send(&lmo, "GET", "/api/tenant/keys", None).await.assert_error(403, "forbidden");
+    assert!(ada.audited(&lmo).await.contains(&"session.switch".to_owned()));
+    // It stays there.
+    assert_eq!(there.refreshed(&lmo).await.tenant, ada.tenant);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod account;
 mod collector;
 mod forge;
+mod identity_provider;
 mod lmo;
 mod response;
 mod running;
@@ -11,6 +12,7 @@ mod socket;
 pub use account::{Account, PASSWORD, accept, link_token, login, mails, refresh};
 pub use collector::{Collector, attribute, hex};
 pub use forge::{Forge, ask_token, key_id, part, token_of};
+pub use identity_provider::{CLIENT, IdentityProvider, Signing};
 pub use lmo::{Lmo, Setup, models, with_embeddings};
 pub use response::{Response, events};
 pub use running::{Running, eventually};
@@ -34,4 +36,16 @@ pub fn streamed(text: &str, max_tokens: u64) -> Value {
     let mut body = chat(text, max_tokens);
     body["stream"] = true.into();
     body
+}
+
+/// What a tenant says of a provider: whoever has an address of `example.com` becomes a developer.
+pub fn sign_in_rules(provider: &IdentityProvider) -> Value {
+    let (id, secret) = CLIENT;
+    json!({
+        "issuer": provider.issuer,
+        "client_id": id,
+        "client_secret": secret,
+        "allowed_domains": ["example.com"],
+        "default_role": "developer",
+    })
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::EmbedAsk;
 use crate::{
     answer::plan::MOST_BYTES_PER_TOKEN,
+    auth::Access,
     error::{Error, Result},
     llm::{
-        ProviderError, Usage,
+        OwnKey, ProviderError, Usage,
         catalogue::{Capability, Catalogue, Model, ProviderKind, ProviderSpec},
         embed::{EmbedInput, EmbedKind, Embedded},
     },
-    money::Tokens,
+    money::{NanoUsd, Tokens},
     quota::Need,
 };
 
@@ -29,10 +30,13 @@ pub(super) struct Plan {
     pub kind: Option<EmbedKind>,
     pub user: Option<String>,
     pub need: Need,
+    /// The key that it is asked with, if that is one of the tenant's own; then its tokens cost nothing.
+    pub own: Option<OwnKey>,
 }
 
-pub(super) fn plan(catalogue: Arc<Catalogue>, ask: EmbedAsk) -> Result<Plan> {
+pub(super) fn plan(access: Access<'_>, catalogue: Arc<Catalogue>, ask: EmbedAsk) -> Result<Plan> {
     let (name, spec) = catalogue.model(ask.model(&catalogue)?)?;
+    access.in_region(&catalogue, name, spec)?;
     if !spec.can(Capability::Embed) {
         return Err(Error::Unsupported { model: name.to_owned(), feature: "embeddings" });
     }
@@ -45,7 +49,9 @@ pub(super) fn plan(catalogue: Arc<Catalogue>, ask: EmbedAsk) -> Result<Plan> {
         check_window(name, spec, at, one)?;
         input = input.plus(bound(one, spec))?;
     }
-    let need = Need { input, output: Tokens::ZERO, cost: spec.worst_cost(input, Tokens::ZERO)? };
+    let own = access.own_key(spec);
+    let cost = if own.is_some() { NanoUsd::ZERO } else { spec.worst_cost(input, Tokens::ZERO)? };
+    let need = Need { input, output: Tokens::ZERO, cost };
     let dimensions = match catalogue.provider_of(spec)?.kind {
         // The model in the process is as long as the catalogue says.
         ProviderKind::Echo => ask.dimensions.or(spec.dimensions),
@@ -58,7 +64,7 @@ pub(super) fn plan(catalogue: Arc<Catalogue>, ask: EmbedAsk) -> Result<Plan> {
     };
     let model = name.to_owned();
     let EmbedAsk { dimensions: asked_dimensions, kind, user, .. } = ask;
-    Ok(Plan { catalogue, model, inputs, dimensions, asked_dimensions, kind, user, need })
+    Ok(Plan { catalogue, model, inputs, dimensions, asked_dimensions, kind, user, need, own })
 }
 
 /// The most tokens of an input. No provider reads more than its window.

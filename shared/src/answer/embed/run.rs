@@ -60,7 +60,7 @@ pub(super) async fn run(
     // A caller that is gone has nothing to be told.
     let tell = |answer| drop(caller.send(answer));
     let booking = Booking { parts: &parts, account: &account, id };
-    let grant = match booking.hold(plan.need, &plan.model, &plan.catalogue.version).await {
+    let grant = match booking.hold(plan.need, &plan.model, &plan.catalogue.version, plan.own.is_some()).await {
         Ok(grant) => grant,
         Err(error) => return tell(Err(error)),
     };
@@ -165,7 +165,7 @@ impl Request<'_> {
             let target = targets.next();
             let embed = async move {
                 let target = target.ok_or(ProviderError::Connect)?;
-                let embedded = target.guarded(target.provider.embed(call)).await;
+                let embedded = target.guarded(target.embed(call)).await;
                 if let Err(error) = &embedded {
                     metrics::upstream_failed(&self.plan.model, error);
                     spans::failed(&Span::current(), error.code());
@@ -181,6 +181,7 @@ impl Request<'_> {
         let charge = Charge {
             model: (&self.plan.model, self.plan.spec()?),
             prices: &self.plan.catalogue.version,
+            byok: self.plan.own.is_some(),
             need: self.plan.need,
             usage: worked.usage,
             estimated: worked.estimated,

@@ -1,11 +1,15 @@
 //! Passwords: what a new one must be, and how one is kept and compared. A password is hashed on threads of its own, a
 //! few at a time, so that a wave of sign-ins leaves processor time and memory to everything else.
 
-use std::{fmt, sync::Arc, thread};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
 
 use argon2::{
-    Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version,
-    password_hash::{self, phc},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::phc::{self, Output, ParamsString, Salt},
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, TryAcquireError};
@@ -116,7 +120,13 @@ pub struct Passwords {
     room: Arc<Semaphore>,
     /// One for each password that is being hashed.
     threads: Arc<Semaphore>,
+    /// What was hashed in before: as much as there were threads at once. Memory that is asked for anew each time costs
+    /// half as long again, and more and more of it, as the allocator keeps what it can't use again.
+    memory: Arc<Mutex<Vec<Memory>>>,
 }
+
+/// What a password is hashed in.
+type Memory = Vec<Block>;
 
 impl Passwords {
     /// All of a process: one processor is left to other requests, if there are two.
@@ -129,7 +139,7 @@ impl Passwords {
     /// With so many threads that hash, and so many requests that wait for each.
     fn new(threads: usize, waiting: usize) -> Self {
         let room = Arc::new(Semaphore::new(threads * (1 + waiting)));
-        Self { room, threads: Arc::new(Semaphore::new(threads)) }
+        Self { room, threads: Arc::new(Semaphore::new(threads)), memory: Arc::default() }
     }
 
     /// What is kept of a new password.
@@ -138,7 +148,7 @@ impl Passwords {
     /// `Unavailable` if too many others wait.
     pub async fn hash(&self, password: &NewPassword) -> Result<PasswordHash> {
         let password = password.password().clone();
-        self.work(move || hash(&password)).await?
+        self.work(move |memory| hash(&password, memory)).await?
     }
 
     /// Whether a password is the one that is kept. Takes as long if nothing is kept: for accounts that don't exist or
@@ -148,18 +158,21 @@ impl Passwords {
     /// `Unavailable` if too many others wait; `Internal` if what is kept is no PHC string.
     pub async fn verify(&self, password: &Password, kept: Option<&PasswordHash>) -> Result<Verdict> {
         let (password, kept) = (password.clone(), kept.cloned());
-        self.work(move || verify(&password, kept.as_ref())).await?
+        self.work(move |memory| verify(&password, kept.as_ref(), memory)).await?
     }
 
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    async fn work<T: Send + 'static>(&self, work: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T> {
         let place = Arc::clone(&self.room).try_acquire_owned().map_err(|error| match error {
             TryAcquireError::NoPermits => Error::Unavailable("too many passwords are waiting to be hashed".into()),
             TryAcquireError::Closed => Error::internal(error),
         })?;
         let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(Error::internal)?;
+        let at_hand = Arc::clone(&self.memory);
         // What has begun is finished, also if the client has left: it holds its thread until then.
         let hashing = tokio::task::spawn_blocking(move || {
-            let done = work();
+            let mut memory = at_hand.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+            let done = work(&mut memory);
+            at_hand.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
             drop((thread, place));
             done
         });
@@ -167,26 +180,54 @@ impl Passwords {
     }
 }
 
-fn today() -> Result<Argon2<'static>> {
+fn today() -> Result<(Argon2<'static>, Params)> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(Error::internal)?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+    Ok((Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone()), params))
 }
 
-fn hash(password: &Password) -> Result<PasswordHash> {
+fn hash(password: &Password, memory: &mut Memory) -> Result<PasswordHash> {
+    let (argon2, params) = today()?;
     let salt: [u8; 16] = rand::random();
-    let hash = today()?.hash_password_with_salt(password.0.as_bytes(), &salt).map_err(Error::internal)?;
+    let hash = phc::PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&params).map_err(Error::internal)?,
+        salt: Some(Salt::new(&salt).map_err(Error::internal)?),
+        hash: Some(output(&argon2, &params, password, &salt, Params::DEFAULT_OUTPUT_LEN, memory)?),
+    };
     Ok(PasswordHash(hash.to_string()))
 }
 
-fn verify(password: &Password, kept: Option<&PasswordHash>) -> Result<Verdict> {
+fn verify(password: &Password, kept: Option<&PasswordHash>, memory: &mut Memory) -> Result<Verdict> {
     let Some(kept) = kept else {
-        return hash(password).map(|_| Verdict::Wrong);
+        return hash(password, memory).map(|_| Verdict::Wrong);
     };
     let parsed = phc::PasswordHash::new(&kept.0).map_err(Error::internal)?;
-    match today()?.verify_password(password.0.as_bytes(), &parsed) {
-        Ok(()) if kept.is_of_today() => Ok(Verdict::Right),
-        Ok(()) => hash(password).map(Verdict::RightButStale),
-        Err(password_hash::Error::PasswordInvalid) => Ok(Verdict::Wrong),
-        Err(error) => Err(Error::internal(error)),
+    let params = Params::try_from(&parsed).map_err(Error::internal)?;
+    let algorithm = Algorithm::new(parsed.algorithm.as_str()).map_err(Error::internal)?;
+    let version = parsed.version.map(Version::try_from).transpose().map_err(Error::internal)?.unwrap_or_default();
+    let (Some(salt), Some(expected)) = (&parsed.salt, &parsed.hash) else {
+        return Err(Error::internal("a password is kept without salt or hash"));
+    };
+    let argon2 = Argon2::new(algorithm, version, params.clone());
+    // Outputs are compared in constant time.
+    if output(&argon2, &params, password, salt, expected.len(), memory)? != *expected {
+        return Ok(Verdict::Wrong);
     }
+    if kept.is_of_today() { Ok(Verdict::Right) } else { hash(password, memory).map(Verdict::RightButStale) }
+}
+
+fn output(
+    argon2: &Argon2<'_>,
+    params: &Params,
+    password: &Password,
+    salt: &[u8],
+    length: usize,
+    memory: &mut Memory,
+) -> Result<Output> {
+    memory.resize(params.block_count(), Block::new());
+    let mut bytes = [0; Output::MAX_LENGTH];
+    let bytes = &mut bytes[..length];
+    argon2.hash_password_into_with_memory(password.0.as_bytes(), salt, bytes, memory).map_err(Error::internal)?;
+    Output::new(bytes).map_err(Error::internal)
 }

@@ -17,7 +17,11 @@ fn new(text: &str) -> NewPassword {
 /// What was kept when the parameters were others.
 fn kept_with(memory: u32, passes: u32, text: &str) -> PasswordHash {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(memory, passes, 1, None).unwrap());
-    PasswordHash(argon2.hash_password_with_salt(text.as_bytes(), b"0123456789abcdef").unwrap().to_string())
+    PasswordHash(
+        argon2::PasswordHasher::hash_password_with_salt(&argon2, text.as_bytes(), b"0123456789abcdef")
+            .unwrap()
+            .to_string(),
+    )
 }
 
 #[tokio::test]
@@ -57,7 +61,7 @@ async fn nobodys_password_is_wrong() {
 
 #[tokio::test]
 async fn a_broken_hash_is_a_defect_and_no_wrong_password() {
-    for broken in ["", "plain"] {
+    for broken in ["", "plain", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ", "$scrypt$ln=1$c2FsdHNhbHQ$c2FsdHNhbHQ"] {
         let verdict = Passwords::of_process().verify(&password("x"), Some(&PasswordHash(broken.to_owned()))).await;
         assert_eq!(verdict.unwrap_err().code(), "internal", "{broken}");
     }
@@ -100,7 +104,7 @@ async fn whoever_finds_too_many_waiting_is_told_to_come_again() {
     let passwords = Passwords::new(1, 2);
     let (go, gate) = mpsc::channel::<()>();
     let waiting = passwords.clone();
-    let first = tokio::spawn(async move { waiting.work(move || gate.recv()).await });
+    let first = tokio::spawn(async move { waiting.work(move |_| gate.recv()).await });
     while passwords.threads.available_permits() > 0 {
         tokio::task::yield_now().await;
     }
@@ -108,18 +112,18 @@ async fn whoever_finds_too_many_waiting_is_told_to_come_again() {
         .map(|_| {
             tokio::spawn({
                 let waiting = passwords.clone();
-                async move { waiting.work(|| ()).await }
+                async move { waiting.work(|_| ()).await }
             })
         })
         .collect();
     while passwords.room.available_permits() > 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(passwords.work(|| ()).await.unwrap_err().code(), "unavailable");
+    assert_eq!(passwords.work(|_| ()).await.unwrap_err().code(), "unavailable");
     go.send(()).unwrap();
     first.await.unwrap().unwrap().unwrap();
     assert!(join_all(more).await.into_iter().all(|done| done.unwrap().is_ok()));
-    assert!(passwords.work(|| ()).await.is_ok());
+    assert!(passwords.work(|_| ()).await.is_ok());
 }
 
 #[tokio::test]
@@ -127,7 +131,7 @@ async fn a_client_that_leaves_keeps_its_thread_until_the_work_is_done() {
     let passwords = Passwords::new(1, 1);
     let (go, gate) = mpsc::channel::<()>();
     let leaving = passwords.clone();
-    let client = tokio::spawn(async move { leaving.work(move || gate.recv()).await });
+    let client = tokio::spawn(async move { leaving.work(move |_| gate.recv()).await });
     while passwords.threads.available_permits() > 0 {
         tokio::task::yield_now().await;
     }
@@ -135,5 +139,15 @@ async fn a_client_that_leaves_keeps_its_thread_until_the_work_is_done() {
     assert!(client.await.unwrap_err().is_cancelled());
     assert_eq!(passwords.threads.available_permits(), 0);
     go.send(()).unwrap();
-    assert!(passwords.work(|| ()).await.is_ok());
+    assert!(passwords.work(|_| ()).await.is_ok());
+}
+
+#[tokio::test]
+async fn passwords_are_hashed_in_the_same_memory_again() {
+    let passwords = Passwords::new(2, 10);
+    let password = new("mountain tea kettle");
+    let hashed = join_all((0..6).map(|_| passwords.hash(&password))).await;
+    assert!(hashed.into_iter().all(|hashed| hashed.is_ok()));
+    let memory: Vec<_> = passwords.memory.lock().unwrap().iter().map(Vec::len).collect();
+    assert!(memory.len() <= 2 && memory.iter().all(|blocks| *blocks == MEMORY_KIB as usize), "{memory:?}");
 }

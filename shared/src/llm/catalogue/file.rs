@@ -32,6 +32,8 @@ struct ProviderEntry {
     endpoints: Option<Spanned<Vec<EndpointEntry>>>,
     region: Option<String>,
     #[serde(default)]
+    tenant_base_url: bool,
+    #[serde(default)]
     breaker: BreakerSpec,
     #[serde(default)]
     output_limit: OutputLimitField,
@@ -146,6 +148,7 @@ impl Source<'_> {
             kind: entry.kind,
             endpoints,
             region: entry.region,
+            tenant_base_url: entry.tenant_base_url,
             breaker: BreakerSpec { failures: entry.breaker.failures.max(1), ..entry.breaker },
             output_limit: entry.output_limit,
             connect_timeout_ms: entry.connect_timeout_ms,

@@ -60,6 +60,7 @@ fn with_code(error: ProviderError, kind: String) -> ProviderError {
         }
         ProviderError::Unsupported { .. }
         | ProviderError::Credentials
+        | ProviderError::KeyRefused
         | ProviderError::RateLimited { .. }
         | ProviderError::Unavailable { .. }
         | ProviderError::CircuitOpen { .. }

@@ -40,6 +40,7 @@ pub fn failure(status: u16, headers: &HeaderMap, body: &[u8]) -> ProviderError {
         }
         error @ (ProviderError::Unsupported { .. }
         | ProviderError::Credentials
+        | ProviderError::KeyRefused
         | ProviderError::CircuitOpen { .. }
         | ProviderError::Connect
         | ProviderError::Timeout

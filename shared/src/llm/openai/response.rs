@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use http::{
-    HeaderMap,
-    header::{DATE, RETRY_AFTER},
-};
+use http::HeaderMap;
 use serde_json::Value;
-use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use super::envelope::Envelope;
-use crate::llm::{Event, ProviderError};
+use crate::{
+    llm::{Event, ProviderError},
+    outbound,
+};
 
 /// The most characters of a provider's message that are passed on.
 const MAX_MESSAGE: usize = 1_000;
@@ -53,20 +52,13 @@ pub fn failure(status: u16, headers: &HeaderMap, body: &[u8]) -> ProviderError {
     }
 }
 
-/// How long to wait: `Retry-After` (RFC 9110, section 10.2.3), in seconds or as a date, which is compared with the
-/// provider's own `Date`; or `OpenAI`'s finer `retry-after-ms`.
+/// How long to wait: `Retry-After`, or `OpenAI`'s finer `retry-after-ms`.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
-    if let Some(millis) = text("retry-after-ms").and_then(|millis| millis.parse::<f64>().ok()) {
-        return Duration::try_from_secs_f64(millis / 1000.0).ok();
+    let millis = headers.get("retry-after-ms").and_then(|millis| millis.to_str().ok()?.trim().parse::<f64>().ok());
+    match millis {
+        Some(millis) => Duration::try_from_secs_f64(millis / 1000.0).ok(),
+        None => outbound::retry_after(headers),
     }
-    let after = text(RETRY_AFTER.as_str())?;
-    if let Ok(seconds) = after.parse() {
-        return Duration::try_from_secs_f64(seconds).ok();
-    }
-    let date = |text: &str| OffsetDateTime::parse(text, &Rfc2822).ok();
-    let wait = date(after)? - date(text(DATE.as_str())?)?;
-    Some(Duration::try_from(wait).unwrap_or_default())
 }
 
 /// What a refusal says, in any of the shapes that servers of this format have.

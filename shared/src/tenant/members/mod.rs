@@ -15,6 +15,7 @@ use crate::{
     error::{Error, Result},
     id::{TenantId, UserId},
     store::{Change, Committed, Order, Partition, Table, keys},
+    webhook::{Event, announce},
 };
 
 mod authority;
@@ -100,6 +101,7 @@ impl Members {
             self.guard(&mut change, tenant, &standing, &member).await?;
             member.role = role;
             self.replace(&mut change, tenant, &mut member)?;
+            announce(&mut change, tenant, at, &Event::MemberChanged(&member))?;
             let deed = Deed { action: "member.change", target: user.to_string(), before, after: member.shown() };
             record(&mut change, tenant, &by.actor, at, deed)?;
             if change.commit().await? == Committed::Yes {
@@ -136,6 +138,7 @@ impl Members {
             for sign_in in sign_ins(&person, tenant).await? {
                 change.delete(&person, &sign_in)?;
             }
+            announce(&mut change, tenant, at, &Event::MemberRemoved(&member))?;
             let action = if leaves { "member.leave" } else { "member.remove" };
             let deed = Deed { action, target: user.to_string(), before: member.shown(), ..Deed::default() };
             record(&mut change, tenant, &by.actor, at, deed)?;
@@ -166,6 +169,8 @@ impl Members {
             heir.role = Role::Owner;
             self.replace(&mut change, tenant, &mut heir)?;
             let after = owners(&owner, &heir);
+            announce(&mut change, tenant, at, &Event::MemberChanged(&owner))?;
+            announce(&mut change, tenant, at, &Event::MemberChanged(&heir))?;
             let deed = Deed { action: "tenant.transfer", target: tenant.to_string(), before, after };
             record(&mut change, tenant, &by.actor, at, deed)?;
             if change.commit().await? == Committed::Yes {

@@ -10,6 +10,7 @@ use crate::{
     id::{KeyId, TenantId},
     store::{Change, Order, failure, is_condition_failure, keys, number},
     tenant::ApiKey,
+    webhook::{Event, announce},
 };
 
 /// The most keys of a tenant that are not revoked: each is a row, for each model that it asks, in the totals of each
@@ -24,6 +25,7 @@ impl Tenants {
     pub fn add_key(&self, change: &mut Change, id: TenantId, key: &ApiKey, actor: &Actor) -> Result<()> {
         change.put_new(&self.of(id).main(), &keys::key(key.id), key)?;
         change.update(self.counting(id, 1)?);
+        announce(change, id, key.created_at, &Event::KeyCreated(key))?;
         let deed = Deed { action: "key.create", target: key.id.to_string(), after: key.shown(), ..Deed::default() };
         record(change, id, actor, key.created_at, deed)
     }
@@ -96,6 +98,7 @@ impl Tenants {
     ) -> Result<()> {
         key.version = before.version + 1;
         change.replace(&self.of(id).main(), &keys::key(key.id), key, before.version)?;
+        announce(change, id, at, &Event::KeyRotated(key))?;
         let deed =
             Deed { action: "key.rotate", target: key.id.to_string(), before: before.shown(), after: key.shown() };
         record(change, id, actor, at, deed)
@@ -124,7 +127,7 @@ impl Tenants {
             key.check_usable()?;
             key.revoked_at = Some(at);
             change.update(self.counting(id, -1)?);
-            Ok(())
+            announce(change, id, at, &Event::KeyRevoked(key)).map(drop)
         };
         match edit.apply(decide).await {
             // Somebody else did it meanwhile.

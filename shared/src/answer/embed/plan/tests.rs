@@ -33,7 +33,11 @@ embed = "small"
 fn plan_of(model: Option<&str>, inputs: Vec<EmbedInput>, dimensions: Option<u32>) -> Result<Plan> {
     let catalogue = Catalogue::from_toml(CATALOGUE, Timestamp(1)).unwrap();
     let inputs = EmbedInputs::new("input", inputs)?;
-    plan(Arc::new(catalogue), EmbedAsk { model: model.map(str::to_owned), inputs, dimensions, kind: None, user: None })
+    plan(
+        Access::default(),
+        Arc::new(catalogue),
+        EmbedAsk { model: model.map(str::to_owned), inputs, dimensions, kind: None, user: None },
+    )
 }
 
 fn text(text: &str) -> EmbedInput {
@@ -88,7 +92,11 @@ fn a_request_without_a_model_needs_the_alias() {
     let catalogue = Arc::new(Catalogue::from_toml(&text_without, Timestamp(1)).unwrap());
     let inputs = EmbedInputs::new("input", vec![text("a")]).unwrap();
     assert_eq!(
-        named(plan(catalogue, EmbedAsk { model: None, inputs, dimensions: None, kind: None, user: None })),
+        named(plan(
+            Access::default(),
+            catalogue,
+            EmbedAsk { model: None, inputs, dimensions: None, kind: None, user: None }
+        )),
         "model"
     );
 }

@@ -1,0 +1,436 @@
+//! Signing in by a tenant's identity provider, with a browser's redirects and cookies.
+
+use reqwest::{Client, header, redirect};
+
+use crate::support::{
+    Account, CLIENT, IdentityProvider, Lmo, PASSWORD, Response, Setup, Signing, Value, json, login, refresh,
+    sign_in_rules,
+};
+
+/// A browser that goes nowhere by itself.
+struct Browser {
+    client: Client,
+    cookie: Option<String>,
+}
+
+impl Browser {
+    fn new() -> Self {
+        Self { client: Client::builder().redirect(redirect::Policy::none()).build().unwrap(), cookie: None }
+    }
+
+    async fn get(&self, url: &str) -> reqwest::Response {
+        let mut request = self.client.get(url);
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, format!("other=1; {cookie}"));
+        }
+        request.send().await.unwrap()
+    }
+
+    /// Begins, agrees at the provider, and stops with the address that leads back.
+    async fn go(&mut self, lmo: &Lmo, tenant: &str) -> String {
+        let begun = self.get(&format!("{}/api/auth/oidc/{tenant}", lmo.base)).await;
+        assert_eq!(begun.status(), 303, "{}", begun.text().await.unwrap());
+        assert_eq!(begun.headers()[header::CACHE_CONTROL], "no-store");
+        let cookie = begun.headers()[header::SET_COOKIE].to_str().unwrap();
+        assert!(cookie.ends_with("; Path=/; Max-Age=600; HttpOnly; SameSite=Lax"), "{cookie}");
+        self.cookie = cookie.split(';').next().map(str::to_owned);
+        let agreed = self.get(location(&begun)).await;
+        assert!(agreed.status().is_redirection(), "{}", agreed.status());
+        location(&agreed).to_owned()
+    }
+
+    /// Comes back.
+    async fn come(&self, address: &str) -> Response {
+        Response::read(self.get(address).await).await
+    }
+}
+
+fn location(response: &reqwest::Response) -> &str {
+    response.headers()[header::LOCATION].to_str().unwrap()
+}
+
+/// Whoever arrived, after the page has exchanged its refresh token.
+async fn entered(lmo: &Lmo, arrived: &Response) -> Account {
+    assert_eq!(arrived.status, 303, "{}", arrived.body);
+    let page = arrived.header("location");
+    let token =
+        page.strip_prefix(&format!("{}/signed-in#refresh_token=", lmo.base)).unwrap_or_else(|| panic!("{page}"));
+    let answer = refresh(lmo, token).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(answer.json().get("restriction").is_none(), "{}", answer.body);
+    Account::of(&answer.json())
+}
+
+async fn sign_in(lmo: &Lmo, tenant: &str) -> Account {
+    let mut browser = Browser::new();
+    let back = browser.go(lmo, tenant).await;
+    entered(lmo, &browser.come(&back).await).await
+}
+
+/// Fails unless somebody is refused for this reason.
+fn assert_refused(arrived: &Response, why: &str) {
+    arrived.assert_error(403, "forbidden");
+    let detail = arrived.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains(why), "{detail}");
+}
+
+/// A tenant with a provider.
+struct World {
+    setup: Setup,
+    lmo: Lmo,
+    owner: Account,
+    provider: IdentityProvider,
+}
+
+impl World {
+    async fn new() -> Self {
+        let setup = Setup::new();
+        let lmo = setup.start();
+        let owner = Account::new(&lmo, &setup, "owner@example.com").await;
+        let provider = IdentityProvider::start().await;
+        let world = Self { setup, lmo, owner, provider };
+        world.put(&sign_in_rules(&world.provider)).await;
+        world
+    }
+
+    async fn put(&self, rules: &Value) -> Value {
+        let put = self.owner.send(&self.lmo, "PUT", "/api/tenant/sign-in", Some(rules)).await;
+        assert_eq!(put.status, 200, "{}", put.body);
+        put.json()
+    }
+
+    /// What somebody gets who signs in now.
+    async fn arrive(&self) -> Response {
+        let mut browser = Browser::new();
+        let back = browser.go(&self.lmo, &self.owner.tenant).await;
+        browser.come(&back).await
+    }
+}
+
+#[tokio::test]
+async fn whoever_the_tenant_lets_in_becomes_a_member_by_signing_in() {
+    let World { lmo, owner, provider, .. } = World::new().await;
+    let ann = sign_in(&lmo, &owner.tenant).await;
+    assert_eq!((ann.email.as_str(), &ann.tenant), ("ann@example.com", &owner.tenant));
+    assert_eq!(ann.send(&lmo, "GET", "/api/tenant/keys", None).await.status, 200);
+    // A developer is no admin.
+    ann.send(&lmo, "PUT", "/api/tenant/config", Some(&json!({}))).await.assert_error(403, "forbidden");
+    let again = sign_in(&lmo, &owner.tenant).await;
+    assert_eq!(again.user, ann.user);
+    assert_eq!(provider.exchanges(), 2);
+    let audited = owner.audited(&lmo).await;
+    for (action, times) in [("identity_provider.put", 1), ("member.create", 1), ("session.create", 3)] {
+        let found = audited.iter().filter(|found| *found == action).count();
+        assert!(found >= times, "{action} {found}: {audited:?}");
+    }
+    assert_eq!(audited.iter().filter(|action| *action == "member.create").count(), 1);
+}
+
+#[tokio::test]
+async fn each_algorithm_that_providers_use_is_understood() {
+    let world = World::new().await;
+    for signing in [Signing::Rs256, Signing::Es256, Signing::EdDsa] {
+        world.provider.signs(signing);
+        let arrived = world.arrive().await;
+        assert_eq!(arrived.status, 303, "{signing:?}: {}", arrived.body);
+    }
+}
+
+#[tokio::test]
+async fn a_token_without_a_signature_of_the_provider_is_nothing() {
+    let world = World::new().await;
+    for signing in [Signing::None, Signing::Hs256, Signing::Foreign] {
+        world.provider.signs(signing);
+        assert_refused(&world.arrive().await, "no valid signature");
+    }
+    assert!(!world.owner.audited(&world.lmo).await.contains(&"member.create".to_owned()));
+}
+
+#[tokio::test]
+async fn what_a_token_says_has_to_be_meant_for_this_sign_in() {
+    let world = World::new().await;
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let lies: [(&str, Value, &str); 14] = [
+        ("nonce", json!("another"), "answers another request"),
+        ("nonce", Value::Null, "answers another request"),
+        ("aud", json!("another client"), "for another client"),
+        ("aud", json!([]), "for another client"),
+        ("aud", json!([CLIENT.0, "another client"]), "for another client"),
+        ("azp", json!("another client"), "for another client"),
+        ("exp", json!(now - 120), "has expired"),
+        ("iat", json!(now + 120), "of the future"),
+        ("iss", json!("http://127.0.0.1:1"), "of another issuer"),
+        ("sub", json!(""), "names nobody"),
+        ("email_verified", json!(false), "verified"),
+        ("email_verified", json!("false"), "verified"),
+        ("email", json!("no address"), "no e-mail address"),
+        ("email", json!("ann@elsewhere.org"), "`elsewhere.org` may not sign in"),
+    ];
+    for (claim, value, why) in lies {
+        world.provider.says(move |claims| claims[claim] = value.clone());
+        assert_refused(&world.arrive().await, why);
+    }
+    world.provider.says(|claims| {
+        claims.as_object_mut().unwrap().remove("email_verified");
+    });
+    assert_refused(&world.arrive().await, "`email_verified`");
+    assert!(!world.owner.audited(&world.lmo).await.contains(&"member.create".to_owned()));
+}
+
+#[tokio::test]
+async fn microsofts_word_for_a_verified_address_counts() {
+    let world = World::new().await;
+    world.provider.says(|claims| {
+        claims.as_object_mut().unwrap().remove("email_verified");
+        claims["xms_edov"] = json!("1");
+    });
+    assert_eq!(world.arrive().await.status, 303);
+}
+
+#[tokio::test]
+async fn a_provider_that_tells_the_address_only_if_asked_is_asked() {
+    let world = World::new().await;
+    world.provider.says(|claims| {
+        claims.as_object_mut().unwrap().retain(|name, _| !name.starts_with("email"));
+    });
+    world.provider.tells(json!({"sub": "somebody else", "email": "ann@example.com", "email_verified": true}));
+    assert_refused(&world.arrive().await, "tells of somebody else");
+    world.provider.tells(json!({"sub": "person-1", "email": "ann@example.com", "email_verified": true}));
+    assert_eq!(world.arrive().await.status, 303);
+}
+
+#[tokio::test]
+async fn a_state_is_good_once() {
+    let World { lmo, owner, provider, .. } = World::new().await;
+    let mut browser = Browser::new();
+    let back = browser.go(&lmo, &owner.tenant).await;
+    assert_eq!(browser.come(&back).await.status, 303);
+    assert_refused(&browser.come(&back).await, "finished before");
+    assert_eq!(provider.exchanges(), 1);
+    // Two at once.
+    let back = browser.go(&lmo, &owner.tenant).await;
+    let (one, other) = tokio::join!(browser.come(&back), browser.come(&back));
+    let mut statuses = [one.status, other.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303, 403]);
+}
+
+#[tokio::test]
+async fn only_the_browser_that_began_comes_back() {
+    let World { lmo, owner, .. } = World::new().await;
+    let (mut victim, mut attacker) = (Browser::new(), Browser::new());
+    let back = attacker.go(&lmo, &owner.tenant).await;
+    assert_refused(&victim.come(&back).await, "another browser");
+    victim.go(&lmo, &owner.tenant).await;
+    assert_refused(&victim.come(&back).await, "another browser");
+    // A state that was changed, or that is none.
+    let (start, state) = back.split_once("state=").unwrap();
+    for state in [state.replacen("v1.", "v1.A", 1), "v1.x.y".to_owned(), String::new()] {
+        assert_refused(&attacker.come(&format!("{start}state={state}")).await, "not begun here");
+    }
+    attacker.come(&format!("{}/api/auth/oidc/callback", lmo.base)).await.assert_error(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn a_code_of_another_provider_is_not_taken() {
+    let World { setup, lmo, owner, provider } = World::new().await;
+    let other = Account::new(&lmo, &setup, "owner@example.org").await;
+    let evil = IdentityProvider::start().await;
+    let put = other.send(&lmo, "PUT", "/api/tenant/sign-in", Some(&sign_in_rules(&evil))).await;
+    assert_eq!(put.status, 200, "{}", put.body);
+    let mut browser = Browser::new();
+    let theirs = browser.go(&lmo, &other.tenant).await;
+    let ours = browser.go(&lmo, &owner.tenant).await;
+    // The code and the name of one provider with the state of the other, as in a mix-up.
+    let parameter = |address: &str, name: &str| {
+        let url = reqwest::Url::parse(address).unwrap();
+        url.query_pairs().find(|(found, _)| found == name).unwrap().1.into_owned()
+    };
+    let mixed = |iss: &str| {
+        let mut url = reqwest::Url::parse(&format!("{}/api/auth/oidc/callback", lmo.base)).unwrap();
+        let (code, state) = (parameter(&theirs, "code"), parameter(&ours, "state"));
+        url.query_pairs_mut().extend_pairs([("code", code.as_str()), ("state", &state), ("iss", iss)]);
+        url.to_string()
+    };
+    assert_refused(&browser.come(&mixed(&evil.issuer)).await, "not of the tenant's provider");
+    assert_eq!((provider.exchanges(), evil.exchanges()), (0, 0));
+    // The state is used up; what is left is the other tenant's, whose cookie is gone.
+    assert_refused(&browser.come(&mixed(&provider.issuer)).await, "finished before");
+    assert_refused(&browser.come(&theirs).await, "another browser");
+}
+
+#[tokio::test]
+async fn what_a_tenants_provider_says_opens_that_tenant_and_nothing_else() {
+    let World { setup, lmo, owner, provider } = World::new().await;
+    let victim = Account::new(&lmo, &setup, "victim@example.com").await;
+    // The owner of the one tenant has the provider name the owner of the other.
+    provider.knows("whoever", "victim@example.com");
+    let forged = sign_in(&lmo, &owner.tenant).await;
+    assert_eq!((&forged.user, &forged.tenant), (&victim.user, &owner.tenant));
+    let body = json!({"refresh_token": forged.refresh, "tenant": victim.tenant});
+    lmo.send("POST", "/api/auth/refresh", "", Some(&body)).await.assert_error(403, "forbidden");
+    let me = forged.send(&lmo, "GET", "/api/auth/me", None).await;
+    assert!(!me.body.contains(&victim.tenant), "{}", me.body);
+    let password = json!({"current_password": PASSWORD, "password": "eight yellow umbrellas dance"});
+    for (method, path, body) in [
+        ("PATCH", "/api/auth/me", Some(json!({"name": "Mallory"}))),
+        ("GET", "/api/auth/sessions", None),
+        ("POST", "/api/auth/logout-all", None),
+        ("POST", "/api/auth/password", Some(password)),
+        ("POST", "/api/auth/totp", Some(json!({"password": PASSWORD}))),
+    ] {
+        let refused = forged.send(&lmo, method, path, body.as_ref()).await;
+        assert!(refused.status == 403 && refused.body.contains("good in its tenant alone"), "{path}: {}", refused.body);
+    }
+    // The victim has seen none of it, and can still sign in.
+    assert_eq!(victim.again(&lmo).await.tenant, victim.tenant);
+}
+
+#[tokio::test]
+async fn an_address_that_the_provider_gives_to_somebody_else_is_not_the_members() {
+    let World { lmo, owner, provider, .. } = World::new().await;
+    provider.knows("person-1", "ann@example.com");
+    sign_in(&lmo, &owner.tenant).await;
+    provider.knows("person-2", "ann@example.com");
+    let mut browser = Browser::new();
+    let back = browser.go(&lmo, &owner.tenant).await;
+    assert_refused(&browser.come(&back).await, "meant somebody else by this address");
+}
+
+#[tokio::test]
+async fn only_members_come_where_nobody_becomes_one_by_signing_in() {
+    let world = World::new().await;
+    let mut rules = sign_in_rules(&world.provider);
+    rules.as_object_mut().unwrap().remove("default_role");
+    world.put(&rules).await;
+    assert_refused(&world.arrive().await, "only members may come");
+    world.provider.knows("the owner", "owner@example.com");
+    assert_eq!(sign_in(&world.lmo, &world.owner.tenant).await.user, world.owner.user);
+}
+
+#[tokio::test]
+async fn where_the_provider_is_required_passwords_open_nothing_but_for_owners() {
+    let world = World::new().await;
+    let World { setup, lmo, owner, provider } = &world;
+    let member = Account::new(lmo, setup, "ann@example.com").await;
+    sign_in(lmo, &owner.tenant).await;
+    let body = json!({"refresh_token": member.refresh, "tenant": owner.tenant});
+    let here = lmo.send("POST", "/api/auth/refresh", "", Some(&body)).await;
+    assert_eq!(here.status, 200, "{}", here.body);
+    let here = Account::of(&here.json());
+    let mut rules = sign_in_rules(provider);
+    rules["required"] = json!(true);
+    world.put(&rules).await;
+    let refused = refresh(lmo, &here.refresh).await;
+    refused.assert_error(403, "forbidden");
+    assert!(refused.body.contains(&format!("/api/auth/oidc/{}", owner.tenant)), "{}", refused.body);
+    let body = json!({"email": "ann@example.com", "password": PASSWORD, "tenant": owner.tenant});
+    lmo.send("POST", "/api/auth/login", "", Some(&body)).await.assert_error(403, "forbidden");
+    assert_eq!(login(lmo, "owner@example.com", PASSWORD).await.status, 200);
+    let by_provider = sign_in(lmo, &owner.tenant).await;
+    // Without a provider there is nothing that answers for it.
+    assert_eq!(owner.send(lmo, "DELETE", "/api/tenant/sign-in", None).await.status, 204);
+    refresh(lmo, &by_provider.refresh).await.assert_error(403, "forbidden");
+    lmo.send("GET", &format!("/api/auth/oidc/{}", owner.tenant), "", None).await.assert_error(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_provider_that_says_no_is_quoted_by_a_word() {
+    let World { lmo, owner, provider, .. } = World::new().await;
+    let mut browser = Browser::new();
+    let back = browser.go(&lmo, &owner.tenant).await;
+    let (start, state) = back.split_once("state=").unwrap();
+    let (start, _) = start.split_once("code=").unwrap();
+    let state = state.split('&').next().unwrap();
+    let denied = browser.come(&format!("{start}state={state}&error=access_denied%3Cscript%3E")).await;
+    assert_refused(&denied, "the provider says `access_deniedscript`");
+    let back = browser.go(&lmo, &owner.tenant).await;
+    let code = back.split("code=").nth(1).unwrap().split('&').next().unwrap();
+    assert_refused(&browser.come(&back.replace(code, "another")).await, "it refused the code (invalid_grant)");
+    let back = browser.go(&lmo, &owner.tenant).await;
+    assert_refused(&browser.come(&back.replace("code=", "nothing=")).await, "made no code");
+    assert_eq!(provider.exchanges(), 1);
+}
+
+#[tokio::test]
+async fn the_secret_is_written_and_never_read() {
+    let world = World::new().await;
+    let World { lmo, owner, provider, .. } = &world;
+    let read = owner.send(lmo, "GET", "/api/tenant/sign-in", None).await;
+    assert_eq!((read.status, read.json()["has_client_secret"].as_bool()), (200, Some(true)));
+    let audit = owner.send(lmo, "GET", "/api/tenant/audit?limit=100", None).await;
+    for body in [&read.body, &audit.body] {
+        assert!(!body.contains("s3cret"), "{body}");
+    }
+    let redirect = format!("{}/api/auth/oidc/callback", lmo.base);
+    assert_eq!(read.json()["redirect_uri"], redirect);
+    // It stays where it is, and goes nowhere else.
+    let mut rules = sign_in_rules(provider);
+    rules.as_object_mut().unwrap().remove("client_secret");
+    assert_eq!(world.put(&rules).await["has_client_secret"], true);
+    assert_eq!(world.arrive().await.status, 303);
+    let evil = IdentityProvider::start().await;
+    rules["issuer"] = json!(evil.issuer);
+    let refused = owner.send(lmo, "PUT", "/api/tenant/sign-in", Some(&rules)).await;
+    refused.assert_error(400, "invalid_request");
+    assert_eq!(refused.json()["param"], "client_secret");
+}
+
+#[tokio::test]
+async fn rules_are_looked_at_before_they_are_kept() {
+    let World { lmo, owner, provider, .. } = World::new().await;
+    let path = "/api/tenant/sign-in";
+    let with = |name: &str, value: Value| {
+        let mut rules = sign_in_rules(&provider);
+        rules[name] = value;
+        rules
+    };
+    let nobody = format!("{}/elsewhere", provider.issuer);
+    for (name, value, param) in [
+        ("issuer", json!("ftp://example.com"), "issuer"),
+        ("issuer", json!(nobody), "issuer"),
+        ("issuer", json!(format!("{}/", provider.issuer)), "issuer"),
+        ("issuer", json!("http://127.0.0.1:1"), "issuer"),
+        ("client_id", json!(""), "client_id"),
+        ("client_secret", json!(""), "client_secret"),
+        ("client_secret", json!("x".repeat(2000)), "client_secret"),
+        ("allowed_domains", json!(["Example.com"]), "allowed_domains[0]"),
+        ("allowed_domains", json!([]), "allowed_domains"),
+        ("default_role", json!("owner"), "default_role"),
+    ] {
+        let refused = owner.send(&lmo, "PUT", path, Some(&with(name, value))).await;
+        refused.assert_error(400, "invalid_request");
+        assert_eq!(refused.json()["param"], param, "{}", refused.body);
+    }
+    let fresh = IdentityProvider::start().await;
+    fresh.describes(|document| document["code_challenge_methods_supported"] = json!(["plain"]));
+    let refused = owner.send(&lmo, "PUT", path, Some(&sign_in_rules(&fresh))).await;
+    assert!(refused.body.contains("PKCE"), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn rules_are_changed_on_the_version_that_was_read() {
+    let World { lmo, owner, provider, .. } = World::new().await;
+    let path = format!("{}/api/tenant/sign-in", lmo.base);
+    let client = Client::new();
+    let send = |method: &str, version: &str| {
+        let request = client.request(method.parse().unwrap(), &path).bearer_auth(&owner.access);
+        request.header(header::IF_MATCH, version).json_body(&sign_in_rules(&provider)).send()
+    };
+    assert_eq!(send("PUT", "\"1\"").await.unwrap().headers()[header::ETAG], "\"2\"");
+    assert_eq!(send("PUT", "\"1\"").await.unwrap().status(), 412);
+    assert_eq!(send("DELETE", "\"1\"").await.unwrap().status(), 412);
+    assert_eq!(send("DELETE", "\"2\"").await.unwrap().status(), 204);
+    owner.send(&lmo, "DELETE", "/api/tenant/sign-in", None).await.assert_error(404, "not_found");
+}
+
+/// A body of JSON; the client is built without that feature.
+trait JsonBody {
+    fn json_body(self, body: &Value) -> Self;
+}
+
+impl JsonBody for reqwest::RequestBuilder {
+    fn json_body(self, body: &Value) -> Self {
+        self.header(header::CONTENT_TYPE, "application/json").body(body.to_string())
+    }
+}
