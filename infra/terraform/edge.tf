@@ -4,28 +4,29 @@
 # client would have to send the SHA-256 of its body in x-amz-content-sha256, and the clients of OpenAI and Anthropic don't.
 # So CloudFront shows a token that the functions want to see, which covers API Gateway as well.
 
-resource "terraform_data" "origin_token_version" {
-  input = var.origin_token_version
-}
-
-# Kept where no plan shows it.
+# One for each version, the one before included: functions take both, because CloudFront needs minutes to spread a new
+# one. Kept where no plan shows it.
 resource "aws_ssm_parameter" "origin_token" {
   #checkov:skip=CKV_AWS_337:With var.kms_key_arn; without it AWS's own key encrypts it.
-  count = var.origin_token == null ? 1 : 0
+  for_each = toset(nonsensitive(var.origin_token == null) ? [for version in range(max(1, var.origin_token_version - 1), var.origin_token_version + 1) : tostring(version)] : [])
 
-  name   = "/${var.name}/origin-token"
+  name   = "/${var.name}/origin-token/${each.key}"
   type   = "SecureString"
   key_id = var.kms_key_arn
   value  = uuid() # 122 random bits, drawn once
 
   lifecycle {
-    ignore_changes       = [value]
-    replace_triggered_by = [terraform_data.origin_token_version]
+    ignore_changes = [value]
   }
 }
 
 locals {
-  origin_token = sensitive(var.origin_token != null ? var.origin_token : one(aws_ssm_parameter.origin_token[*].value))
+  origin_tokens       = var.origin_token != null ? split(",", var.origin_token) : [for version in [var.origin_token_version, var.origin_token_version - 1] : aws_ssm_parameter.origin_token[tostring(version)].value if version > 0]
+  origin_token        = sensitive(local.origin_tokens[0])
+  origin_token_before = sensitive(try(local.origin_tokens[1], null))
+
+  # CloudFront's own name is known when the functions are there, which need it: so it is told them by var.issuer.
+  issuer = coalesce(var.issuer, try("https://${var.domain.name}", null), "https://${var.name}.invalid")
 
   address = try(var.domain.name, aws_cloudfront_distribution.this.domain_name)
 
@@ -129,12 +130,9 @@ resource "aws_cloudfront_distribution" "this" {
       origin_request_policy_id   = local.policies.all_but_host
       response_headers_policy_id = local.policies.security_headers
 
-      dynamic "function_association" {
-        for_each = ordered_cache_behavior.value.origin == "socket" ? [aws_cloudfront_function.rewrite.arn] : []
-        content {
-          event_type   = "viewer-request"
-          function_arn = function_association.value
-        }
+      function_association {
+        event_type   = "viewer-request"
+        function_arn = ordered_cache_behavior.value.origin == "socket" ? aws_cloudfront_function.rewrite.arn : aws_cloudfront_function.viewer.arn
       }
     }
   }
@@ -158,6 +156,13 @@ resource "aws_cloudfront_function" "rewrite" {
   comment = "The WebSocket API's path, and the dashboard's page for paths that are no files"
   runtime = "cloudfront-js-2.0"
   code    = templatefile("${path.module}/rewrite.js.tftpl", { socket_path = local.socket_path, socket_stage = local.socket_stage })
+}
+
+resource "aws_cloudfront_function" "viewer" {
+  name    = "${var.name}-viewer"
+  comment = "Tells functions whose request it is"
+  runtime = "cloudfront-js-2.0"
+  code    = file("${path.module}/viewer.js")
 }
 
 resource "aws_cloudfront_origin_access_control" "dashboard" {

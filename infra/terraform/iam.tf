@@ -1,20 +1,28 @@
-# What each function may do. Items are named by the partition that they are in, so a role can neither scan the table nor
-# change what it only reads: no role at all can change or delete an entry of the ledger.
+# What each function may do. Items are named by the partition that they are in, so a role can't change what it only reads:
+# no role can change an entry of the ledger. Nobody outside can call `aggregate`, so it is the one that removes tenants,
+# for which it reads all of the table and deletes what is theirs.
 
 locals {
   # As in shared/src/store/keys.rs.
   partitions = {
     tenant     = "TENANT#tnt_??????????????????????????"
+    everything = "TENANT#tnt_*"
+    audit      = "TENANT#tnt_*#AUDIT"
+    webhooks   = "TENANT#tnt_*#WEBHOOKS"
     ledger     = "TENANT#tnt_*#LEDGER#*"
     totals     = "TENANT#tnt_*#TOTALS"
-    audit      = "TENANT#tnt_*#AUDIT"
     cache      = "TENANT#tnt_*#CACHE#*"
     near       = "TENANT#tnt_*#NEAR#*"
     session    = "TENANT#tnt_*#SESSION#*"
     catalogue  = "CATALOGUE"
     active     = "ACTIVE#*"
-    tenants    = "TENANTS"
     connection = "CONN#*"
+    user       = "USER#usr_*"
+    email      = "EMAIL#*"
+    address    = "ADDRESS#*"
+    tenants    = "TENANTS"
+    due        = "DUE"
+    purge      = "PURGE"
   }
 
   # A transaction is allowed to whoever may do all of its parts.
@@ -31,25 +39,61 @@ locals {
     connection = ["DeleteItem", "GetItem", "PutItem"]
   }
   managing = {
-    tenant    = ["BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
-    tenants   = ["PutItem"]
-    audit     = ["PutItem", "Query"]
+    tenant    = ["BatchGetItem", "BatchWriteItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    ledger    = ["Query"]
     totals    = ["Query"]
+    audit     = ["GetItem", "PutItem", "Query"]
+    webhooks  = ["BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query"]
     session   = ["BatchWriteItem", "DeleteItem", "GetItem", "Query", "UpdateItem"]
     catalogue = ["GetItem", "Query"]
+    tenants   = ["PutItem", "Query"]
+    user      = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    email     = ["GetItem", "PutItem"]
+    address   = ["GetItem", "PutItem"]
+    due       = ["DeleteItem", "PutItem", "Query", "UpdateItem"]
+  }
+  identifying = {
+    tenant  = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    audit   = ["PutItem"]
+    tenants = ["PutItem"]
+    user    = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    email   = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    address = ["GetItem", "PutItem"]
   }
   counting = {
-    tenant = ["Query", "UpdateItem"]
-    ledger = ["GetItem", "PutItem", "Query"]
-    totals = ["GetItem", "PutItem", "Query"]
-    active = ["PutItem", "Query"]
+    tenant   = ["GetItem", "Query", "UpdateItem"]
+    ledger   = ["GetItem", "PutItem", "Query"]
+    totals   = ["GetItem", "PutItem", "Query"]
+    active   = ["BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    webhooks = ["PutItem"]
+    due      = ["BatchWriteItem", "PutItem"]
+    # Removing tenants, and what elsewhere is theirs.
+    everything = ["BatchWriteItem"]
+    tenants    = ["BatchWriteItem", "Query"]
+    purge      = ["BatchWriteItem", "GetItem", "PutItem"]
+    connection = ["BatchWriteItem"]
+    user       = ["BatchWriteItem", "DeleteItem", "GetItem", "Query"]
+    email      = ["BatchWriteItem", "DeleteItem", "Query"]
   }
 
   # The other calls; one without a resource is nobody's.
   calls = {
     publish = { actions = ["kinesis:PutRecords"], resources = [local.arns.stream] }
-    secrets = { actions = ["secretsmanager:GetSecretValue"], resources = local.arns.secrets }
-    models  = { actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], resources = var.bedrock_models }
+    secrets = { actions = ["secretsmanager:GetSecretValue"], resources = values(local.arns.secrets) }
+    keys    = { actions = ["secretsmanager:GetSecretValue"], resources = [for name in local.own_secrets : local.arns.secrets[name]] }
+    # Makes the first keys where nobody made the secret: here that is done below.
+    rotation = {
+      actions   = ["secretsmanager:CreateSecret", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"]
+      resources = [local.arns.secrets["signing-keys"]]
+    }
+    mail = {
+      actions    = ["ses:SendEmail"]
+      resources  = [for identity in [var.mail_from, split("@", var.mail_from)[1]] : "arn:${local.partition}:ses:${local.region}:${local.account}:identity/${identity}"]
+      conditions = { StringEquals = { "ses:FromAddress" = var.mail_from } }
+    }
+    # Removing tenants: their items can't be listed otherwise.
+    scan   = { actions = ["dynamodb:Scan"], resources = [local.arns.table] }
+    models = { actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], resources = var.bedrock_models }
     sockets = {
       actions   = ["execute-api:ManageConnections"]
       resources = ["arn:${local.partition}:execute-api:${local.region}:${local.account}:${aws_apigatewayv2_api.socket.id}/${local.socket_stage}/*/@connections/*"]
@@ -68,7 +112,7 @@ locals {
           Null                      = { "dynamodb:LeadingKeys" = ["false"] }
         }
       } },
-      { for call in row.calls : title(call) => merge(local.calls[call], { conditions = {} }) if length(local.calls[call].resources) > 0 },
+      { for call in row.calls : title(call) => merge({ conditions = {} }, local.calls[call]) if length(local.calls[call].resources) > 0 },
     )
   }
 

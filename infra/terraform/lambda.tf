@@ -60,7 +60,10 @@ locals {
         LMO_TABLE                    = aws_dynamodb_table.this.name
         LMO_STREAM                   = aws_kinesis_stream.usage.name
         LMO_REQUEST_DEADLINE_SECONDS = row.deadline
-        LMO_ORIGIN_TOKEN             = (length(row.paths) > 0 || row.sockets) && !var.sam ? local.origin_token : null
+        LMO_ISSUER                   = local.issuer
+        LMO_SECRETS                  = var.name
+        LMO_MAIL_FROM                = contains(row.calls, "mail") ? var.mail_from : null
+        LMO_ORIGIN_TOKEN             = (length(row.paths) > 0 || row.sockets) && !var.sam ? join(",", compact([local.origin_token, local.origin_token_before])) : null
         LMO_WEBSOCKET_ENDPOINT       = row.sockets ? "https://${local.hosts.socket}/${local.socket_stage}" : null
         OTEL_EXPORTER_OTLP_ENDPOINT  = var.otlp_endpoint
         RUST_LOG                     = var.log_filter

@@ -45,13 +45,23 @@ locals {
       calls    = ["publish", "secrets", "models", "sockets"]
     }
     tenant = {
-      memory = 256
-      paths = [
-        "/api/tenant", "/api/tenant/audit", "/api/tenant/config", "/api/tenant/keys", "/api/tenant/keys/{id}",
-        "/api/tenant/keys/{id}/rotate", "/api/tenant/sessions/{id}",
-        "/api/tenant/usage", "/healthz", "/openapi.json",
-      ]
+      memory  = 256
+      timeout = 120
+      paths   = ["/api/tenant", "/api/tenant/{path+}", "/healthz", "/openapi.json"]
+      schedules = {
+        deliver = "rate(1 minute)"
+      }
       items = local.managing
+      calls = ["keys", "mail"]
+    }
+    auth = {
+      memory = 1024 # a password takes 20 ms of a whole processor, and Lambda sells those by the megabyte
+      paths  = ["/api/auth/{path+}", "/.well-known/jwks.json", "/.well-known/openid-configuration"]
+      schedules = {
+        rotate-keys = "rate(1 day)" # those that are 30 days old
+      }
+      items = local.identifying
+      calls = ["keys", "rotation", "mail"]
     }
     aggregate = {
       memory  = 512
@@ -60,15 +70,17 @@ locals {
       schedules = {
         sweep     = "rate(1 minute)"
         reconcile = "rate(1 hour)"
+        purge     = "rate(1 hour)"
       }
       items = local.counting
+      calls = ["scan"]
     }
   }
 
   columns = {
     memory    = 256                                   # MB
     deadline  = min(27, var.request_deadline_seconds) # seconds that a request may take; the HTTP API waits for 30
-    paths     = []                                    # paths of the API that it serves, all methods
+    paths     = []                                    # paths of the API that it serves, all methods; {path+} is all below
     streams   = false                                 # behind a function URL that streams; else its paths are in the HTTP API
     sockets   = false                                 # behind the WebSocket API
     events    = false                                 # gets the usage events
@@ -94,6 +106,6 @@ locals {
     stream    = "arn:${local.partition}:kinesis:${local.region}:${local.account}:stream/${var.name}-usage"
     queues    = { for name in ["events", "runs"] : name => "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-failed-${name}" }
     # Secrets Manager adds a hyphen and six characters.
-    secrets = [for name, _ in var.secrets : "arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:${var.name}/${name}-??????"]
+    secrets = { for name in concat(keys(var.secrets), local.own_secrets) : name => "arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:${var.name}/${name}-??????" }
   }
 }

@@ -49,6 +49,10 @@ locals {
       of   = { QueueName = aws_sqs_queue.failed[name].name }, statistic = "Maximum", above = 0
     } },
     {
+      # Above 10 % SES may stop a sender, and above 0.5 % of complaints.
+      mail-bounces    = { says = "Mails are returned", metric = "AWS/SES Reputation.BounceRate", of = {}, statistic = "Average", period = 3600, above = 0.05 }
+      mail-complaints = { says = "Mails are called unwanted", metric = "AWS/SES Reputation.ComplaintRate", of = {}, statistic = "Average", period = 3600, above = 0.001 }
+
       api-5xx = { says = "The HTTP API answers with server errors", metric = "AWS/ApiGateway 5xx", of = { ApiId = aws_apigatewayv2_api.http.id }, above = var.alarms.server_errors }
       api-p99 = { says = "The HTTP API is slow", metric = "AWS/ApiGateway Latency", of = { ApiId = aws_apigatewayv2_api.http.id }, statistic = "p99", above = var.alarms.latency_p99_ms }
     },

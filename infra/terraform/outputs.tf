@@ -3,6 +3,11 @@ output "url" {
   value       = "https://${local.address}"
 }
 
+output "issuer" {
+  description = "What tokens and links in mails name; it should be `url`."
+  value       = local.issuer
+}
+
 output "websocket_url" {
   description = "Where WebSocket clients connect."
   value       = "wss://${local.address}${local.socket_path}"

@@ -1,3 +1,21 @@
+# The deployment's own keys: those that sign tokens, and the key that seals what nobody may read in the table. Terraform
+# makes them empty; `lmo init` fills them, and the schedule of `auth` changes the first.
+
+locals {
+  own_secrets = ["sealing-key", "signing-keys"]
+}
+
+resource "aws_secretsmanager_secret" "own" {
+  #checkov:skip=CKV_AWS_149:With var.kms_key_arn; without it AWS's own key encrypts them.
+  #checkov:skip=CKV2_AWS_57:The function `auth` rotates the signing keys, on a schedule of its own.
+  for_each = toset(local.own_secrets)
+
+  name                    = "${var.name}/${each.key}"
+  description             = "LMO's own ${each.key}"
+  kms_key_id              = var.kms_key_arn
+  recovery_window_in_days = 30
+}
+
 # The providers' keys: models.toml names them as { secret = "<name>/<key>" }. Terraform makes the secrets and never sees
 # what is in them: `aws secretsmanager put-secret-value` puts it in.
 

@@ -113,22 +113,48 @@ variable "origin_timeout_seconds" {
   }
 }
 
+variable "mail_from" {
+  description = "The address that mails are from. It, or its domain, must be an identity that Amazon SES has verified in the region: docs/deploy.md."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[^@[:space:]]+@[A-Za-z0-9.-]+$", var.mail_from))
+    error_message = "mail_from must be an e-mail address."
+  }
+}
+
+variable "issuer" {
+  description = "The https URL that people and their programs reach the deployment at, which tokens and the links in mails name; that of `domain` if null. Without either, set it to the output `url` once that is known."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.issuer == null ? true : can(regex("^https://[A-Za-z0-9.-]+(:[0-9]+)?$", var.issuer))
+    error_message = "issuer must be an https URL without a path."
+  }
+}
+
 variable "origin_token" {
-  description = "What CloudFront shows the functions, so that nobody goes around it; drawn at random if null."
+  description = "What CloudFront shows the functions, so that nobody goes around it; drawn at random if null. While you change it, the new one, a comma, and the one before."
   type        = string
   default     = null
   sensitive   = true
 
   validation {
-    condition     = var.origin_token == null ? true : can(regex("^[A-Za-z0-9_-]{32,128}$", var.origin_token))
-    error_message = "origin_token must have 32 to 128 letters, digits, hyphens and underscores."
+    condition     = var.origin_token == null ? true : can(regex("^[A-Za-z0-9_-]{32,128}(,[A-Za-z0-9_-]{32,128})?$", var.origin_token))
+    error_message = "origin_token must have 32 to 128 letters, digits, hyphens and underscores; two such are separated by a comma."
   }
 }
 
 variable "origin_token_version" {
-  description = "Change it to draw a new random token."
+  description = "Add one to draw a new random token; the one before stays good until the next time."
   type        = number
   default     = 1
+
+  validation {
+    condition     = var.origin_token_version >= 1 && floor(var.origin_token_version) == var.origin_token_version
+    error_message = "origin_token_version must be a whole number, 1 or more."
+  }
 }
 
 variable "throttle" {
@@ -287,6 +313,11 @@ variable "secrets" {
   validation {
     condition     = alltrue([for name in keys(var.secrets) : can(regex("^[a-zA-Z0-9_.-]+$", name))])
     error_message = "secrets: names must consist of letters, digits, hyphens, underscores and dots."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.secrets), local.own_secrets)) == 0
+    error_message = "secrets: ${join(" and ", local.own_secrets)} are the deployment's own."
   }
 
   validation {

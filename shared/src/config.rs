@@ -24,7 +24,8 @@ pub struct Config {
     pub issuer: String,
     /// `LMO_SECRETS`: what the names of the deployment's own secrets begin with; `lmo` if unset.
     pub secrets: String,
-    /// `LMO_ORIGIN_TOKEN`: what requests must bring, so that nobody comes past what stands in front; nothing if unset.
+    /// `LMO_ORIGIN_TOKEN`: what requests must bring, one of several if it has commas, so that nobody comes past what
+    /// stands in front; nothing if unset.
     pub origin_token: Option<OriginToken>,
     /// Whether an answer waits until everything about it is settled, as it must where the process is frozen behind it.
     pub flush: Flush,
@@ -50,15 +51,16 @@ pub enum Flush {
     Behind,
 }
 
-/// A secret that whatever stands in front of the functions adds to each request. Its text is never shown.
+/// The secrets of which whatever stands in front of the functions adds one to each request: while one is replaced by
+/// another, both are good. Their texts are never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct OriginToken(String);
+pub struct OriginToken(Vec<String>);
 
 impl OriginToken {
-    /// Whether these bytes are the token, in a time that tells nothing of it.
+    /// Whether these bytes are one of the tokens, in a time that tells nothing of them.
     #[must_use]
     pub fn is(&self, given: &[u8]) -> bool {
-        self.0.as_bytes().ct_eq(given).into()
+        self.0.iter().fold(false, |found, token| found | bool::from(token.as_bytes().ct_eq(given)))
     }
 }
 
@@ -230,13 +232,14 @@ fn origin_token(
     lookup: &dyn Fn(&str) -> Option<String>,
     variable: &'static str,
 ) -> Result<Option<OriginToken>, BadVariable> {
+    let Some(text) = lookup(variable) else { return Ok(None) };
+    let tokens: Vec<String> = text.split(',').map(str::to_owned).collect();
     let good = |token: &String| token.len() >= 16 && token.bytes().all(|byte| byte.is_ascii_graphic());
-    match lookup(variable) {
-        Some(token) if !good(&token) => {
-            Err(BadVariable { variable, problem: "must be at least 16 printable ASCII characters".to_owned() })
-        }
-        token => Ok(token.map(OriginToken)),
+    if tokens.iter().all(good) {
+        return Ok(Some(OriginToken(tokens)));
     }
+    let problem = "must be at least 16 printable ASCII characters, or several such separated by commas";
+    Err(BadVariable::new(variable, problem))
 }
 
 fn seconds(
@@ -325,10 +328,20 @@ mod tests {
             }
         };
         let error = Config::from(&token("secret"), Flush::Behind).unwrap_err().to_string();
-        assert_eq!(error, "LMO_ORIGIN_TOKEN: must be at least 16 printable ASCII characters");
+        assert!(error.starts_with("LMO_ORIGIN_TOKEN: must be at least 16 printable ASCII characters"), "{error}");
         let config = Config::from(&token("0123456789abcdef"), Flush::Behind).unwrap();
         assert!(!format!("{config:?}").contains("0123456789abcdef"));
         let token = config.origin_token.unwrap();
         assert!(token.is(b"0123456789abcdef") && !token.is(b"0123456789abcdeF") && !token.is(b""));
+    }
+
+    #[test]
+    fn two_origin_tokens_are_good_while_one_replaces_the_other() {
+        let both = |name: &str| (name == "LMO_ORIGIN_TOKEN").then(|| "0123456789abcdef,fedcba9876543210".to_owned());
+        let tokens = origin_token(&both, "LMO_ORIGIN_TOKEN").unwrap().unwrap();
+        assert!(tokens.is(b"0123456789abcdef") && tokens.is(b"fedcba9876543210"));
+        assert!(!tokens.is(b"0123456789abcdef,fedcba9876543210") && !tokens.is(b""));
+        let short = |name: &str| (name == "LMO_ORIGIN_TOKEN").then(|| "0123456789abcdef,".to_owned());
+        assert!(origin_token(&short, "LMO_ORIGIN_TOKEN").is_err());
     }
 }

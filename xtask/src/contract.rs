@@ -32,7 +32,7 @@ const EVERYTHING: &str = "tests/contract.tftest.hcl";
 
 /// What a program can call, read and serve.
 struct Program {
-    actions: BTreeSet<String>,
+    asked: actions::Asked,
     variables: BTreeSet<String>,
     summaries: BTreeSet<String>,
 }
@@ -67,7 +67,7 @@ impl Program {
         let literals = Literals::of(path)?;
         let find = |names: Vec<&str>| literals.find(&names).into_iter().map(str::to_owned).collect();
         Ok(Self {
-            actions: actions::asked(&literals).map_err(|error| format!("{}: {error}", path.display()))?,
+            asked: actions::asked(&literals).map_err(|error| format!("{}: {error}", path.display()))?,
             variables: find(named.iter().map(String::as_str).collect()),
             summaries: find(operations.iter().map(|operation| operation.summary.as_str()).collect()),
         })
@@ -88,16 +88,16 @@ fn compare(
             continue;
         };
         let read = program.variables.iter().map(String::as_str).collect();
-        let faces = !program.summaries.is_empty() || program.actions.contains(actions::SEND);
+        let faces = !program.summaries.is_empty() || program.asked.actions.contains(actions::SEND);
         problems.extend(variables::compare(name, faces, &read, &variables::given(function)));
         let none = BTreeSet::new();
-        problems.extend(actions::compare(name, &program.actions, allowed.get(name.as_str()).unwrap_or(&none)));
+        problems.extend(actions::compare(name, &program.asked, allowed.get(name.as_str()).unwrap_or(&none)));
     }
     let serving = |operation: &routes::Operation| {
         let serving = programs.iter().filter(|(_, program)| program.summaries.contains(&operation.summary));
         serving.map(|(name, _)| name.clone()).collect()
     };
-    let mut sockets = programs.iter().filter(|(_, program)| program.actions.contains(actions::SEND));
+    let mut sockets = programs.iter().filter(|(_, program)| program.asked.actions.contains(actions::SEND));
     let socket = sockets.next().map(|(name, _)| name.as_str());
     problems.extend(routes::compare(&Edge::of(infrastructure)?, operations, serving, socket));
     Ok(problems)
@@ -107,7 +107,7 @@ fn compare(
 fn terraform(copy: &Copy) -> Result<Infrastructure, String> {
     let mut test = copy.terraform(".");
     test.args(["test", "-json", "-verbose", &format!("-filter={EVERYTHING}")]);
-    let printed = output(test.arg(format!("-var=packages={}", copy.packages.display())));
+    let printed = output(test.args(copy.variables()));
     // If it failed, what it printed says why.
     Infrastructure::read(printed.as_ref().unwrap_or_else(|printed| printed))
 }
@@ -121,7 +121,7 @@ mod tests {
     fn found(infrastructure: &Infrastructure) -> Vec<String> {
         let set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         let program = Program {
-            actions: set(&["dynamodb:Query"]),
+            asked: actions::Asked::of(set(&["dynamodb:Query"])),
             variables: set(&["LMO_ORIGIN_TOKEN", "LMO_TABLE"]),
             summaries: BTreeSet::new(),
         };

@@ -18,6 +18,9 @@ use crate::{
 /// Serves the provider's schema where there is no network.
 const OFFLINE: &str = "../shared/tools/terraform-offline/terraform-offline";
 
+/// The sender of mails that nobody gets.
+const MAIL_FROM: &str = "lmo@example.com";
+
 /// What is initialised and validated, below `infra/terraform`.
 const ROOTS: [&str; 3] = [".", "examples/minimal", "examples/production"];
 
@@ -43,7 +46,7 @@ pub fn check(root: &Path) -> Result<(), String> {
         run(copy.terraform(folder).args(["init", "-input=false", "-backend=false"]))?;
         run(copy.terraform(folder).arg("validate"))?;
     }
-    run(copy.terraform(".").arg("test").arg(format!("-var=packages={}", copy.packages.display())))?;
+    run(copy.terraform(".").arg("test").args(copy.variables()))?;
     contract::check(root, &copy)?;
     let tools = environment(root, "infra", &root.join("infra/requirements.txt"), &[])?;
     let tool = |name| {
@@ -80,7 +83,7 @@ fn sam(copy: &Copy, program: &Path) -> Result<(), String> {
     let sam = |task: &str| {
         let mut command = copy.command(program, ".");
         command.env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", "eu-central-1");
-        command.env("TF_VAR_sam", "true").env("TF_VAR_packages", &copy.packages);
+        command.env("TF_VAR_sam", "true").env("TF_VAR_packages", &copy.packages).env("TF_VAR_mail_from", MAIL_FROM);
         command.args([task, "--config-file", "../../samconfig.toml"]);
         command
     };
@@ -103,6 +106,11 @@ impl Copy {
             fs::write(folder.join("bootstrap.zip"), "no zip")?;
         }
         Ok(copy)
+    }
+
+    /// What the module can't do without.
+    pub fn variables(&self) -> [String; 2] {
+        [format!("-var=packages={}", self.packages.display()), format!("-var=mail_from={MAIL_FROM}")]
     }
 
     /// A command of Terraform in a folder below `infra/terraform`.

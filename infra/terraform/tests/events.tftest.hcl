@@ -37,7 +37,11 @@ run "each_schedule_gives_its_task_and_loses_no_failure" {
   command = plan
 
   assert {
-    condition     = { for name, schedule in aws_scheduler_schedule.task : name => schedule.schedule_expression } == { aggregate-sweep = "rate(1 minute)", aggregate-reconcile = "rate(1 hour)" }
+    condition = { for name, schedule in aws_scheduler_schedule.task : name => schedule.schedule_expression } == {
+      aggregate-sweep  = "rate(1 minute)", aggregate-reconcile = "rate(1 hour)", aggregate-purge = "rate(1 hour)"
+      tenant-deliver   = "rate(1 minute)"
+      auth-rotate-keys = "rate(1 day)"
+    }
     error_message = "schedules"
   }
 

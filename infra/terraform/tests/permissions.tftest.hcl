@@ -50,14 +50,27 @@ run "items_are_named_by_their_partition" {
     condition = alltrue(flatten([for policy in values(aws_iam_role_policy.own) : [
       for statement in jsondecode(policy.policy).Statement :
       length(try(statement.Condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"], [])) == 1 && statement.Resource == [local.arns.table]
-      if startswith(statement.Action[0], "dynamodb:")
+      if startswith(statement.Sid, "Items")
     ]]))
     error_message = "a statement is about items of any partition"
   }
 
   assert {
-    condition     = !anytrue(flatten([for permissions in values(output.permissions) : [for action in permissions : contains(["dynamodb:Scan", "dynamodb:PartiQLSelect", "dynamodb:DeleteTable"], action)]]))
-    error_message = "a role can scan or delete the table"
+    condition     = !anytrue(flatten([for permissions in values(output.permissions) : [for action in permissions : contains(["dynamodb:PartiQLSelect", "dynamodb:DeleteTable"], action)]]))
+    error_message = "a role can delete the table"
+  }
+}
+
+run "whoever_removes_tenants_is_called_by_nobody_outside" {
+  command = plan
+
+  assert {
+    condition = (
+      [for name, permissions in output.permissions : name if contains(permissions, "dynamodb:Scan")] == ["aggregate"]
+      && [for name, row in local.functions : name if contains(keys(row.items), "everything")] == ["aggregate"]
+      && !contains(values(output.routes), "aggregate")
+    )
+    error_message = "a function that clients reach can read or delete all of the table"
   }
 }
 
@@ -77,14 +90,31 @@ run "the_ledger_is_only_ever_added_to" {
   }
 }
 
-run "a_function_that_asks_no_model_can_read_no_secret" {
+run "a_function_that_asks_no_model_can_read_no_providers_key" {
   command = plan
 
   assert {
-    condition = alltrue([for name in ["tenant", "aggregate"] : length(setintersection(output.permissions[name], [
-      "secretsmanager:GetSecretValue", "bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream", "kinesis:PutRecords", "execute-api:ManageConnections",
+    condition = alltrue([for name in ["auth", "tenant", "aggregate"] : length(setintersection(output.permissions[name], [
+      "bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream", "kinesis:PutRecords", "execute-api:ManageConnections",
     ])) == 0])
     error_message = "tenant: ${join(", ", output.permissions.tenant)}; aggregate: ${join(", ", output.permissions.aggregate)}"
+  }
+
+  assert {
+    condition = alltrue([for name in ["auth", "tenant"] : { for statement in jsondecode(aws_iam_role_policy.own[name].policy).Statement : statement.Sid => statement.Resource if statement.Sid == "Keys" } == {
+      Keys = [for secret in ["sealing-key", "signing-keys"] : "arn:aws:secretsmanager:eu-central-1:123456789012:secret:lmo/${secret}-??????"]
+    }])
+    error_message = aws_iam_role_policy.own["tenant"].policy
+  }
+
+  assert {
+    condition     = [for name, permissions in output.permissions : name if contains(permissions, "secretsmanager:PutSecretValue")] == ["auth"]
+    error_message = "somebody but auth changes keys"
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.own["aggregate"].policy, "secretsmanager")
+    error_message = aws_iam_role_policy.own["aggregate"].policy
   }
 
   assert {
@@ -99,7 +129,7 @@ run "secrets_models_and_connections_are_named" {
   assert {
     condition = { for statement in jsondecode(aws_iam_role_policy.own["websocket"].policy).Statement : statement.Sid => statement.Resource if !startswith(statement.Sid, "Items") } == {
       Publish = ["arn:aws:kinesis:eu-central-1:123456789012:stream/lmo-usage"]
-      Secrets = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:lmo/openai-??????"]
+      Secrets = [for name in ["openai", "sealing-key", "signing-keys"] : "arn:aws:secretsmanager:eu-central-1:123456789012:secret:lmo/${name}-??????"]
       Models  = ["arn:aws:bedrock:eu-central-1::foundation-model/amazon.titan-embed-text-v2:0"]
       Sockets = ["arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/ws/*/@connections/*"]
     }
@@ -107,11 +137,23 @@ run "secrets_models_and_connections_are_named" {
   }
 }
 
+run "mail_is_sent_from_one_address" {
+  command = plan
+
+  assert {
+    condition = alltrue([for name in ["auth", "tenant"] : [for statement in jsondecode(aws_iam_role_policy.own[name].policy).Statement : [statement.Resource, statement.Condition] if statement.Sid == "Mail"] == [[
+      [for identity in [var.mail_from, split("@", var.mail_from)[1]] : "arn:aws:ses:eu-central-1:123456789012:identity/${identity}"],
+      { StringEquals = { "ses:FromAddress" = var.mail_from } },
+    ]]])
+    error_message = aws_iam_role_policy.own["auth"].policy
+  }
+}
+
 run "the_scheduler_runs_what_has_a_schedule_and_nothing_else" {
   command = plan
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.scheduler.policy).Statement[0].Resource == ["arn:aws:lambda:eu-central-1:123456789012:function:lmo-aggregate:live"]
+    condition     = jsondecode(aws_iam_role_policy.scheduler.policy).Statement[0].Resource == [for name in ["aggregate", "auth", "tenant"] : "arn:aws:lambda:eu-central-1:123456789012:function:lmo-${name}:live"]
     error_message = aws_iam_role_policy.scheduler.policy
   }
 }
@@ -133,7 +175,7 @@ run "without_secrets_and_models_nobody_may_read_or_call_any" {
   }
 
   assert {
-    condition     = !strcontains(aws_iam_role_policy.own["query"].policy, "secretsmanager") && !strcontains(aws_iam_role_policy.own["query"].policy, "bedrock")
+    condition     = !strcontains(aws_iam_role_policy.own["query"].policy, "lmo/openai") && !strcontains(aws_iam_role_policy.own["query"].policy, "bedrock")
     error_message = aws_iam_role_policy.own["query"].policy
   }
 

@@ -54,6 +54,20 @@ run "every_path_is_served_by_the_first_behaviour_that_matches" {
   }
 }
 
+run "functions_are_told_whose_request_it_is_and_not_by_the_client" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for behaviour in aws_cloudfront_distribution.this.ordered_cache_behavior : one(behaviour.function_association).event_type == "viewer-request"])
+    error_message = "a behaviour lets a client's own word through"
+  }
+
+  assert {
+    condition     = alltrue([for code in [aws_cloudfront_function.viewer.code, aws_cloudfront_function.rewrite.code] : strcontains(code, "request.headers['x-lmo-viewer'] = { value: event.viewer.ip };")])
+    error_message = "a client's own word is kept"
+  }
+}
+
 run "a_token_that_nobody_gave_is_drawn" {
   command = plan
 
@@ -113,9 +127,25 @@ run "a_message_is_handed_over_as_the_event_that_the_function_reads" {
   }
 }
 
+run "while_a_token_replaces_another_both_are_good" {
+  variables {
+    origin_token_version = 2
+  }
+
+  assert {
+    condition     = keys(aws_ssm_parameter.origin_token) == ["1", "2"] && nonsensitive(local.origin_token) == nonsensitive(aws_ssm_parameter.origin_token["2"].value)
+    error_message = "CloudFront shows another token"
+  }
+
+  assert {
+    condition     = nonsensitive(aws_lambda_function.this["query"].environment[0].variables.LMO_ORIGIN_TOKEN == join(",", [for version in ["2", "1"] : aws_ssm_parameter.origin_token[version].value]))
+    error_message = "the token before is good no more"
+  }
+}
+
 run "every_origin_but_the_bucket_sees_the_token_that_functions_want" {
   variables {
-    origin_token = "0123456789abcdef0123456789abcdef"
+    origin_token = "0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210"
   }
 
   assert {
@@ -127,5 +157,10 @@ run "every_origin_but_the_bucket_sees_the_token_that_functions_want" {
   assert {
     condition     = alltrue([for name, row in local.functions : (try(aws_lambda_function.this[name].environment[0].variables.LMO_ORIGIN_TOKEN, null) != null) == (length(row.paths) > 0 || row.sockets)])
     error_message = "a function that is called from outside doesn't want the token, or another does"
+  }
+
+  assert {
+    condition     = nonsensitive(aws_lambda_function.this["query"].environment[0].variables.LMO_ORIGIN_TOKEN) == "0123456789abcdef0123456789abcdef,fedcba9876543210fedcba9876543210"
+    error_message = "the token before is good no more"
   }
 }

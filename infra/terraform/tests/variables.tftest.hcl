@@ -13,6 +13,9 @@ run "bad_values_are_refused_1" {
     request_deadline_seconds = 900
     origin_timeout_seconds   = 181
     origin_token             = "short"
+    origin_token_version     = 0
+    mail_from                = "nobody"
+    issuer                   = "http://ai.example.com"
     throttle                 = { rate = 0 }
     domain                   = { name = "ai.example.com", certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/1" }
     price_class              = "PriceClass_1"
@@ -34,6 +37,9 @@ run "bad_values_are_refused_1" {
     var.request_deadline_seconds,
     var.origin_timeout_seconds,
     var.origin_token,
+    var.origin_token_version,
+    var.mail_from,
+    var.issuer,
     var.throttle,
     var.domain,
     var.price_class,

@@ -70,6 +70,8 @@ fn print(address: SocketAddr, config: &Config, key: &str) {
         ("LMO_TABLE", &config.table),
         ("LMO_STREAM", &config.stream),
         ("LMO_ISSUER", &config.issuer),
+        // Nobody takes the mails.
+        ("LMO_MAIL_FROM", "lmo@example.com"),
         ("KEY", key),
     ] {
         println!("export {name}={value}");

@@ -110,6 +110,12 @@ async fn the_schedules_other_event_compares_the_books() {
 }
 
 #[tokio::test]
+async fn the_schedules_third_event_removes_tenants_whose_time_has_come() {
+    let (answers, _) = fed(&["scheduler-purge.json"]).await;
+    assert_eq!((&answers[0]["tenants"], &answers[0]["unfinished"]), (&json!(0), &json!(false)), "{answers:?}");
+}
+
+#[tokio::test]
 async fn an_event_that_is_none_is_an_error_of_the_function_and_not_its_end() {
     let ground = Ground::new();
     let mut function = ground.function("aggregate");

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use lmo_bench::lambda::HttpEvent;
+use lmo_bench::lambda::{HttpEvent, event};
 
-use crate::support::{Ground, Value, ask, assert_status, events, json};
+use crate::support::{Ground, Value, ask, assert_status, events, json, query};
 
 /// The files that tests here or beside feed to a binary.
-const FED: [&str; 24] = [
+const FED: [&str; 28] = [
+    "apigw-auth-token.json",
     "apigw-embed.json",
     "apigw-embeddings.json",
+    "apigw-jwks.json",
     "apigw-models.json",
     "apigw-query.json",
     "apigw-tenant-config-get.json",
@@ -30,7 +32,9 @@ const FED: [&str; 24] = [
     "kinesis-batch-duplicated.json",
     "kinesis-batch-poison.json",
     "kinesis-batch.json",
+    "scheduler-purge.json",
     "scheduler-reconcile.json",
+    "scheduler-rotate-keys.json",
     "scheduler-sweep.json",
 ];
 
@@ -91,6 +95,35 @@ async fn tenant_answers_its_events() {
 }
 
 #[tokio::test]
+async fn auth_answers_its_events() {
+    let ground = Ground::new();
+    let mut auth = ground.function("auth");
+    let keys = HttpEvent::file("apigw-jwks.json");
+    // They are new, so nothing is to be rotated.
+    let rotated = auth.invoke(&event("scheduler-rotate-keys.json")).await.unwrap();
+    assert_eq!((&rotated.error, rotated.json()), (&None, Value::Null));
+    let known = ask(&mut auth, &keys).await.json();
+    assert_eq!(known["keys"].as_array().unwrap().len(), 2, "current and next: {known}");
+
+    // By HTTP's Basic authentication: the key's id, which is in its text, and its text.
+    let client = format!("key_{}:{}", &ground.key()[4 + 26..4 + 52], ground.key());
+    let client = format!("Basic {}", aws_smithy_types::base64::encode(client));
+    let token = ask(&mut auth, HttpEvent::file("apigw-auth-token.json").header("authorization", &client)).await;
+    assert_status(&token, 200);
+    let token = token.json()["access_token"].as_str().unwrap().to_owned();
+    assert_status(&ask(&mut ground.function("query"), query(&ground, "hi").key(&token)).await, 200);
+}
+
+#[tokio::test]
+async fn a_task_that_is_none_is_an_error_of_the_function_and_not_its_end() {
+    let ground = Ground::new();
+    let mut auth = ground.function("auth");
+    let error = auth.invoke(&json!({"task": "rotate"})).await.unwrap().error.unwrap();
+    assert!(error.body.contains("rotate-keys"), "{error:?}");
+    assert_status(&ask(&mut auth, HttpEvent::file("apigw-jwks.json")).await, 200);
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_a_404_of_its_family() {
     let ground = Ground::new();
     let mut function = ground.function("tenant");
@@ -124,7 +157,7 @@ async fn what_no_address_can_have_in_a_query_ends_no_function() {
     for (function, file, status) in [
         ("query", "apigw-models.json", 200),
         ("tenant", "apigw-tenant-usage.json", 400),
-        ("auth", "apigw-models.json", 404),
+        ("auth", "apigw-jwks.json", 200),
     ] {
         let answer = ask(&mut ground.function(function), HttpEvent::file(file).key(ground.key()).query(query)).await;
         assert_status(&answer, status);

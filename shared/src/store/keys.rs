@@ -478,11 +478,17 @@ mod tests {
             prop_assert!(last < after);
         }
 
+        /// So `dynamodb:LeadingKeys` like `TENANT#<id>*` limits a role to one tenant, and to all of it.
         #[test]
-        fn no_tenants_partition_begins_with_another_tenants(a in any::<u64>(), b in any::<u64>()) {
-            prop_assume!(a != b);
+        fn all_partitions_of_a_tenant_begin_with_it_and_with_no_other(a in any::<u64>(), b in any::<u64>()) {
+            prop_assume!(a >> 16 != b >> 16);
             let (a, b) = (TenantId::new(Timestamp(a >> 16)), TenantId::new(Timestamp(b >> 16)));
-            prop_assert!(!totals(a).starts_with(&tenant(b)));
+            let hour = Period::of(Granularity::Hour, Timestamp(0));
+            let chat = SessionId::parse("chat").unwrap();
+            for partition in [tenant(a), ledger(a, hour), totals(a), audit(a), cached(a, "0"), neighbours(a, "0"), session(a, &chat)] {
+                prop_assert!(partition.starts_with(&format!("TENANT#{a}")), "{partition}");
+                prop_assert!(!partition.starts_with(&format!("TENANT#{b}")), "{partition}");
+            }
         }
     }
 

@@ -15,10 +15,23 @@ provider "aws" {
   region = "eu-central-1"
 }
 
+variable "mail_from" {
+  description = "The address that mails are from, verified in Amazon SES."
+  type        = string
+}
+
+variable "issuer" {
+  description = "The output `url`, from the second apply on."
+  type        = string
+  default     = null
+}
+
 module "lmo" {
   source = "../.."
 
-  packages = "../../../../target/lambda"
+  packages  = "../../../../target/lambda"
+  mail_from = var.mail_from
+  issuer    = var.issuer
 }
 
 output "url" {

@@ -42,6 +42,11 @@ variable "alarm_email" {
   type        = string
 }
 
+variable "mail_from" {
+  description = "The address that mails are from; SES has verified it or its domain."
+  type        = string
+}
+
 variable "packages" {
   description = "Folder of the functions' packages."
   type        = string
@@ -72,6 +77,8 @@ module "lmo" {
   packages = var.packages
   staged   = var.staged
 
+  mail_from = var.mail_from
+
   domain     = { name = var.domain, certificate_arn = aws_acm_certificate_validation.edge.certificate_arn, zone_id = var.zone_id }
   api_domain = { name = "origin.${var.domain}", certificate_arn = aws_acm_certificate_validation.api.certificate_arn, zone_id = var.zone_id }
 
@@ -79,6 +86,7 @@ module "lmo" {
     rates = {
       all  = { limit = 10000 }
       keys = { limit = 100, path = "/api/tenant" }
+      auth = { limit = 100, path = "/api/auth" }
     }
   }
 
