@@ -61,6 +61,9 @@ pub enum Command {
     /// Tenants.
     #[command(subcommand)]
     Tenant(Tenant),
+    /// Those who work for the operator.
+    #[command(subcommand)]
+    Operator(Operator),
     /// The deployment's own keys.
     #[command(subcommand)]
     Keys(Keys),
@@ -137,6 +140,32 @@ pub enum Tenant {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
         meter_shards: u8,
     },
+    /// List tenants, one a line.
+    List {
+        /// Only those whose status is this: active, suspended, deleting.
+        #[arg(long)]
+        status: Option<String>,
+    },
+    /// Refuse everything that a tenant has, until it is resumed.
+    Suspend {
+        /// The tenant's id.
+        id: String,
+        /// Why; the tenant sees it in its audit log.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Let a suspended tenant go on.
+    Resume {
+        /// The tenant's id.
+        id: String,
+    },
+    /// Say what a tenant's plan is called.
+    Plan {
+        /// The tenant's id.
+        id: String,
+        /// The plan's name; none if absent.
+        plan: Option<String>,
+    },
     /// Change a tenant's limits; those that are absent are lifted.
     Limits {
         /// The tenant's id.
@@ -144,6 +173,25 @@ pub enum Tenant {
         #[command(flatten)]
         limits: LimitArgs,
     },
+}
+
+/// Those who work for the operator: they sign in as everybody does, and may use `/api/admin`.
+#[derive(Debug, Subcommand)]
+pub enum Operator {
+    /// Let somebody work for the operator, and print a link to choose a password if there is none.
+    Add {
+        /// The address to sign in with.
+        #[arg(long)]
+        email: String,
+    },
+    /// Let somebody work for the operator no more.
+    Remove {
+        /// The address.
+        #[arg(long)]
+        email: String,
+    },
+    /// List them, one a line.
+    List,
 }
 
 #[derive(Debug, Clone, Copy, Arguments)]

@@ -4,12 +4,10 @@ use std::{process::ExitCode, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use lmo_shared::{
-    audit::{Actor, IfMatch},
     auth::{Rotation, documented_permissions},
     clock::{Clock, Granularity, Period, Timestamp},
     config::Config,
     http,
-    id::TenantId,
     platform::Platform,
     usage::Expired,
 };
@@ -17,12 +15,15 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    args::{Command, Keys, Models, Place, Tenant},
+    args::{Command, Keys, Models, Place},
     backend::Backend,
-    banner, discovery, mail,
+    discovery, mail,
     problem::Problem,
     resources, serve,
 };
+
+mod operators;
+mod tenants;
 
 /// Runs a command; what it finds is printed as JSON.
 pub async fn run(place: &Place, port: u16, command: Command) -> Result<ExitCode, Problem> {
@@ -56,21 +57,8 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
             let version = platform.catalogues().apply(discovery::read(&file, at)?).await?;
             print(&json!({"version": version, "effective": at.to_string()}))
         }
-        Command::Tenant(Tenant::Create { name, limits, meter_shards }) => {
-            let (id, key) = banner::create_tenant(platform, &name, limits.into(), meter_shards).await?;
-            print(&json!({"tenant": id, "api_key": key}))
-        }
-        Command::Tenant(Tenant::Limits { id, limits }) => {
-            let id = TenantId::parse(&id).ok_or_else(|| Problem(format!("tenant `{id}` does not exist")))?;
-            let set = |tenant: &mut lmo_shared::tenant::Tenant| {
-                tenant.limits = limits.into();
-                Ok(())
-            };
-            let (actor, now) = (Actor::command_line(), platform.clock().now());
-            let tenant = platform.tenants().edit(id, IfMatch::Any, "tenant.limits", &actor, now, set).await?;
-            platform.meters().recap(&tenant).await?;
-            print(&json!({"tenant": tenant.id, "limits": tenant.limits}))
-        }
+        Command::Tenant(command) => tenants::run(platform, command).await,
+        Command::Operator(command) => operators::run(platform, command).await,
         Command::Keys(Keys::Rotate { sealing: true, .. }) => {
             print(&json!({"rotation": if platform.seal().rotate().await? { "done" } else { "elsewhere" }}))
         }

@@ -8,7 +8,7 @@ use aws_config::SdkConfig;
 use crate::{
     answer::{Answers, Parts, Tasks},
     audit::Audit,
-    auth::{Authenticator, Connections, LastUse, Links, Ring, Throttle, Tokens, password::Passwords},
+    auth::{Authenticator, Connections, LastUse, Links, Operators, Ring, Throttle, Tokens, password::Passwords},
     aws::{self, CachedCredentials, Signer},
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
@@ -19,7 +19,7 @@ use crate::{
     mail::{EmailAddress, Mailer, Ses},
     oidc::Providers,
     outbound::Outbound,
-    people::{self, Accounts},
+    people::{self, Accounts, Staff},
     quota::Meters,
     seal::Seal,
     session::Sessions,
@@ -208,6 +208,18 @@ impl Platform {
     pub fn authenticator(&self) -> Authenticator {
         let last_use = LastUse::new(self.tenants(), self.config.flush, self.tasks.tracker());
         Authenticator::new(self.tenants(), self.tokens(), self.clock.clone(), last_use)
+    }
+
+    /// Who works for the operator.
+    #[must_use]
+    pub fn operators(&self, authenticator: &Authenticator) -> Operators {
+        Operators::new(self.table.clone(), authenticator, self.clock.clone())
+    }
+
+    /// Those who work for the operator, to be added and removed.
+    #[must_use]
+    pub fn staff(&self) -> Staff {
+        Staff::new(self.table.clone(), self.links())
     }
 
     /// The keys that tokens and links are signed with.

@@ -11,8 +11,8 @@ use lmo_shared::{
     auth::Caller,
     error::Error,
     http::{Errors, Handled, Page, Params},
-    id::AuditId,
-    store::Order,
+    id::{AuditId, TenantId},
+    store::{Order, keys::OPERATED_PREFIX},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -136,22 +136,52 @@ pub(super) async fn list(
     State(audit): State<Audit>,
     Params(wanted): Params<Wanted>,
 ) -> Handled<Response> {
-    const MOST: u16 = 1_000;
-    let page = Page::of(wanted.limit, wanted.cursor.as_deref(), "aud_", MOST)?;
-    let order = match wanted.order {
-        Sorted::Newest => Order::Descending,
-        Sorted::Oldest => Order::Ascending,
-    };
-    let (entries, next) = audit.page(caller.tenant().id, page.after.as_deref(), page.limit, order).await?;
-    let entries = entries.into_iter().map(EntryView::from);
-    let next_cursor = next.as_deref().map(Page::cursor);
-    match wanted.format {
-        Format::Json => Ok(Json(AuditPage { entries: entries.collect(), next_cursor }).into_response()),
-        Format::Jsonl => Ok(lines(entries, next_cursor.as_deref(), wanted.order)?),
+    wanted.page(&audit, Log::Tenant(caller.tenant().id), "/api/tenant/audit").await
+}
+
+/// Whose log.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Log {
+    /// A tenant's.
+    Tenant(TenantId),
+    /// What those who work for the operator did.
+    Operators,
+}
+
+impl Wanted {
+    /// The page of a log that is shown at `path`.
+    pub(super) async fn page(&self, audit: &Audit, log: Log, path: &str) -> Handled<Response> {
+        const MOST: u16 = 1_000;
+        let order = match self.order {
+            Sorted::Newest => Order::Descending,
+            Sorted::Oldest => Order::Ascending,
+        };
+        let page = |prefix| Page::of(self.limit, self.cursor.as_deref(), prefix, MOST);
+        let (entries, next) = match log {
+            Log::Tenant(id) => {
+                let Page { limit, after } = page("aud_")?;
+                audit.page(id, after.as_deref(), limit, order).await?
+            }
+            Log::Operators => {
+                let Page { limit, after } = page(OPERATED_PREFIX)?;
+                audit.page_of_operators(after.as_deref(), limit, order).await?
+            }
+        };
+        let entries = entries.into_iter().map(EntryView::from);
+        let next_cursor = next.as_deref().map(Page::cursor);
+        match self.format {
+            Format::Json => Ok(Json(AuditPage { entries: entries.collect(), next_cursor }).into_response()),
+            Format::Jsonl => Ok(lines(entries, next_cursor.as_deref(), self.order, path)?),
+        }
     }
 }
 
-fn lines(entries: impl Iterator<Item = EntryView>, next: Option<&str>, order: Sorted) -> Result<Response, Error> {
+fn lines(
+    entries: impl Iterator<Item = EntryView>,
+    next: Option<&str>,
+    order: Sorted,
+    path: &str,
+) -> Result<Response, Error> {
     let mut text = String::new();
     for entry in entries {
         text.push_str(&serde_json::to_string(&entry).map_err(Error::internal)?);
@@ -161,7 +191,7 @@ fn lines(entries: impl Iterator<Item = EntryView>, next: Option<&str>, order: So
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jsonl"));
     if let Some(next) = next {
         let order = if order == Sorted::Oldest { "&order=oldest" } else { "" };
-        let link = format!("</api/tenant/audit?format=jsonl&cursor={next}{order}>; rel=\"next\"");
+        let link = format!("<{path}?format=jsonl&cursor={next}{order}>; rel=\"next\"");
         headers.insert(header::LINK, HeaderValue::from_str(&link).map_err(Error::internal)?);
     }
     Ok((headers, text).into_response())

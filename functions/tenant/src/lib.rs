@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use lmo_shared::{
     audit::Audit,
-    auth::{Authenticator, Throttle},
+    auth::{Authenticator, Operators, Throttle},
     clock::Clock,
     llm::catalogue::Catalogues,
     mail::Mailer,
     oidc::Providers,
     outbound::Outbound,
+    people::Staff,
     platform::Platform,
+    quota::Meters,
     seal::Seal,
     session::Sessions,
     template::Templates,
@@ -22,6 +24,7 @@ use lmo_shared::{
 use sign_in::Deployment;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+mod admin;
 mod audit;
 mod config;
 mod deletion;
@@ -50,9 +53,13 @@ struct State {
     exports: Exports,
     throttle: Throttle,
     announcements: Announcements,
+    mailer: Mailer,
     catalogues: Arc<Catalogues>,
     reports: Reports,
     sessions: Sessions,
+    operators: Operators,
+    staff: Staff,
+    meters: Meters,
     templates: Templates,
     seal: Seal,
     outbound: Outbound,
@@ -71,13 +78,17 @@ pub fn router(
     mailer: Mailer,
 ) -> OpenApiRouter {
     let state = State {
+        operators: platform.operators(&authenticator),
+        staff: platform.staff(),
+        meters: platform.meters(),
         authenticator,
         tenants: platform.tenants(),
         members: platform.members(),
         invites: platform.invites(mailer.clone()),
         exports: platform.exports(),
         throttle: platform.throttle(),
-        announcements: platform.announcements(mailer),
+        announcements: platform.announcements(mailer.clone()),
+        mailer,
         reports: platform.reports(Arc::clone(&catalogues)),
         catalogues,
         sessions: platform.sessions(),
@@ -114,6 +125,13 @@ pub fn router(
         .routes(routes!(templates::list))
         .routes(routes!(templates::get, templates::put, templates::delete))
         .routes(routes!(usage::report))
+        .routes(routes!(admin::list::list, admin::create::create))
+        .routes(routes!(admin::tenant::get, admin::tenant::change))
+        .routes(routes!(admin::tenant::suspend))
+        .routes(routes!(admin::tenant::resume))
+        .routes(routes!(admin::look::audit))
+        .routes(routes!(admin::look::usage))
+        .routes(routes!(admin::look::operated))
         .merge(webhooks::router())
         .with_state(state)
 }

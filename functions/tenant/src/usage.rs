@@ -11,6 +11,7 @@ use lmo_shared::{
     clock::{Clock, Granularity, Period, Timestamp},
     error::{Error, Result},
     http::{Errors, Handled, Params},
+    id::TenantId,
     usage::{GroupBy, Report, ReportRow, Reports},
 };
 use serde::Deserialize;
@@ -77,13 +78,26 @@ pub(super) async fn report(
     headers: HeaderMap,
     Params(wanted): Params<Wanted>,
 ) -> Handled<Response> {
-    let (from, to) = range(&wanted, clock.now())?;
-    let by = group_by(wanted.group_by.as_deref())?;
-    let report = reports.of(caller.tenant().id, from, to, by).await?;
-    if wanted.format.map_or_else(|| prefers_csv(&headers), |format| format == Format::Csv) {
-        return Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], to_csv(&report)).into_response());
+    Ok(wanted.report(&reports, caller.tenant().id, clock.now(), &headers).await?)
+}
+
+impl Wanted {
+    /// The report of a tenant.
+    pub(super) async fn report(
+        &self,
+        reports: &Reports,
+        tenant: TenantId,
+        now: Timestamp,
+        headers: &HeaderMap,
+    ) -> Result<Response> {
+        let (from, to) = range(self, now)?;
+        let by = group_by(self.group_by.as_deref())?;
+        let report = reports.of(tenant, from, to, by).await?;
+        if self.format.map_or_else(|| prefers_csv(headers), |format| format == Format::Csv) {
+            return Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], to_csv(&report)).into_response());
+        }
+        Ok(Json(report).into_response())
     }
-    Ok(Json(report).into_response())
 }
 
 /// Whether the first type that the client accepts is CSV.

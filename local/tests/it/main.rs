@@ -38,6 +38,7 @@ mod metrics;
 mod models;
 mod oidc;
 mod openapi;
+mod operators;
 mod origin;
 mod pass_through;
 mod permissions;

@@ -133,8 +133,24 @@ pub fn record(change: &mut Change, tenant: TenantId, actor: &Actor, at: Timestam
 /// # Errors
 /// `Internal` if it can't be written as an item.
 pub fn record_as(change: &mut Change, tenant: TenantId, actor: &Actor, at: Timestamp, deed: Deed) -> Result<AuditId> {
+    let (partition, entry) = (change.table().tenant(tenant).audit(), entry(actor, at, deed));
+    change.put_new(&partition, &keys::entry(entry.id), &entry)?;
+    Ok(entry.id)
+}
+
+/// Adds an entry to a change for those who work for the operator.
+///
+/// # Errors
+/// `Internal` if it can't be written as an item.
+pub fn record_for_operators(change: &mut Change, actor: &Actor, at: Timestamp, deed: Deed) -> Result<()> {
+    let (partition, entry) = (change.table().operators(), entry(actor, at, deed));
+    change.put_new(&partition, &keys::operated(entry.id), &entry)?;
+    Ok(())
+}
+
+fn entry(actor: &Actor, at: Timestamp, deed: Deed) -> Entry {
     let (before, after) = difference(deed.before, deed.after);
-    let entry = Entry {
+    Entry {
         id: AuditId::new(at),
         at,
         actor: actor.who.clone(),
@@ -143,10 +159,7 @@ pub fn record_as(change: &mut Change, tenant: TenantId, actor: &Actor, at: Times
         target: deed.target,
         before,
         after,
-    };
-    let partition = change.table().tenant(tenant).audit();
-    change.put_new(&partition, &keys::entry(entry.id), &entry)?;
-    Ok(entry.id)
+    }
 }
 
 /// Of two objects only the fields that differ.
@@ -187,6 +200,21 @@ impl Audit {
         order: Order,
     ) -> Result<(Vec<Entry>, Option<String>)> {
         self.table.tenant(tenant).audit().page("", after, limit, order).await
+    }
+}
+
+impl Audit {
+    /// The same of what those who work for the operator did.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn page_of_operators(
+        &self,
+        after: Option<&str>,
+        limit: u16,
+        order: Order,
+    ) -> Result<(Vec<Entry>, Option<String>)> {
+        self.table.operators().page(keys::OPERATED_PREFIX, after, limit, order).await
     }
 }
 

@@ -31,6 +31,7 @@ mod cors;
 mod document;
 mod error;
 mod once;
+mod operator;
 mod options;
 mod own;
 mod page;

@@ -84,6 +84,21 @@ impl Mail {
         Self::new(to, &format!("You are invited to join {tenant}"), text)
     }
 
+    /// Says that the operator made a tenant whose owner the recipient is. `tenant` is treated as in
+    /// [`invite`](Self::invite); with a `link` the recipient, who has no password yet, chooses one.
+    #[must_use]
+    pub fn owner(to: EmailAddress, tenant: &str, link: Option<&str>) -> Self {
+        let tenant = plain(tenant);
+        let how = match link {
+            Some(link) => format!(
+                "Open this link within the hour to choose a password:\n\n{link}\n\nAfter that, ask for a new one \
+                 (\"forgot password\")."
+            ),
+            None => "Sign in as usual.".to_owned(),
+        };
+        Self::new(to, &format!("{tenant} is yours"), format!("You are the owner of \"{tenant}\". {how}\n"))
+    }
+
     /// Says that a tenant will be removed, to one of its owners. `tenant` is treated as in [`invite`](Self::invite), `at`
     /// is when.
     #[must_use]

@@ -30,6 +30,7 @@ mod refresh_token;
 mod register;
 mod second_factor;
 mod sign_in;
+mod staff;
 mod user;
 mod verify;
 
@@ -42,6 +43,7 @@ pub use refresh_token::{RefreshToken, TokenHashes};
 pub use register::Registration;
 pub use second_factor::{Enrolment, Proof};
 pub use sign_in::{SignIn, SignIns};
+pub use staff::{Colleague, Owner, Staff};
 pub use user::{SecondFactor, User, Users};
 
 /// What accounts are made of.

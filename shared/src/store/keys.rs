@@ -45,6 +45,9 @@
 //! | `ADDRESS#<hash>` | `FAILURES`, `MAILS` | failed attempts, and mails that were asked for, from an internet address |
 //! | `PURGE` | `PASS` | how far the removal of tenants has come |
 //! | `TENANTS` | `<tnt>` | what operators see of a tenant in a list |
+//! | `OPERATORS` | `USER#<usr>` | somebody who works for the operator |
+//! | | `AUDIT#<aud>` | what one of them did, by time |
+//! | | `ONCE#<hash>` | the response to one of them that sent an `Idempotency-Key` |
 //! | `ACTIVE#<month>` | `<tnt>` | a tenant that has a meter in the month |
 //! | `DUE` | `<ms>#<tnt>#<msg>` | an event that webhooks are to be told, by time |
 //! | | `<ms>#<tnt>#<msg>#<whk>` | an attempt to tell one of them |
@@ -67,6 +70,7 @@ pub const BUCKET_MS: u64 = 10_000;
 
 pub(super) const CATALOGUE: &str = "CATALOGUE";
 pub(super) const TENANTS: &str = "TENANTS";
+pub(super) const OPERATORS: &str = "OPERATORS";
 pub(super) const DUE: &str = "DUE";
 pub(super) const PURGE: &str = "PURGE";
 
@@ -273,6 +277,24 @@ pub fn once(hash: &str) -> String {
 #[must_use]
 pub fn entry(id: AuditId) -> String {
     id.to_string()
+}
+
+/// What all who work for the operator begin with.
+pub const OPERATOR_PREFIX: &str = "USER#";
+
+/// Somebody who works for the operator.
+#[must_use]
+pub fn operator(id: UserId) -> String {
+    format!("{OPERATOR_PREFIX}{id}")
+}
+
+/// What all that operators did begins with.
+pub const OPERATED_PREFIX: &str = "AUDIT#";
+
+/// Something that an operator did.
+#[must_use]
+pub fn operated(id: AuditId) -> String {
+    format!("{OPERATED_PREFIX}{id}")
 }
 
 /// A tenant in the operators' list.

@@ -62,6 +62,12 @@ impl Table {
         self.partition(keys::TENANTS.to_owned())
     }
 
+    /// Those who work for the operator, and what they did.
+    #[must_use]
+    pub fn operators(&self) -> Partition {
+        self.partition(keys::OPERATORS.to_owned())
+    }
+
     /// How far the removal of tenants has come.
     #[must_use]
     pub fn purge(&self) -> Partition {

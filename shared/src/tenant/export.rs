@@ -31,13 +31,15 @@ const MOST_QUERIES: u32 = 800;
 const AT_ONCE: u16 = 100;
 
 /// What the tenant's own partition has, by the beginning of the sort key.
-pub const KINDS: [(&str, &str); 9] = [
+pub const KINDS: [(&str, &str); 11] = [
     (keys::TENANT, "tenant"),
     (keys::CONFIG, "config"),
     (keys::KEY_PREFIX, "key"),
     (keys::MEMBER_PREFIX, "member"),
     (keys::INVITE_PREFIX, "invite"),
     (keys::WEBHOOK_PREFIX, "webhook"),
+    ("IDENTITY_PROVIDER", "identity_provider"),
+    ("LINK#", "link"),
     (keys::TEMPLATE_PREFIX, "template"),
     ("TEMPLATE_VERSION#", "template_version"),
     ("METER#", "meter"),
@@ -45,7 +47,7 @@ pub const KINDS: [(&str, &str); 9] = [
 
 /// What it has and is not given: marks that say nothing that isn't said elsewhere, secrets, and responses that are sealed.
 /// Sessions are given by themselves.
-pub const LEFT_OUT: [&str; 5] = ["INVITED#", "ONCE#", "KEYS", "PROVIDERS", keys::LISTED_SESSION_PREFIX];
+pub const LEFT_OUT: [&str; 6] = ["INVITED#", "ONCE#", "KEYS", "PROVIDERS", "STATE#", keys::LISTED_SESSION_PREFIX];
 
 /// What a field's name must not have in it.
 const SECRET: [&str; 4] = ["secret", "hash", "sealed", "password"];
@@ -69,6 +71,7 @@ pub struct Position {
 #[serde(rename_all = "snake_case")]
 enum Part {
     Main,
+    Webhooks,
     Audit,
     Days,
     Months,
@@ -80,7 +83,8 @@ enum Part {
 impl Part {
     fn next(self) -> Option<Self> {
         match self {
-            Self::Main => Some(Self::Audit),
+            Self::Main => Some(Self::Webhooks),
+            Self::Webhooks => Some(Self::Audit),
             Self::Audit => Some(Self::Days),
             Self::Days => Some(Self::Months),
             Self::Months => Some(Self::Hours),
@@ -138,6 +142,7 @@ impl Exports {
         while let Some(at) = page.next.clone().filter(|_| !page.is_enough()) {
             match at.part {
                 Part::Main => self.items(&mut page, &table.main(), "", main_kind).await?,
+                Part::Webhooks => self.items(&mut page, &table.webhooks(), "", told).await?,
                 Part::Audit => self.items(&mut page, &table.audit(), "", |_| Some("audit")).await?,
                 Part::Days => self.items(&mut page, &table.totals(), "D#", |_| Some("total")).await?,
                 Part::Months => self.items(&mut page, &table.totals(), "M#", |_| Some("total")).await?,
@@ -300,6 +305,12 @@ impl Writing {
 
 fn main_kind(sort: &str) -> Option<&'static str> {
     KINDS.iter().find(|(prefix, _)| sort.starts_with(prefix)).map(|(_, kind)| *kind)
+}
+
+/// What webhooks were told, and how far that came; how well they are is no more than what follows from it.
+fn told(sort: &str) -> Option<&'static str> {
+    let kinds = [("EVENT#", "webhook_event"), ("DELIVERY#", "webhook_delivery")];
+    kinds.iter().find(|(prefix, _)| sort.starts_with(prefix)).map(|(_, kind)| *kind)
 }
 
 /// An item without its key, and without what could be a secret, however deep.

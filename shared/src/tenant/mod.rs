@@ -24,6 +24,7 @@ mod identity_provider;
 mod invites;
 mod key;
 mod members;
+mod operate;
 mod providers;
 mod purge;
 mod repo;
@@ -36,6 +37,7 @@ pub use identity_provider::IdentityProvider;
 pub use invites::{Acceptable, Invitation, Invite, Invites};
 pub use key::{ApiKey, KeyScope, Previous};
 pub use members::{Authority, Members};
+pub use operate::{MOST_SHARDS, Operation};
 pub use providers::{OwnProvider, OwnProviders, sealed_for};
 pub use purge::{Purge, Purged};
 pub use repo::{MOST_KEYS, Tenants};
@@ -60,6 +62,12 @@ pub struct Tenant {
     /// Whether it may do anything.
     #[serde(default)]
     pub status: Status,
+    /// Why it is suspended, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended_for: Option<String>,
+    /// What the operator calls its plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
     /// When it will be removed, if it is being deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_after: Option<Timestamp>,
@@ -83,6 +91,8 @@ impl Tenant {
             limits: Limits::default(),
             meter_shards: one(),
             status: Status::Active,
+            suspended_for: None,
+            plan: None,
             delete_after: None,
             require_second_factor: false,
             created_at: at,
@@ -133,6 +143,9 @@ pub struct Listed {
     pub name: String,
     /// Whether it may do anything.
     pub status: Status,
+    /// What the operator calls its plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
     /// When it will be removed, if it is being deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_after: Option<Timestamp>,
@@ -142,8 +155,8 @@ pub struct Listed {
 
 impl From<&Tenant> for Listed {
     fn from(tenant: &Tenant) -> Self {
-        let Tenant { id, name, status, delete_after, created_at, .. } = tenant.clone();
-        Self { id, name, status, delete_after, created_at }
+        let Tenant { id, name, status, plan, delete_after, created_at, .. } = tenant.clone();
+        Self { id, name, status, plan, delete_after, created_at }
     }
 }
 

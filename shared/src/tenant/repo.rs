@@ -11,7 +11,7 @@ use crate::{
     clock::{Period, Timestamp},
     error::{Error, Result},
     id::TenantId,
-    store::{Change, Item, Table, TenantTable, keys, parse},
+    store::{Change, Item, Order, Table, TenantTable, keys, parse},
 };
 
 mod keys_of;
@@ -21,7 +21,7 @@ pub use keys_of::MOST_KEYS;
 /// Tenants in the table.
 #[derive(Debug, Clone)]
 pub struct Tenants {
-    table: Table,
+    pub(super) table: Table,
 }
 
 impl Tenants {
@@ -95,7 +95,15 @@ impl Tenants {
         change.put(&self.table.tenants(), &keys::listed(tenant.id), &Listed::from(tenant)).map(drop)
     }
 
-    /// A tenant.
+    /// A page of all tenants, the oldest first, and behind which sort key to go on, if there are more.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn page(&self, after: Option<&str>, limit: u16) -> Result<(Vec<Listed>, Option<String>)> {
+        self.table.tenants().page("", after, limit, Order::Ascending).await
+    }
+
+    /// A tenant, if there is one.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.

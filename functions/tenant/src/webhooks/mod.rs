@@ -100,6 +100,7 @@ pub struct WebhookRequest {
 /// What is to be changed of a webhook. What is absent stays; `null` takes away.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "absent, null and given are three things")]
 pub struct WebhookPatch {
     /// The address.
     pub url: Option<String>,
