@@ -53,12 +53,14 @@ locals {
     due       = ["DeleteItem", "PutItem", "Query", "UpdateItem"]
   }
   identifying = {
-    tenant  = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
-    audit   = ["PutItem"]
-    tenants = ["PutItem"]
-    user    = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
-    email   = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
-    address = ["GetItem", "PutItem"]
+    tenant   = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    audit    = ["PutItem"]
+    tenants  = ["PutItem"]
+    user     = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    email    = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    address  = ["GetItem", "PutItem"]
+    webhooks = ["PutItem"]
+    due      = ["PutItem"]
   }
   counting = {
     tenant   = ["GetItem", "Query", "UpdateItem"]
