@@ -21,6 +21,7 @@ locals {
     email      = "EMAIL#*"
     address    = "ADDRESS#*"
     tenants    = "TENANTS"
+    operators  = "OPERATORS"
     due        = "DUE"
     purge      = "PURGE"
   }
@@ -51,6 +52,8 @@ locals {
     email     = ["GetItem", "PutItem"]
     address   = ["GetItem", "PutItem"]
     due       = ["DeleteItem", "PutItem", "Query", "UpdateItem"]
+    operators = ["GetItem", "PutItem", "Query"]
+    active    = ["ConditionCheckItem", "GetItem"]
   }
   identifying = {
     tenant   = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
