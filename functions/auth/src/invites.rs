@@ -4,13 +4,13 @@ use axum::{Json, extract::State, http::StatusCode};
 use lmo_shared::{
     audit::Source,
     auth::password::Password,
-    http::{Body, Errors, Handled},
+    http::{Body, Errors, Handled, name},
     people::{Acceptance, Accounts, Person},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::{name::name, totp::proof, views::SignedIn};
+use crate::{totp::proof, views::SignedIn};
 
 /// An invitation that is accepted.
 #[derive(Deserialize, ToSchema)]

@@ -116,7 +116,7 @@ impl Exports {
     /// `Forbidden` unless the caller is an owner; `Conflict` if that changes in this moment; `Unavailable`.
     pub async fn begin(&self, tenant: TenantId, by: &Authority) -> Result<Position> {
         let (main, now) = (self.table.tenant(tenant).main(), self.clock.now());
-        let standing = by.now(&main).await?;
+        let standing = by.now(&main, now).await?;
         standing.may(Role::Owner)?;
         let mut change = Change::new(&self.table);
         standing.demand(&mut change, &main)?;

@@ -176,7 +176,7 @@ impl Invites {
         by: &Authority,
     ) -> Result<Invite> {
         let (main, now) = (self.main(tenant), self.clock.now());
-        let standing = by.now(&main).await?;
+        let standing = by.now(&main, self.clock.now()).await?;
         standing.may(invitation.role)?;
         standing.demand(change, &main)?;
         self.check_room(&main, now).await?;
@@ -287,7 +287,8 @@ impl Invites {
         if tenant.status != Status::Active {
             return Err(Error::TenantSuspended);
         }
-        let standing = invite.by.standing(&main).await?.filter(|standing| standing.may(invite.role).is_ok());
+        let standing =
+            invite.by.standing(&main, self.clock.now()).await?.filter(|standing| standing.may(invite.role).is_ok());
         Ok(Acceptable { standing: standing.ok_or_else(Self::spent)?, tenant, invite })
     }
 
@@ -323,7 +324,7 @@ impl Invites {
     }
 
     async fn both(&self, main: &Partition, id: InviteId, by: &Authority) -> Result<(Standing, Invite)> {
-        let (standing, invite) = tokio::try_join!(by.now(main), self.find(main, id))?;
+        let (standing, invite) = tokio::try_join!(by.now(main, self.clock.now()), self.find(main, id))?;
         standing.may(invite.role)?;
         Ok((standing, invite))
     }
