@@ -2,9 +2,14 @@
 
 use reqwest::{Client, header, redirect};
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use crate::support::{
-    Account, CLIENT, IdentityProvider, Lmo, PASSWORD, Response, Setup, Signing, Value, json, login, refresh,
-    sign_in_rules,
+    Account, CLIENT, IdentityProvider, Lmo, PASSWORD, Response, Setup, Signing, Value, accept, json, link_token, login,
+    mails, refresh, sign_in_rules,
 };
 
 /// A browser that goes nowhere by itself.
@@ -74,11 +79,12 @@ fn assert_refused(arrived: &Response, why: &str) {
     assert!(detail.contains(why), "{detail}");
 }
 
-/// A tenant with a provider.
+/// A tenant with a provider, and with a member whom the provider names unless it is told otherwise.
 struct World {
     setup: Setup,
     lmo: Lmo,
     owner: Account,
+    ann: Account,
     provider: IdentityProvider,
 }
 
@@ -87,8 +93,9 @@ impl World {
         let setup = Setup::new();
         let lmo = setup.start();
         let owner = Account::new(&lmo, &setup, "owner@example.com").await;
+        let ann = owner.invites(&lmo, &setup, "ann@example.com", "developer").await;
         let provider = IdentityProvider::start().await;
-        let world = Self { setup, lmo, owner, provider };
+        let world = Self { setup, lmo, owner, ann, provider };
         world.put(&sign_in_rules(&world.provider)).await;
         world
     }
@@ -99,6 +106,13 @@ impl World {
         put.json()
     }
 
+    /// How many have signed in by the provider.
+    async fn vouched(&self) -> usize {
+        let log = self.owner.send(&self.lmo, "GET", "/api/tenant/audit?limit=100", None).await.json();
+        let entries = log["entries"].as_array().unwrap().iter();
+        entries.filter(|entry| entry["after"]["way"] == "identity_provider").count()
+    }
+
     /// What somebody gets who signs in now.
     async fn arrive(&self) -> Response {
         let mut browser = Browser::new();
@@ -107,23 +121,122 @@ impl World {
     }
 }
 
+/// Fails unless whoever arrived is told of an invitation.
+fn assert_invited(lmo: &Lmo, arrived: &Response) {
+    assert_eq!(arrived.status, 303, "{}", arrived.body);
+    assert_eq!(arrived.header("location"), format!("{}/signed-in#error=invited", lmo.base));
+}
+
 #[tokio::test]
-async fn whoever_the_tenant_lets_in_becomes_a_member_by_signing_in() {
-    let World { lmo, owner, provider, .. } = World::new().await;
+async fn a_member_signs_in_by_the_provider() {
+    let World { lmo, owner, ann: member, provider, .. } = World::new().await;
     let ann = sign_in(&lmo, &owner.tenant).await;
-    assert_eq!((ann.email.as_str(), &ann.tenant), ("ann@example.com", &owner.tenant));
+    assert_eq!((&ann.user, &ann.tenant), (&member.user, &owner.tenant));
     assert_eq!(ann.send(&lmo, "GET", "/api/tenant/keys", None).await.status, 200);
     // A developer is no admin.
     ann.send(&lmo, "PUT", "/api/tenant/config", Some(&json!({}))).await.assert_error(403, "forbidden");
     let again = sign_in(&lmo, &owner.tenant).await;
     assert_eq!(again.user, ann.user);
     assert_eq!(provider.exchanges(), 2);
-    let audited = owner.audited(&lmo).await;
-    for (action, times) in [("identity_provider.put", 1), ("member.create", 1), ("session.create", 3)] {
-        let found = audited.iter().filter(|found| *found == action).count();
-        assert!(found >= times, "{action} {found}: {audited:?}");
+    let log = owner.send(&lmo, "GET", "/api/tenant/audit?limit=100", None).await.json();
+    let began = log["entries"].as_array().unwrap().iter().filter(|entry| entry["action"] == "session.create");
+    let ways: Vec<_> = began.map(|entry| entry["after"]["way"].as_str().unwrap()).collect();
+    assert_eq!(ways, ["identity_provider", "identity_provider", "invitation", "password"]);
+}
+
+#[tokio::test]
+async fn a_stranger_whom_the_provider_names_is_invited_and_decides() {
+    let world = World::new().await;
+    let World { setup, lmo, owner, provider, .. } = &world;
+    provider.knows("person-2", "bob@example.com");
+    // Once, however often it comes.
+    for _ in 0..2 {
+        assert_invited(lmo, &world.arrive().await);
     }
-    assert_eq!(audited.iter().filter(|action| *action == "member.create").count(), 1);
+    let mails = mails(setup, "bob@example.com");
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].contains("the identity provider invites you"), "{}", mails[0]);
+    login(lmo, "bob@example.com", PASSWORD).await.assert_error(401, "unauthenticated");
+    let audited = owner.audited(lmo).await;
+    assert_eq!(audited.iter().filter(|action| *action == "member.add").count(), 1, "Ann alone: {audited:?}");
+    let body = json!({"token": link_token(&mails[0]), "password": PASSWORD});
+    let bob = accept(lmo, "", &body).await;
+    assert_eq!(bob.status, 201, "{}", bob.body);
+    assert_eq!(bob.json()["tenant"]["role"], "developer");
+    assert_eq!(sign_in(lmo, &owner.tenant).await.user, Account::of(&bob.json()).user);
+}
+
+#[tokio::test]
+async fn an_invitation_by_the_provider_is_good_as_long_as_the_rules_make_it() {
+    let world = World::new().await;
+    let World { setup, lmo, provider, .. } = &world;
+    provider.knows("person-2", "bob@example.com");
+    assert_invited(lmo, &world.arrive().await);
+    let token = link_token(mails(setup, "bob@example.com").last().unwrap());
+    let body = json!({"token": token, "password": PASSWORD});
+    for (name, value) in [("default_role", json!("viewer")), ("allowed_domains", json!(["example.org"]))] {
+        let mut rules = sign_in_rules(provider);
+        rules[name] = value;
+        world.put(&rules).await;
+        accept(lmo, "", &body).await.assert_error(400, "invalid_request");
+    }
+    world.put(&sign_in_rules(provider)).await;
+    assert_eq!(accept(lmo, "", &body).await.status, 201);
+}
+
+#[tokio::test]
+async fn whoever_accepts_where_the_provider_is_required_signs_in_there() {
+    let world = World::new().await;
+    let World { setup, lmo, owner, provider, .. } = &world;
+    let mut rules = sign_in_rules(provider);
+    rules["required"] = json!(true);
+    world.put(&rules).await;
+    provider.knows("person-2", "bob@example.com");
+    assert_invited(lmo, &world.arrive().await);
+    let token = link_token(mails(setup, "bob@example.com").last().unwrap());
+    let accepted = accept(lmo, "", &json!({"token": token, "password": PASSWORD})).await;
+    assert_eq!(accepted.status, 200, "{}", accepted.body);
+    assert_eq!(accepted.json(), json!({"sign_in_uri": format!("{}/api/auth/oidc/{}", lmo.base, owner.tenant)}));
+    login(lmo, "bob@example.com", PASSWORD).await.assert_error(403, "forbidden");
+    assert_eq!(sign_in(lmo, &owner.tenant).await.email, "bob@example.com");
+}
+
+#[tokio::test]
+async fn a_session_ends_with_the_rules_that_let_it_in() {
+    let world = World::new().await;
+    let World { lmo, owner, provider, .. } = &world;
+    let mut ann = sign_in(lmo, &owner.tenant).await;
+    let mut narrow = sign_in_rules(provider);
+    narrow["allowed_domains"] = json!(["example.org"]);
+    world.put(&narrow).await;
+    let refused = refresh(lmo, &ann.refresh).await;
+    assert_refused(&refused, "`example.com` may not sign in");
+    // What changes nothing for it leaves it alone.
+    world.put(&sign_in_rules(provider)).await;
+    ann = ann.refreshed(lmo).await;
+    // Another provider, or the same one anew, has not vouched for it.
+    world.put(&sign_in_rules(&IdentityProvider::start().await)).await;
+    assert_refused(&refresh(lmo, &ann.refresh).await, "another provider meanwhile");
+    world.put(&sign_in_rules(provider)).await;
+    assert_refused(&refresh(lmo, &ann.refresh).await, "another provider meanwhile");
+    sign_in(lmo, &owner.tenant).await;
+}
+
+#[tokio::test]
+async fn an_issuer_that_failed_is_left_alone_for_a_while() {
+    let World { lmo, owner, .. } = World::new().await;
+    let broken = IdentityProvider::start().await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    broken.describes(move |document| {
+        count.fetch_add(1, Ordering::SeqCst);
+        document["code_challenge_methods_supported"] = json!(["plain"]);
+    });
+    for _ in 0..3 {
+        let refused = owner.send(&lmo, "PUT", "/api/tenant/sign-in", Some(&sign_in_rules(&broken))).await;
+        assert!(refused.status == 400 && refused.body.contains("PKCE"), "{}", refused.body);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
@@ -143,7 +256,7 @@ async fn a_token_without_a_signature_of_the_provider_is_nothing() {
         world.provider.signs(signing);
         assert_refused(&world.arrive().await, "no valid signature");
     }
-    assert!(!world.owner.audited(&world.lmo).await.contains(&"member.create".to_owned()));
+    assert_eq!(world.vouched().await, 0);
 }
 
 #[tokio::test]
@@ -174,7 +287,7 @@ async fn what_a_token_says_has_to_be_meant_for_this_sign_in() {
         claims.as_object_mut().unwrap().remove("email_verified");
     });
     assert_refused(&world.arrive().await, "`email_verified`");
-    assert!(!world.owner.audited(&world.lmo).await.contains(&"member.create".to_owned()));
+    assert_eq!(world.vouched().await, 0);
 }
 
 #[tokio::test]
@@ -228,12 +341,13 @@ async fn only_the_browser_that_began_comes_back() {
     for state in [state.replacen("v1.", "v1.A", 1), "v1.x.y".to_owned(), String::new()] {
         assert_refused(&attacker.come(&format!("{start}state={state}")).await, "not begun here");
     }
-    attacker.come(&format!("{}/api/auth/oidc/callback", lmo.base)).await.assert_error(400, "invalid_request");
+    let nothing = format!("{}/api/auth/oidc/{}/callback", lmo.base, owner.tenant);
+    attacker.come(&nothing).await.assert_error(400, "invalid_request");
 }
 
 #[tokio::test]
 async fn a_code_of_another_provider_is_not_taken() {
-    let World { setup, lmo, owner, provider } = World::new().await;
+    let World { setup, lmo, owner, provider, .. } = World::new().await;
     let other = Account::new(&lmo, &setup, "owner@example.org").await;
     let evil = IdentityProvider::start().await;
     let put = other.send(&lmo, "PUT", "/api/tenant/sign-in", Some(&sign_in_rules(&evil))).await;
@@ -246,8 +360,12 @@ async fn a_code_of_another_provider_is_not_taken() {
         let url = reqwest::Url::parse(address).unwrap();
         url.query_pairs().find(|(found, _)| found == name).unwrap().1.into_owned()
     };
+    // It comes back to where the provider that made the code sends it, whatever it says of itself.
+    let astray = format!("{}&x=1", ours.replace(&owner.tenant, &other.tenant));
+    assert_refused(&browser.come(&astray).await, "begun for another tenant");
     let mixed = |iss: &str| {
-        let mut url = reqwest::Url::parse(&format!("{}/api/auth/oidc/callback", lmo.base)).unwrap();
+        let address = format!("{}/api/auth/oidc/{}/callback", lmo.base, owner.tenant);
+        let mut url = reqwest::Url::parse(&address).unwrap();
         let (code, state) = (parameter(&theirs, "code"), parameter(&ours, "state"));
         url.query_pairs_mut().extend_pairs([("code", code.as_str()), ("state", &state), ("iss", iss)]);
         url.to_string()
@@ -261,15 +379,20 @@ async fn a_code_of_another_provider_is_not_taken() {
 
 #[tokio::test]
 async fn what_a_tenants_provider_says_opens_that_tenant_and_nothing_else() {
-    let World { setup, lmo, owner, provider } = World::new().await;
-    let victim = Account::new(&lmo, &setup, "victim@example.com").await;
-    // The owner of the one tenant has the provider name the owner of the other.
+    let world = World::new().await;
+    let World { setup, lmo, owner, provider, .. } = &world;
+    let victim = Account::new(lmo, setup, "victim@example.com").await;
+    // The owner of the one tenant has the provider name the owner of the other, and learns nothing of its account.
     provider.knows("whoever", "victim@example.com");
-    let forged = sign_in(&lmo, &owner.tenant).await;
+    assert_invited(lmo, &world.arrive().await);
+    assert!(!owner.send(lmo, "GET", "/api/tenant/members", None).await.body.contains("victim"));
+    let token = json!({"token": link_token(mails(setup, "victim@example.com").last().unwrap())});
+    assert_eq!(accept(lmo, &victim.access, &token).await.status, 201);
+    let forged = sign_in(lmo, &owner.tenant).await;
     assert_eq!((&forged.user, &forged.tenant), (&victim.user, &owner.tenant));
     let body = json!({"refresh_token": forged.refresh, "tenant": victim.tenant});
     lmo.send("POST", "/api/auth/refresh", "", Some(&body)).await.assert_error(403, "forbidden");
-    let me = forged.send(&lmo, "GET", "/api/auth/me", None).await;
+    let me = forged.send(lmo, "GET", "/api/auth/me", None).await;
     assert!(!me.body.contains(&victim.tenant), "{}", me.body);
     let password = json!({"current_password": PASSWORD, "password": "eight yellow umbrellas dance"});
     for (method, path, body) in [
@@ -279,11 +402,11 @@ async fn what_a_tenants_provider_says_opens_that_tenant_and_nothing_else() {
         ("POST", "/api/auth/password", Some(password)),
         ("POST", "/api/auth/totp", Some(json!({"password": PASSWORD}))),
     ] {
-        let refused = forged.send(&lmo, method, path, body.as_ref()).await;
+        let refused = forged.send(lmo, method, path, body.as_ref()).await;
         assert!(refused.status == 403 && refused.body.contains("good in its tenant alone"), "{path}: {}", refused.body);
     }
     // The victim has seen none of it, and can still sign in.
-    assert_eq!(victim.again(&lmo).await.tenant, victim.tenant);
+    assert_eq!(victim.again(lmo).await.tenant, victim.tenant);
 }
 
 #[tokio::test]
@@ -303,6 +426,7 @@ async fn only_members_come_where_nobody_becomes_one_by_signing_in() {
     let mut rules = sign_in_rules(&world.provider);
     rules.as_object_mut().unwrap().remove("default_role");
     world.put(&rules).await;
+    world.provider.knows("person-2", "bob@example.com");
     assert_refused(&world.arrive().await, "only members may come");
     world.provider.knows("the owner", "owner@example.com");
     assert_eq!(sign_in(&world.lmo, &world.owner.tenant).await.user, world.owner.user);
@@ -311,13 +435,7 @@ async fn only_members_come_where_nobody_becomes_one_by_signing_in() {
 #[tokio::test]
 async fn where_the_provider_is_required_passwords_open_nothing_but_for_owners() {
     let world = World::new().await;
-    let World { setup, lmo, owner, provider } = &world;
-    let member = Account::new(lmo, setup, "ann@example.com").await;
-    sign_in(lmo, &owner.tenant).await;
-    let body = json!({"refresh_token": member.refresh, "tenant": owner.tenant});
-    let here = lmo.send("POST", "/api/auth/refresh", "", Some(&body)).await;
-    assert_eq!(here.status, 200, "{}", here.body);
-    let here = Account::of(&here.json());
+    let World { lmo, owner, ann: here, provider, .. } = &world;
     let mut rules = sign_in_rules(provider);
     rules["required"] = json!(true);
     world.put(&rules).await;
@@ -362,7 +480,7 @@ async fn the_secret_is_written_and_never_read() {
     for body in [&read.body, &audit.body] {
         assert!(!body.contains("s3cret"), "{body}");
     }
-    let redirect = format!("{}/api/auth/oidc/callback", lmo.base);
+    let redirect = format!("{}/api/auth/oidc/{}/callback", lmo.base, owner.tenant);
     assert_eq!(read.json()["redirect_uri"], redirect);
     // It stays where it is, and goes nowhere else.
     let mut rules = sign_in_rules(provider);
