@@ -31,13 +31,15 @@ const MOST_QUERIES: u32 = 800;
 const AT_ONCE: u16 = 100;
 
 /// What the tenant's own partition has, by the beginning of the sort key.
-pub const KINDS: [(&str, &str); 9] = [
+pub const KINDS: [(&str, &str); 11] = [
     (keys::TENANT, "tenant"),
     (keys::CONFIG, "config"),
     (keys::KEY_PREFIX, "key"),
     (keys::MEMBER_PREFIX, "member"),
     (keys::INVITE_PREFIX, "invite"),
     (keys::WEBHOOK_PREFIX, "webhook"),
+    ("IDENTITY_PROVIDER", "identity_provider"),
+    ("LINK#", "link"),
     (keys::TEMPLATE_PREFIX, "template"),
     ("TEMPLATE_VERSION#", "template_version"),
     ("METER#", "meter"),
