@@ -21,6 +21,7 @@ locals {
     email      = "EMAIL#*"
     address    = "ADDRESS#*"
     tenants    = "TENANTS"
+    operators  = "OPERATORS"
     due        = "DUE"
     purge      = "PURGE"
   }
@@ -51,14 +52,18 @@ locals {
     email     = ["GetItem", "PutItem"]
     address   = ["GetItem", "PutItem"]
     due       = ["DeleteItem", "PutItem", "Query", "UpdateItem"]
+    operators = ["GetItem", "PutItem", "Query"]
+    active    = ["ConditionCheckItem", "GetItem"]
   }
   identifying = {
-    tenant  = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
-    audit   = ["PutItem"]
-    tenants = ["PutItem"]
-    user    = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
-    email   = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
-    address = ["GetItem", "PutItem"]
+    tenant   = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    audit    = ["PutItem"]
+    tenants  = ["PutItem"]
+    user     = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    email    = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    address  = ["GetItem", "PutItem"]
+    webhooks = ["PutItem"]
+    due      = ["PutItem"]
   }
   counting = {
     tenant   = ["GetItem", "Query", "UpdateItem"]

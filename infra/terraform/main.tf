@@ -47,7 +47,7 @@ locals {
     tenant = {
       memory  = 256
       timeout = 120
-      paths   = ["/api/tenant", "/api/tenant/{path+}", "/healthz", "/openapi.json"]
+      paths   = ["/api/tenant", "/api/tenant/{path+}", "/api/admin/{path+}", "/healthz", "/openapi.json"]
       schedules = {
         deliver = "rate(1 minute)"
       }

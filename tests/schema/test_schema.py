@@ -5,8 +5,6 @@ import pathlib
 import subprocess
 import sys
 
-import pytest
-
 CONFIG = pathlib.Path(__file__).parent / "schemathesis.toml"
 CHECKS = ",".join(
     """not_a_server_error status_code_conformance content_type_conformance response_headers_conformance
@@ -17,7 +15,7 @@ CHECKS = ",".join(
 def schemathesis(platform, credential, *options):
     command = [pathlib.Path(sys.executable).parent / "schemathesis", "--config-file", CONFIG, "run"]
     command += [f"{platform.base}/openapi.json", "--header", f"Authorization: Bearer {credential}"]
-    command += ["--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--max-examples", "10"]
+    command += ["--checks", CHECKS, "--workers", "2"]
     # The same requests each time: a failure can be looked at.
     command += ["--seed", "1", "--generation-database", "none", "--no-color", "--continue-on-failure", *options]
     run = subprocess.run(command, capture_output=True, text=True)
@@ -25,9 +23,9 @@ def schemathesis(platform, credential, *options):
 
 
 def test_a_key_that_may_do_everything_meets_nothing_that_is_not_documented(platform):
-    schemathesis(platform, platform.keys["schema"])
+    phases = "examples,coverage,fuzzing"
+    schemathesis(platform, platform.keys["schema"], "--phases", phases, "--max-examples", "5")
 
 
-@pytest.mark.parametrize("credential", ["lmo_nobody", "a.b.c"])
-def test_a_stranger_meets_nothing_that_is_not_documented(platform, credential):
-    schemathesis(platform, credential)
+def test_a_stranger_meets_nothing_that_is_not_documented(platform):
+    schemathesis(platform, "a.b.c", "--phases", "examples,fuzzing", "--max-examples", "3")

@@ -69,7 +69,6 @@ impl Ground {
             reach: Reach::Laptop,
         };
         let platform = Platform::new(sdk, config, Clock::manual(now));
-        resources::create(&platform).await.unwrap();
         Self { platform, cut, left, _engines: engines, dir }
     }
 
