@@ -119,9 +119,9 @@ impl Accounts {
         if pending.tenant != tenant {
             return Err(refused("it was begun for another tenant"));
         }
-        let used = Used { expires_at: pending.expires_at + 60 };
+        let spent = Used { expires_at: pending.expires_at + 60 };
         let main = self.table.tenant(pending.tenant).main();
-        if main.put_new(&keys::used_state(&pending.id), &used).await? == Written::Refused {
+        if main.put_new(&keys::used_state(&pending.id), &spent).await? == Written::Refused {
             return Err(refused("it was finished before; begin again"));
         }
         if let Some(error) = &arrival.error {
