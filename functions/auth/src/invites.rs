@@ -1,13 +1,18 @@
 //! `POST /api/auth/invites/accept`.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use lmo_shared::{
     audit::Source,
     auth::password::Password,
     http::{Body, Errors, Handled, name},
     people::{Acceptance, Accounts, Person},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{totp::proof, views::SignedIn};
@@ -31,7 +36,15 @@ pub struct AcceptRequest {
     pub recovery_code: Option<String>,
 }
 
-/// Accepts an invitation: the person becomes a member of the tenant and is signed in there. One that has no account with
+/// Where somebody signs in who has become a member.
+#[derive(Serialize, ToSchema)]
+pub struct SignInElsewhere {
+    /// By the tenant's identity provider, there, in a browser.
+    pub sign_in_uri: String,
+}
+
+/// Accepts an invitation: the person becomes a member of the tenant and is signed in there, or learns where to sign in if
+/// members have to do so by the tenant's identity provider. One that has no account with
 /// the invited address yet gets one. With an access token, which is optional, it must be of an account with that address.
 #[utoipa::path(
     post,
@@ -40,17 +53,23 @@ pub struct AcceptRequest {
     tag = "auth",
     security((), ("bearer" = [])),
     request_body = AcceptRequest,
-    responses((status = 201, description = "A member, and signed in", body = SignedIn), Errors)
+    responses(
+        (status = 201, description = "A member, and signed in", body = SignedIn),
+        (status = 200, description = "A member, who signs in elsewhere", body = SignInElsewhere),
+        Errors,
+    )
 )]
 pub(super) async fn accept(
     State(accounts): State<Accounts>,
     person: Option<Person>,
     source: Source,
     Body(request): Body<AcceptRequest>,
-) -> Handled<(StatusCode, Json<SignedIn>)> {
+) -> Handled<Response> {
     let AcceptRequest { token, password, name: called, code, recovery_code } = request;
     let proof = proof(code.as_deref(), recovery_code.as_deref())?;
     let acceptance = Acceptance { token, password, name: name("name", 0, &called)?, proof };
-    let entered = accounts.accept(acceptance, person.as_ref(), &source).await?;
-    Ok((StatusCode::CREATED, Json(entered.into())))
+    Ok(match accounts.accept(acceptance, person.as_ref(), &source).await? {
+        Accepted::SignedIn(entered) => (StatusCode::CREATED, Json(SignedIn::from(*entered))).into_response(),
+        Accepted::SignInAt(sign_in_uri) => Json(SignInElsewhere { sign_in_uri }).into_response(),
+    })
 }

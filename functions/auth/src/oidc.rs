@@ -52,18 +52,19 @@ pub(super) async fn begin(State(accounts): State<Accounts>, Segment(tenant): Seg
     Ok(go(departure.address.as_str(), &cookie.set(&departure.binding, 600))?)
 }
 
-/// Signs in whoever comes back from the provider, and goes on to the page `signed-in` with a refresh token behind `#`,
-/// where no server sees it. It is to be exchanged at once.
+/// Signs in the member who comes back from the provider, and goes on to the page `signed-in` with a refresh token behind
+/// `#`, where no server sees it. It is to be exchanged at once. Whoever is no member is sent an invitation, if the tenant
+/// invites those whom its provider names, and comes to the page with `#error=invited`.
 #[utoipa::path(
     get,
-    path = "/api/auth/oidc/callback",
+    path = "/api/auth/oidc/{tenant}/callback",
     operation_id = "finishSignIn",
     tag = "auth",
     security(()),
-    params(CallbackQuery),
+    params(("tenant" = String, Path, description = "The tenant's id"), CallbackQuery),
     responses(
-        (status = 303, description = "Signed in", headers(
-            ("Location" = String, description = "The page, with `#refresh_token=`"),
+        (status = 303, description = "Signed in, or invited", headers(
+            ("Location" = String, description = "The page, with `#refresh_token=`, or `#error=invited`"),
         )),
         Errors,
     )
@@ -72,13 +73,18 @@ pub(super) async fn finish(
     State(accounts): State<Accounts>,
     source: Source,
     headers: HeaderMap,
+    Segment(tenant): Segment,
     Params(query): Params<CallbackQuery>,
 ) -> Handled<Response> {
+    let tenant = TenantId::parse(&tenant).ok_or(Error::NotFound { kind: "tenant", id: tenant })?;
     let CallbackQuery { state, code, iss, error } = query;
     let cookie = Cookie::of(accounts.deployment());
     let arrival = Arrival { state, binding: cookie.get(&headers), code, issuer: iss, error };
-    let entered = accounts.arrive(arrival, &source).await?;
-    let page = format!("{}/signed-in#refresh_token={}", accounts.deployment(), entered.refresh_token);
+    let outcome = match accounts.arrive(tenant, arrival, &source).await? {
+        Some(entered) => format!("refresh_token={}", entered.refresh_token),
+        None => "error=invited".to_owned(),
+    };
+    let page = format!("{}/signed-in#{outcome}", accounts.deployment());
     Ok(go(&page, &cookie.set("", 0))?)
 }
 

@@ -33,7 +33,7 @@ pub struct SignInRequest {
     /// The domains whose addresses may sign in; all if empty.
     #[serde(default)]
     pub allowed_domains: Vec<String>,
-    /// What somebody becomes who is no member yet; if absent only members may sign in.
+    /// What somebody is invited as, by mail, who signs in and is no member yet; if absent only members may sign in.
     pub default_role: Option<Role>,
     /// Whether members have to sign in by it. Owners may go on using their password.
     #[serde(default)]
@@ -51,7 +51,7 @@ pub struct SignInView {
     pub has_client_secret: bool,
     /// The domains whose addresses may sign in; all if empty.
     pub allowed_domains: Vec<String>,
-    /// What somebody becomes who is no member yet.
+    /// What somebody is invited as, by mail, who signs in and is no member yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_role: Option<Role>,
     /// Whether members have to sign in by it.
@@ -75,7 +75,7 @@ fn view(deployment: &Deployment, tenant: TenantId, found: IdentityProvider) -> V
         allowed_domains: found.allowed_domains,
         default_role: found.default_role,
         required: found.required,
-        redirect_uri: format!("{issuer}/api/auth/oidc/callback"),
+        redirect_uri: format!("{issuer}/api/auth/oidc/{tenant}/callback"),
         sign_in_uri: format!("{issuer}/api/auth/oidc/{tenant}"),
     };
     Versioned(found.version, view)
@@ -100,7 +100,8 @@ pub(super) async fn get(
     Ok(view(&deployment, id, found))
 }
 
-/// Sets or replaces the tenant's identity provider, which is asked for its description before.
+/// Sets or replaces the tenant's identity provider, which is asked for its description before. Whoever signed in by
+/// another issuer or client has to sign in anew when the access token ends.
 #[utoipa::path(
     put,
     path = "/api/tenant/sign-in",

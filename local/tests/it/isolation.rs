@@ -281,6 +281,10 @@ impl World {
             "GET /api/auth/oidc/{tenant}" => {
                 self.second(method, path, None).await.assert_error(404, "not_found");
             }
+            "GET /api/auth/oidc/{tenant}/callback" => {
+                let path = path.replace("{tenant}", &tenant_of(&self.lmo.key));
+                self.second(method, &format!("{path}?state=x&code=x"), None).await.assert_error(403, "forbidden");
+            }
             "GET /api/tenant/webhooks" => {
                 let webhooks = self.second(method, path, None).await.json();
                 assert!(webhooks["webhooks"].as_array().unwrap().len() <= 1, "{webhooks}");

@@ -116,7 +116,7 @@ fn only_what_everybody_may_know_needs_no_key() {
         "post /api/auth/password/reset",
         "post /api/auth/token",
         "get /api/auth/oidc/{tenant}",
-        "get /api/auth/oidc/callback",
+        "get /api/auth/oidc/{tenant}/callback",
         "get /.well-known/jwks.json",
         "get /.well-known/openid-configuration",
         "get /healthz",

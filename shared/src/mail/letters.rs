@@ -138,6 +138,17 @@ impl Mail {
         );
         Self::new(to, "Your second factor was changed", text)
     }
+
+    /// Says that a recovery code was used, and how many are left.
+    #[must_use]
+    pub fn recovery_code_used(to: EmailAddress, left: usize) -> Self {
+        let text = format!(
+            "Somebody, hopefully you, signed in to your account with a recovery code, which is used up by it; {left} are \
+             left.\n\nIf it wasn't you, choose a new password at once (\"forgot password\"), and tell the owners of your \
+             tenant.\n"
+        );
+        Self::new(to, "A recovery code was used", text)
+    }
 }
 
 /// Without characters that end a line, or turn the direction of what follows.
@@ -209,6 +220,7 @@ mod tests {
             Mail::reset(to(), LINK, 30),
             Mail::password_changed(to()),
             Mail::second_factor_changed(to(), false),
+            Mail::recovery_code_used(to(), 9),
         ];
         for letter in letters {
             assert!(letter.text().contains("wasn't you"), "{}", letter.text());

@@ -26,6 +26,8 @@ use keys::Keys;
 
 /// How long what a provider says of itself is used.
 const FRESH: Duration = Duration::from_hours(1);
+/// How long one that failed isn't asked again: anybody may begin a sign-in.
+const FAILED: Duration = Duration::from_secs(30);
 /// How many providers are kept at hand.
 const AT_HAND: u64 = 1_000;
 /// How much one call may take.
@@ -37,6 +39,8 @@ pub struct Providers {
     outbound: Outbound,
     clock: Clock,
     known: Cache<String, Arc<Provider>>,
+    /// What was wrong with those that can't be relied on.
+    failed: Cache<String, Arc<String>>,
 }
 
 /// A provider.
@@ -72,16 +76,29 @@ impl Providers {
     /// Providers that are reached by `outbound`.
     #[must_use]
     pub fn new(outbound: Outbound, clock: Clock) -> Self {
-        Self { outbound, clock, known: Cache::builder().max_capacity(AT_HAND).time_to_live(FRESH).build() }
+        let known = Cache::builder().max_capacity(AT_HAND).time_to_live(FRESH).build();
+        let failed = Cache::builder().max_capacity(AT_HAND).time_to_live(FAILED).build();
+        Self { outbound, clock, known, failed }
     }
 
-    /// The provider with an issuer's identifier, as it describes itself within the last hour.
+    /// The provider with an issuer's identifier, as it described itself within the last hour, or failed to within the last
+    /// 30 seconds.
     ///
     /// # Errors
     /// `Invalid` for `issuer`, with what is wrong, if it can't be reached or isn't one that can be relied on.
     pub async fn get(&self, issuer: &str) -> Result<Arc<Provider>> {
-        let read = self.known.try_get_with(issuer.to_owned(), async { self.discover(issuer).await.map(Arc::new) });
-        read.await.map_err(|detail: Arc<String>| Error::invalid("issuer", detail.as_str()))
+        let read = match self.failed.get(issuer).await {
+            Some(detail) => Err(detail),
+            None => {
+                let read = async { self.discover(issuer).await.map(Arc::new) };
+                let read: Result<_, Arc<String>> = self.known.try_get_with(issuer.to_owned(), read).await;
+                if let Err(detail) = &read {
+                    self.failed.insert(issuer.to_owned(), detail.clone()).await;
+                }
+                read
+            }
+        };
+        read.map_err(|detail| Error::invalid("issuer", detail.as_str()))
     }
 
     async fn discover(&self, issuer: &str) -> Result<Provider, String> {

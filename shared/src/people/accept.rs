@@ -1,7 +1,7 @@
 //! Accepting an invitation. Whoever opens its link reads the mail of the invited address; so a person who has no account
 //! yet gets one whose address is verified, and one who has shows that the account is theirs, too.
 
-use super::{Accounts, Entered, Person, Proof, SignIn, User, second_factor::prove_twice};
+use super::{Accounts, Entered, Person, Proof, SignIn, User, second_factor::prove_twice, sign_in::Way};
 use crate::{
     audit::{Deed, Source, record},
     auth::{
@@ -31,6 +31,15 @@ pub struct Acceptance {
     pub proof: Option<Proof>,
 }
 
+/// Somebody who has become a member.
+#[derive(Debug, Clone)]
+pub enum Accepted {
+    /// And is signed in.
+    SignedIn(Box<Entered>),
+    /// And signs in by the tenant's identity provider, at this address.
+    SignInAt(String),
+}
+
 /// The account that is to become a member.
 struct Account {
     user: User,
@@ -38,19 +47,21 @@ struct Account {
     known: Option<u64>,
     /// Whether the second factor was shown.
     proved_twice: bool,
+    way: Way,
     attempt: Option<Attempt>,
 }
 
 impl Accounts {
     /// Accepts an invitation: makes the account if there is none with its address, adds it to the tenant, and signs it in
-    /// there. The invitation is used up by it; of several who accept it at once one does.
+    /// there, unless members have to sign in by the tenant's identity provider. The invitation is used up by it; of several
+    /// who accept it at once one does.
     ///
     /// # Errors
     /// `Invalid` for `token` if the invitation is open no more, for `password` if one is needed or may not be chosen;
     /// `Forbidden` if whoever is signed in has another address; `Unauthenticated` if password or second factor are
     /// wrong, `SecondFactorRequired` if it isn't there; `Conflict` if the person is a member already;
     /// `TooManyAttempts`, `TenantSuspended`, `Unavailable`.
-    pub async fn accept(&self, acceptance: Acceptance, person: Option<&Person>, source: &Source) -> Result<Entered> {
+    pub async fn accept(&self, acceptance: Acceptance, person: Option<&Person>, source: &Source) -> Result<Accepted> {
         let invites = Invites::new(self.table.clone(), self.clock.clone(), self.mailer.clone(), self.links.clone());
         for _ in 0..TRIES {
             let accepted = invites.acceptable(&acceptance.token).await?;
@@ -62,8 +73,8 @@ impl Accounts {
             };
             let mut change = Change::new(&self.table);
             invites.accept(&mut change, &accepted)?;
-            if let Some(entered) = self.join(change, accepted, account, source, now).await? {
-                return Ok(entered);
+            if let Some(accepted) = self.join(change, accepted, account, source, now).await? {
+                return Ok(accepted);
             }
         }
         Err(Error::Conflict("others are changing this invitation or account at the same time; try again".to_owned()))
@@ -77,9 +88,9 @@ impl Accounts {
         account: Account,
         source: &Source,
         now: Timestamp,
-    ) -> Result<Option<Entered>> {
+    ) -> Result<Option<Accepted>> {
         let Acceptable { tenant, invite, .. } = accepted;
-        let Account { mut user, known, proved_twice, attempt } = account;
+        let Account { mut user, known, proved_twice, way, attempt } = account;
         user.verified_at.get_or_insert(now);
         match known {
             None => drop(self.users.add(&mut change, &user)?),
@@ -90,8 +101,11 @@ impl Accounts {
             }
         }
         let (member, joined) = self.memberships.add(&mut change, &user, tenant.id, invite.role, now)?;
+        let elsewhere = self.provider_required(tenant.id, member.role).await?;
         let (sign_in, token) = SignIn::begin(&user, Some(tenant.id), proved_twice, source.clone(), now);
-        self.sign_ins.add(&mut change, &user, &sign_in)?;
+        if !elsewhere {
+            self.sign_ins.add(&mut change, &user, &sign_in, way)?;
+        }
         let after = serde_json::json!({"email": user.email, "role": invite.role, "invite": invite.id});
         let deed = Deed { action: "member.add", target: user.id.to_string(), after, ..Deed::default() };
         record(&mut change, tenant.id, &user.acting(source), now, deed)?;
@@ -105,7 +119,12 @@ impl Accounts {
         if let Some(attempt) = attempt {
             attempt.succeeded().await?;
         }
-        self.enter(user, Some((tenant, member)), &sign_in, &token).await.map(Some)
+        self.tell_of_recovery(&user, way).await;
+        if elsewhere {
+            return Ok(Some(Accepted::SignInAt(format!("{}/api/auth/oidc/{}", self.deployment(), tenant.id))));
+        }
+        let entered = self.enter(user, Some((tenant, member)), &sign_in, &token).await?;
+        Ok(Some(Accepted::SignedIn(Box::new(entered))))
     }
 
     /// The account of somebody who is signed in, if it is the invited one.
@@ -114,7 +133,8 @@ impl Accounts {
         if invited.is_none_or(|invited| invited.id != user.id) {
             return Err(Error::Forbidden("this invitation is for another address than yours".to_owned()));
         }
-        Ok(Account { known: Some(user.version), user, proved_twice: sign_in.second_factor, attempt: None })
+        let (known, proved_twice) = (Some(user.version), sign_in.second_factor);
+        Ok(Account { user, known, proved_twice, way: Way::Invitation, attempt: None })
     }
 
     /// An account of which the password was given.
@@ -135,7 +155,8 @@ impl Accounts {
         }
         let (opened, known) = (self.opened(&user).await?, Some(user.version));
         let proved_twice = prove_twice(&mut user, opened.as_ref(), acceptance.proof.as_ref(), now)?;
-        Ok(Account { user, known, proved_twice, attempt: Some(attempt) })
+        let way = Proof::way(acceptance.proof.as_ref(), proved_twice);
+        Ok(Account { user, known, proved_twice, way, attempt: Some(attempt) })
     }
 
     async fn new_account(&self, email: &EmailAddress, acceptance: &Acceptance, now: Timestamp) -> Result<Account> {
@@ -145,7 +166,7 @@ impl Accounts {
         let mut user = User::new(email.clone(), now);
         user.name.clone_from(&acceptance.name);
         user.password = Some(hash);
-        Ok(Account { user, known: None, proved_twice: false, attempt: None })
+        Ok(Account { user, known: None, proved_twice: false, way: Way::Invitation, attempt: None })
     }
 }
 

@@ -56,7 +56,7 @@ impl Accounts {
         const ONE_TENANT: &str =
             "this session is good in its tenant alone; sign in with your password to do something with your account";
         let found = self.alive(person).await?;
-        if found.1.by_provider { Err(Error::Forbidden(ONE_TENANT.to_owned())) } else { Ok(found) }
+        if found.1.by_provider.is_some() { Err(Error::Forbidden(ONE_TENANT.to_owned())) } else { Ok(found) }
     }
 
     /// A person and its sign-in, if that goes on.
@@ -81,7 +81,7 @@ impl Accounts {
         const MOST: usize = 100;
         let (user, sign_in) = self.alive(person).await?;
         let mut memberships = self.memberships.of(user.id).await?;
-        if sign_in.by_provider {
+        if sign_in.by_provider.is_some() {
             memberships.retain(|membership| Some(membership.tenant) == sign_in.tenant);
         }
         let found = memberships.iter().take(MOST).map(|membership| self.memberships.find(user.id, membership.tenant));

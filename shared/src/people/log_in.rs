@@ -40,7 +40,7 @@ impl Accounts {
         let verdict = self.passwords.verify(&login.password, kept.as_ref()).await?;
         let user = found.filter(|_| verdict != Verdict::Wrong).ok_or(WRONG)?;
         let place = self.memberships.place(&user, login.tenant).await?;
-        self.check_way(place.as_ref(), false).await?;
+        self.check_way(&user, place.as_ref(), None).await?;
         let tenant = place.as_ref().map(|(tenant, _)| tenant.id);
         let (opened, now) = (self.opened(&user).await?, self.clock.now());
         let edit = |user: &mut User, change: &mut Change| {
@@ -53,11 +53,13 @@ impl Accounts {
             }
             let proved = prove_twice(user, opened.as_ref(), login.proof.as_ref(), now)?;
             let (sign_in, token) = SignIn::begin(user, tenant, proved, source.clone(), now);
-            self.sign_ins.add(change, user, &sign_in)?;
-            Ok((sign_in, token))
+            let way = Proof::way(login.proof.as_ref(), proved);
+            self.sign_ins.add(change, user, &sign_in, way)?;
+            Ok((sign_in, token, way))
         };
-        let (user, (sign_in, token)) = self.users.change(user, edit).await?;
+        let (user, (sign_in, token, way)) = self.users.change(user, edit).await?;
         attempt.succeeded().await?;
+        self.tell_of_recovery(&user, way).await;
         self.enter(user, place, &sign_in, &token).await
     }
 }

@@ -34,7 +34,7 @@ mod staff;
 mod user;
 mod verify;
 
-pub use accept::Acceptance;
+pub use accept::{Acceptance, Accepted};
 pub use account::{Person, Profile, TenantOf};
 pub use log_in::Login;
 pub use membership::{Membership, Memberships};
@@ -190,7 +190,7 @@ impl Accounts {
 
 /// What there is still to do; nothing if a tenant's own provider answers for its person.
 fn restriction(user: &User, tenant: Option<&Tenant>, sign_in: &SignIn) -> Option<Restriction> {
-    if sign_in.by_provider {
+    if sign_in.by_provider.is_some() {
         return None;
     }
     if user.verified_at.is_none() {

@@ -1,7 +1,8 @@
 //! Signing in by a tenant's identity provider.
 //!
 //! A tenant chooses its provider, so what the provider says counts in that tenant alone: a sign-in that began there opens
-//! neither the account of its person nor another tenant, whosever address the provider names.
+//! neither the account of its person nor another tenant, whosever address the provider names. It makes nobody a member
+//! either: whoever is none is invited by mail at most, so that the person itself decides, and shows that the address is its.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,16 +12,17 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{Accounts, Entered, SignIn, User};
+use super::{Accounts, Entered, SignIn, User, sign_in::Way};
 use crate::{
-    audit::{Deed, Source, record},
+    audit::Source,
     auth::Role,
     clock::Timestamp,
     error::{Error, Result},
     id::TenantId,
+    mail::EmailAddress,
     oidc::{Client, Identity, Provider, Request, error_word},
     store::{Change, Committed, Written, keys, number, text},
-    tenant::{IdentityProvider, Member, Tenant},
+    tenant::{IdentityProvider, Invitation, Invites, Member, Status, Tenant},
 };
 
 /// How long somebody may take at the provider.
@@ -60,7 +62,8 @@ struct Pending {
     /// What it is remembered by once it is used.
     id: String,
     tenant: TenantId,
-    issuer: String,
+    /// Since when the provider is the tenant's.
+    since: Timestamp,
     request: Request,
     /// SHA-256 of the browser's secret.
     binding: Vec<u8>,
@@ -88,12 +91,12 @@ impl Accounts {
     /// # Errors
     /// `NotFound` if the tenant has none, `Forbidden` if it can't be relied on; `Unavailable`.
     pub async fn depart(&self, tenant: TenantId) -> Result<Departure> {
-        let (_, provider, client) = self.identity_provider(tenant).await?;
+        let (rules, provider, client) = self.identity_provider(tenant).await?;
         let (request, binding) = (Request::random(), random());
         let pending = Pending {
             id: random(),
             tenant,
-            issuer: provider.issuer().to_owned(),
+            since: rules.since,
             request: request.clone(),
             binding: hash(&binding),
             expires_at: self.clock.now().after(PATIENCE).seconds(),
@@ -102,33 +105,50 @@ impl Accounts {
         Ok(Departure { address: provider.address(&client, &request, &state), binding })
     }
 
-    /// Signs somebody in who comes back from a tenant's identity provider; with what the tenant allows, as a new member.
+    /// Signs a member in who comes back from the identity provider to the address of this tenant. Whoever is no member is
+    /// sent an invitation if the tenant invites those whom its provider names: then it is `None`, whether or not there is
+    /// an account.
+    ///
+    /// Each tenant has an address of its own to come back to, which its provider knows. So a code that one tenant's
+    /// provider made never goes to another's (RFC 9700 section 4.4.2.2).
     ///
     /// # Errors
-    /// `Forbidden` with what is wrong; `Unavailable`.
-    pub async fn arrive(&self, arrival: Arrival, source: &Source) -> Result<Entered> {
+    /// `Forbidden` with what is wrong; `TenantSuspended`, `TooManyAttempts`, `Unavailable`.
+    pub async fn arrive(&self, tenant: TenantId, arrival: Arrival, source: &Source) -> Result<Option<Entered>> {
         let pending = self.pending(&arrival).await?;
-        let used = Used { expires_at: pending.expires_at + 60 };
+        if pending.tenant != tenant {
+            return Err(refused("it was begun for another tenant"));
+        }
+        let spent = Used { expires_at: pending.expires_at + 60 };
         let main = self.table.tenant(pending.tenant).main();
-        if main.put_new(&keys::used_state(&pending.id), &used).await? == Written::Refused {
+        if main.put_new(&keys::used_state(&pending.id), &spent).await? == Written::Refused {
             return Err(refused("it was finished before; begin again"));
         }
         if let Some(error) = &arrival.error {
             return Err(refused(&format!("the provider says `{}`", error_word(error))));
         }
         let code = arrival.code.as_deref().ok_or_else(|| refused("the provider made no code"))?;
-        let (rules, provider, client) = self.identity_provider(pending.tenant).await?;
-        if provider.issuer() != pending.issuer {
-            return Err(refused("the tenant has another provider meanwhile; begin again"));
-        }
+        let (rules, provider, client) = self.identity_provider(tenant).await?;
+        check_same(&rules, pending.since)?;
         provider.check_sender(arrival.issuer.as_deref())?;
         let identity = provider.identity(&client, &pending.request, code).await?;
-        if !rules.admits(&identity.email) {
-            return Err(refused(&format!("addresses of `{}` may not sign in here", identity.email.domain())));
-        }
         for _ in 0..TRIES {
-            if let Some(entered) = self.admit(pending.tenant, &rules, &identity, source).await? {
-                return Ok(entered);
+            let rules = self.rules(tenant).await?;
+            check_same(&rules, pending.since)?;
+            check_admitted(&rules, &identity.email)?;
+            let user = self.users.by_email(&identity.email).await?;
+            let place = match &user {
+                Some(user) => self.memberships.find(user.id, tenant).await?,
+                None => None,
+            };
+            let Some((user, place)) = user.zip(place) else {
+                if self.invite(tenant, &rules, &identity, source).await? {
+                    return Ok(None);
+                }
+                continue;
+            };
+            if let Some(entered) = self.admit(user, place, &rules, &identity, source).await? {
+                return Ok(Some(entered));
             }
         }
         Err(Error::Unavailable("a person is contended".into()))
@@ -149,9 +169,13 @@ impl Accounts {
         Ok(pending)
     }
 
-    async fn identity_provider(&self, tenant: TenantId) -> Result<(IdentityProvider, Arc<Provider>, Client)> {
+    async fn rules(&self, tenant: TenantId) -> Result<IdentityProvider> {
         let rules = self.tenants.identity_provider(tenant).await?;
-        let rules = rules.ok_or_else(|| Error::NotFound { kind: "identity_provider", id: tenant.to_string() })?;
+        rules.ok_or_else(|| Error::NotFound { kind: "identity_provider", id: tenant.to_string() })
+    }
+
+    async fn identity_provider(&self, tenant: TenantId) -> Result<(IdentityProvider, Arc<Provider>, Client)> {
+        let rules = self.rules(tenant).await?;
         let provider = self.providers.get(&rules.issuer).await.map_err(|error| match error {
             Error::Invalid { detail, .. } => refused(&detail),
             error => error,
@@ -163,7 +187,7 @@ impl Accounts {
             }
             None => None,
         };
-        let redirect_uri = format!("{}/api/auth/oidc/callback", self.deployment());
+        let redirect_uri = format!("{}/api/auth/oidc/{tenant}/callback", self.deployment());
         let client = Client { id: rules.client_id.clone(), secret, redirect_uri };
         Ok((rules, provider, client))
     }
@@ -174,43 +198,29 @@ impl Accounts {
         self.tokens.ring().issuer()
     }
 
-    /// Signs somebody in as whom the provider names; `None` if something changed meanwhile.
+    /// Signs a member in as whom the provider names; `None` if something changed meanwhile.
     async fn admit(
         &self,
-        tenant: TenantId,
+        user: User,
+        (tenant, member): (Tenant, Member),
         rules: &IdentityProvider,
         identity: &Identity,
         source: &Source,
     ) -> Result<Option<Entered>> {
-        let (mut change, now) = (Change::new(&self.table), self.clock.now());
-        let found = self.users.by_email(&identity.email).await?;
-        let place = match &found {
-            Some(user) => self.memberships.find(user.id, tenant).await?,
-            None => None,
-        };
-        let is_new = found.is_none();
-        let user = found.unwrap_or_else(|| {
-            // That the address is the person's own only this tenant's provider says.
-            User { name: identity.name.clone(), ..User::new(identity.email.clone(), now) }
-        });
-        let (place, member) = if let Some(place) = place {
-            place
-        } else {
-            if is_new {
-                self.users.add(&mut change, &user)?;
-            }
-            self.join_by_rule(&mut change, &user, tenant, rules, source).await?
-        };
+        if tenant.status != Status::Active {
+            return Err(Error::TenantSuspended);
+        }
+        let (mut change, main) = (Change::new(&self.table), self.table.tenant(tenant.id).main());
+        change.check_version(&main, keys::IDENTITY_PROVIDER, rules.version)?;
         let link = Link { subject: subject(&rules.issuer, identity), added_at: member.added_at };
         let condition = "attribute_not_exists(pk) OR added_at <> :added_at OR subject = :subject";
         let values = [(":added_at", number(link.added_at.0)), (":subject", text(&link.subject))];
-        let main = self.table.tenant(tenant).main();
         let linked = change.put_if(&main, &keys::provider_link(user.id), &link, condition, &values)?;
-        let (mut sign_in, token) = SignIn::begin(&user, Some(tenant), true, source.clone(), now);
-        sign_in.by_provider = true;
-        self.sign_ins.add(&mut change, &user, &sign_in)?;
+        let (sign_in, token) = SignIn::begin(&user, Some(tenant.id), true, source.clone(), self.clock.now());
+        let sign_in = sign_in.answered_for(rules.since);
+        self.sign_ins.add(&mut change, &user, &sign_in, Way::Provider)?;
         match change.commit().await? {
-            Committed::Yes => self.enter(user, Some((place, member)), &sign_in, &token).await.map(Some),
+            Committed::Yes => self.enter(user, Some((tenant, member)), &sign_in, &token).await.map(Some),
             Committed::Refused(steps) if steps == [linked] => {
                 Err(refused("the provider meant somebody else by this address; the member has to be removed first"))
             }
@@ -218,43 +228,74 @@ impl Accounts {
         }
     }
 
-    /// Adds to a change that somebody becomes a member as the tenant has it.
-    async fn join_by_rule(
+    /// Sends an invitation to somebody who is no member, unless one is open; `false` if something changed meanwhile.
+    async fn invite(
         &self,
-        change: &mut Change,
-        user: &User,
         tenant: TenantId,
         rules: &IdentityProvider,
+        identity: &Identity,
         source: &Source,
-    ) -> Result<(Tenant, Member)> {
+    ) -> Result<bool> {
         let role = rules.default_role.ok_or_else(|| refused("only members may come; ask to be invited"))?;
-        let missing = || Error::NotFound { kind: "tenant", id: tenant.to_string() };
-        let found = self.tenants.find(tenant).await?.ok_or_else(missing)?;
-        let now = self.clock.now();
-        let (member, _) = self.memberships.add(change, user, tenant, role, now)?;
-        let after = serde_json::json!({"role": role, "email": user.email.as_str()});
-        let deed = Deed { action: "member.create", target: user.id.to_string(), after, ..Deed::default() };
-        record(change, tenant, &user.acting(source), now, deed)?;
-        Ok((found, member))
+        let (tenant, mut change) = (self.tenants.get(tenant).await?, Change::new(&self.table));
+        let invites = Invites::new(self.table.clone(), self.clock.clone(), self.mailer.clone(), self.links.clone());
+        let invitation = Invitation { email: identity.email.clone(), role };
+        let Some(invite) = invites.add_by_provider(&mut change, &tenant, &invitation, source).await? else {
+            return Ok(true);
+        };
+        self.throttle.mail(&identity.email, source.address).await?;
+        if change.commit().await? != Committed::Yes {
+            return Ok(false);
+        }
+        invites.send(&tenant, &invite).await;
+        Ok(true)
     }
 
-    /// Fails unless somebody may be where it wants to be in the way that it comes.
+    /// Fails unless somebody may be where it wants to be in the way that it comes; if by a provider, since when that was
+    /// the tenant's.
     ///
     /// # Errors
     /// `Forbidden`; `Unavailable`.
-    pub(super) async fn check_way(&self, place: Option<&(Tenant, Member)>, by_provider: bool) -> Result<()> {
+    pub(super) async fn check_way(
+        &self,
+        user: &User,
+        place: Option<&(Tenant, Member)>,
+        by_provider: Option<Timestamp>,
+    ) -> Result<()> {
         let Some((tenant, member)) = place else { return Ok(()) };
+        let Some(since) = by_provider else {
+            if self.provider_required(tenant.id, member.role).await? {
+                let way = format!("/api/auth/oidc/{}", tenant.id);
+                return Err(Error::Forbidden(format!("this tenant signs in by its identity provider, at {way}")));
+            }
+            return Ok(());
+        };
         let rules = self.tenants.identity_provider(tenant.id).await?;
-        if by_provider && rules.is_none() {
-            return Err(refused("the tenant has no provider any more"));
-        }
-        let required = rules.is_some_and(|rules| rules.required) && member.role != Role::Owner;
-        if required && !by_provider {
-            let way = format!("/api/auth/oidc/{}", tenant.id);
-            return Err(Error::Forbidden(format!("this tenant signs in by its identity provider, at {way}")));
-        }
-        Ok(())
+        let rules = rules.ok_or_else(|| refused("the tenant has no provider any more"))?;
+        check_same(&rules, since)?;
+        check_admitted(&rules, &user.email)
     }
+
+    /// Whether a tenant's members of a role have to sign in by its provider.
+    pub(super) async fn provider_required(&self, tenant: TenantId, role: Role) -> Result<bool> {
+        let rules = self.tenants.identity_provider(tenant).await?;
+        Ok(rules.is_some_and(|rules| rules.required) && role != Role::Owner)
+    }
+}
+
+/// Fails unless a tenant has the same provider as since then.
+fn check_same(rules: &IdentityProvider, since: Timestamp) -> Result<()> {
+    if rules.since == since {
+        return Ok(());
+    }
+    Err(refused("the tenant has another provider meanwhile; begin again"))
+}
+
+fn check_admitted(rules: &IdentityProvider, email: &EmailAddress) -> Result<()> {
+    if rules.admits(email) {
+        return Ok(());
+    }
+    Err(refused(&format!("addresses of `{}` may not sign in here", email.domain())))
 }
 
 /// What a tenant's client secret is sealed for.

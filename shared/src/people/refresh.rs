@@ -36,11 +36,11 @@ impl Accounts {
                 }
                 Presented::Current => {}
             }
-            if sign_in.by_provider && wanted.is_some() && wanted != sign_in.tenant {
+            if sign_in.by_provider.is_some() && wanted.is_some() && wanted != sign_in.tenant {
                 return Err(Error::Forbidden("this session is good in its own tenant alone; sign in there".to_owned()));
             }
             let place = self.memberships.place(&user, wanted.or(sign_in.tenant)).await?;
-            self.check_way(place.as_ref(), sign_in.by_provider).await?;
+            self.check_way(&user, place.as_ref(), sign_in.by_provider).await?;
             let tenant = place.as_ref().map(|(tenant, _)| tenant.id);
             let moves = tenant != sign_in.tenant;
             // Whoever was removed and added again since is a new member, and the sign-in is of the old one.

@@ -4,7 +4,7 @@
 //! be done against a stranger who tries many is done: attempts are counted, the refusal says nothing of the account and
 //! takes as long, and the account's owner gets a mail.
 
-use super::{Accounts, Entered, SignIn, User};
+use super::{Accounts, Entered, SignIn, User, sign_in::Way};
 use crate::{
     audit::Source,
     auth::{
@@ -47,7 +47,7 @@ impl Accounts {
         self.users.add(change, &user)?;
         self.tenants.create(change, &tenant, &user.acting(source))?;
         let (member, _) = self.memberships.add(change, &user, tenant.id, Role::Owner, now)?;
-        self.sign_ins.add(change, &user, &sign_in)?;
+        self.sign_ins.add(change, &user, &sign_in, Way::Password)?;
         self.enter(user, Some((tenant, member)), &sign_in, &token).await
     }
 

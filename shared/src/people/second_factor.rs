@@ -1,6 +1,6 @@
 //! The second factor: codes by time, and recovery codes for who has lost them.
 
-use super::{Accounts, Person, SecondFactor, User, witnessed};
+use super::{Accounts, Person, SecondFactor, User, sign_in::Way, witnessed};
 use crate::{
     auth::{RecoveryCode, Restriction, TotpCode, TotpSecret, password::Password},
     clock::Timestamp,
@@ -112,6 +112,14 @@ impl Accounts {
         Ok(())
     }
 
+    /// Tells a person that one of its recovery codes was used, if that is how it came.
+    pub(super) async fn tell_of_recovery(&self, user: &User, way: Way) {
+        if way == Way::RecoveryCode {
+            let left = user.second_factor.as_ref().map_or(0, |factor| factor.recovery.len());
+            self.tell(Mail::recovery_code_used(user.email.clone(), left)).await;
+        }
+    }
+
     /// The secret of a person's second factor, if there is one or one is being set up.
     pub(super) async fn opened(&self, user: &User) -> Result<Option<Opened>> {
         let Some(factor) = &user.second_factor else { return Ok(None) };
@@ -159,6 +167,16 @@ pub(super) fn prove_twice(
         }
     }
     Ok(true)
+}
+
+impl Proof {
+    /// How somebody came who gave the password and maybe this, which `counted` if it was asked for.
+    pub(super) fn way(proof: Option<&Self>, counted: bool) -> Way {
+        match proof {
+            Some(Self::Recovery(_)) if counted => Way::RecoveryCode,
+            Some(Self::Recovery(_) | Self::Code(_)) | None => Way::Password,
+        }
+    }
 }
 
 /// What a sealed secret is bound to.

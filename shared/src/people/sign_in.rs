@@ -20,6 +20,32 @@ use crate::{
 pub const IDLE: Duration = Duration::from_hours(30 * 24);
 /// How long it lasts however much it is used.
 pub const LONGEST: Duration = Duration::from_hours(180 * 24);
+/// How long it lasts before a tenant's provider has to answer for it again.
+const LONGEST_BY_PROVIDER: Duration = Duration::from_hours(24);
+
+/// How somebody showed who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By the password, with a code of the second factor if there is one.
+    Password,
+    /// By the password and a recovery code.
+    RecoveryCode,
+    /// By the link of an invitation, or signed in already when it was accepted.
+    Invitation,
+    /// A tenant's identity provider answers for it.
+    Provider,
+}
+
+impl Way {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::RecoveryCode => "recovery_code",
+            Self::Invitation => "invitation",
+            Self::Provider => "identity_provider",
+        }
+    }
+}
 
 /// A sign-in of a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,9 +64,10 @@ pub struct SignIn {
     /// Whether the second factor was shown.
     #[serde(default)]
     pub second_factor: bool,
-    /// Whether its tenant's identity provider answers for it, so that it is good in that tenant alone.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub by_provider: bool,
+    /// If its tenant's identity provider answers for it, so that it is good in that tenant alone: since when that one is
+    /// the tenant's provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_provider: Option<Timestamp>,
     /// When it began.
     pub created_at: Timestamp,
     /// When it was used last.
@@ -72,7 +99,7 @@ impl SignIn {
             tokens: token.hashes(),
             epoch: user.epoch,
             second_factor,
-            by_provider: false,
+            by_provider: None,
             created_at: at,
             used_at: at,
             source,
@@ -80,6 +107,14 @@ impl SignIn {
             version: 1,
         };
         (sign_in, token)
+    }
+
+    /// A provider answers for it that is its tenant's since then.
+    #[must_use]
+    pub(super) fn answered_for(mut self, since: Timestamp) -> Self {
+        self.by_provider = Some(since);
+        self.expires_at = self.end_after_use(self.created_at);
+        self
     }
 
     /// Whether it goes on; the table forgets what is over only later.
@@ -107,7 +142,12 @@ impl SignIn {
         self.tokens = next.hashes();
         self.source = source;
         self.used_at = at;
-        self.expires_at = at.after(IDLE).min(self.created_at.after(LONGEST)).seconds();
+        self.expires_at = self.end_after_use(at);
+    }
+
+    fn end_after_use(&self, at: Timestamp) -> u64 {
+        let longest = if self.by_provider.is_some() { LONGEST_BY_PROVIDER } else { LONGEST };
+        at.after(IDLE).min(self.created_at.after(longest)).seconds()
     }
 }
 
@@ -124,13 +164,16 @@ impl SignIns {
         Self { table }
     }
 
-    /// Adds a new one of a person to a change, and that it was begun.
+    /// Adds a new one of a person to a change, and how it was begun.
     ///
     /// # Errors
     /// `Internal` if it can't be written as an item.
-    pub fn add(&self, change: &mut Change, user: &User, sign_in: &SignIn) -> Result<()> {
+    pub fn add(&self, change: &mut Change, user: &User, sign_in: &SignIn, way: Way) -> Result<()> {
         change.put_new(&self.table.user(sign_in.user), &keys::sign_in(sign_in.id), sign_in)?;
-        sign_in.record(change, "session.create", user, &sign_in.source, sign_in.created_at)
+        let Some(tenant) = sign_in.tenant else { return Ok(()) };
+        let after = serde_json::json!({"way": way.as_str()});
+        let deed = Deed { action: "session.create", target: sign_in.id.to_string(), after, ..Deed::default() };
+        record(change, tenant, &user.acting(&sign_in.source), sign_in.created_at, deed)
     }
 
     /// A person and one of its sign-ins, in one read; `None` unless both are there.
@@ -187,5 +230,25 @@ impl SignIns {
     /// `Internal` if it can't be written as an item.
     pub fn end(&self, change: &mut Change, user: UserId, id: SignInId) -> Result<Step> {
         change.delete_if(&self.table.user(user), &keys::sign_in(id), "attribute_exists(pk)", &[])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::EmailAddress;
+
+    #[test]
+    fn however_much_it_is_used_a_provider_is_asked_again_after_a_day() {
+        const DAY: Duration = Duration::from_hours(24);
+        let start = Timestamp(1_800_000_000_000);
+        let user = User::new(EmailAddress::parse("ann@example.com").unwrap(), start);
+        let (own, token) = SignIn::begin(&user, None, false, Source::default(), start);
+        let vouched = own.clone().answered_for(start);
+        for (mut sign_in, first, last) in [(own, IDLE, LONGEST), (vouched, DAY, DAY)] {
+            assert_eq!(sign_in.expires_at, start.after(first).seconds());
+            sign_in.renew(&token.next(), Source::default(), start.after(last / 10 * 9));
+            assert_eq!(sign_in.expires_at, start.after(last).seconds());
+        }
     }
 }

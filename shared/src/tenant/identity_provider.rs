@@ -29,13 +29,17 @@ pub struct IdentityProvider {
     /// The domains whose addresses may come; all if there is none.
     #[serde(default)]
     pub allowed_domains: Vec<String>,
-    /// What somebody becomes who is no member yet; `None` if only members may come.
+    /// What somebody is invited as who is no member yet; `None` if only members may come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_role: Option<Role>,
     /// Whether members have to come by it. Owners may come by their password too, so that a provider that fails locks
     /// nobody out for good.
     #[serde(default)]
     pub required: bool,
+    /// Since when it is this issuer and this client. What another one has vouched for counts no more, also if it comes
+    /// back.
+    #[serde(default)]
+    pub since: Timestamp,
     /// Counts its changes, from 1.
     pub version: u64,
 }
@@ -92,11 +96,17 @@ impl IdentityProvider {
         match self.default_role {
             Some(Role::Owner) => Err(Error::invalid("default_role", "nobody becomes an owner by signing in")),
             Some(_) if self.allowed_domains.is_empty() => {
-                let detail = "allowed_domains must say whose people become members; the provider may know everybody";
+                let detail = "allowed_domains must say whose people are invited; the provider may know everybody";
                 Err(Error::invalid("allowed_domains", detail))
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Whether somebody with this address, who is no member, is invited as this.
+    #[must_use]
+    pub fn invites(&self, email: &EmailAddress, role: Role) -> bool {
+        self.default_role == Some(role) && self.admits(email)
     }
 
     /// Whether somebody with this address may come.
@@ -133,9 +143,11 @@ impl Tenants {
         let edit = Edit { table: &table, sort, id: KIND, version, action: "identity_provider.put", actor, at };
         let decide = |item: &mut IdentityProvider, _: &mut _| {
             let (kept, place) = (item.client_secret.take(), (item.issuer.clone(), item.client_id.clone()));
-            *item = IdentityProvider { version: item.version, ..new.clone() };
+            let stays = place == (new.issuer.clone(), new.client_id.clone());
+            *item =
+                IdentityProvider { since: if stays { item.since } else { at }, version: item.version, ..new.clone() };
             if item.client_secret.is_none() && kept.is_some() {
-                if place != (new.issuer.clone(), new.client_id.clone()) {
+                if !stays {
                     let detail = "client_secret must be written again with another issuer or client_id";
                     return Err(Error::invalid("client_secret", detail));
                 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Authority, Status, Tenant, members::Standing};
 use crate::{
-    audit::{Deed, Who, record},
+    audit::{Actor, Deed, Source, Who, record},
     auth::{Links, Principal, Purpose, Role},
     clock::{Clock, Timestamp},
     error::{Error, Result},
@@ -39,8 +39,9 @@ pub struct Invite {
     pub email: EmailAddress,
     /// What the person becomes.
     pub role: Role,
-    /// Who has invited, or sent the invitation again.
-    pub by: Principal,
+    /// Who has invited, or sent the invitation again; `None` for the tenant's identity provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Principal>,
     /// What that one is called: a person's address, a key's name.
     pub by_name: String,
     /// When it was made.
@@ -60,12 +61,13 @@ impl Invite {
         json!({"email": self.email, "role": self.role})
     }
 
-    fn sent_by(&mut self, by: &Authority, at: Timestamp) {
-        self.by = by.who;
-        self.by_name = match &by.actor.who {
+    fn sent_by(&mut self, by: Option<Principal>, actor: &Actor, at: Timestamp) {
+        self.by = by;
+        self.by_name = match &actor.who {
             Who::User { email, .. } => email.clone(),
             Who::Key { name, .. } => name.clone(),
-            Who::Operator { .. } | Who::System => "the operator".to_owned(),
+            Who::Operator { .. } => "the operator".to_owned(),
+            Who::System => "the identity provider".to_owned(),
         };
         self.expires_at = at.after(Purpose::Invite.life()).seconds();
         self.version += 1;
@@ -178,6 +180,46 @@ impl Invites {
         let (main, now) = (self.main(tenant), self.clock.now());
         let standing = by.now(&main, self.clock.now()).await?;
         standing.may(invitation.role)?;
+        self.put(change, tenant, invitation, &standing, (Some(by.who), &by.actor)).await
+    }
+
+    /// Has a tenant's identity provider invite somebody whom it named: adds the invitation to a change, which is refused
+    /// if the tenant or its rules have changed. It is still to be sent. `None` if one is open to the address.
+    ///
+    /// # Errors
+    /// `TenantSuspended`; `Conflict` if the rules invite nobody like this any more, the person is a member, or too many
+    /// are open; `Unavailable`.
+    pub async fn add_by_provider(
+        &self,
+        change: &mut Change,
+        tenant: &Tenant,
+        invitation: &Invitation,
+        source: &Source,
+    ) -> Result<Option<Invite>> {
+        if tenant.status != Status::Active {
+            return Err(Error::TenantSuspended);
+        }
+        let main = self.main(tenant.id);
+        let open: Option<Open> = main.find(&keys::invited(&invitation.email.hash())).await?;
+        if open.is_some_and(|open| open.expires_at > self.clock.now().seconds()) {
+            return Ok(None);
+        }
+        let standing = Standing::of_provider(&main, |rules| rules.invites(&invitation.email, invitation.role)).await?;
+        let standing = standing.ok_or_else(contended)?;
+        change.check_version(&main, keys::TENANT, tenant.version)?;
+        let actor = Actor { who: Who::System, source: source.clone() };
+        self.put(change, tenant.id, invitation, &standing, (None, &actor)).await.map(Some)
+    }
+
+    async fn put(
+        &self,
+        change: &mut Change,
+        tenant: TenantId,
+        invitation: &Invitation,
+        standing: &Standing,
+        (by, actor): (Option<Principal>, &Actor),
+    ) -> Result<Invite> {
+        let (main, now) = (self.main(tenant), self.clock.now());
         standing.demand(change, &main)?;
         self.check_room(&main, now).await?;
         if let Some(person) = Users::new(self.table.clone()).by_email(&invitation.email).await? {
@@ -188,19 +230,19 @@ impl Invites {
             id,
             email: invitation.email.clone(),
             role: invitation.role,
-            by: by.who,
+            by,
             by_name: String::new(),
             created_at: now,
             expires_at: 0,
             version: 0,
         };
-        invite.sent_by(by, now);
+        invite.sent_by(by, actor, now);
         change.put_new(&main, &keys::invite(id), &invite)?;
         let free = "attribute_not_exists(pk) OR expires_at <= :now";
         let address = keys::invited(&invite.email.hash());
         change.put_if(&main, &address, &Open::from(&invite), free, &[(":now", number(now.seconds()))])?;
         let deed = Deed { action: "invite.create", target: id.to_string(), after: invite.shown(), ..Deed::default() };
-        record(change, tenant, &by.actor, now, deed)?;
+        record(change, tenant, actor, now, deed)?;
         Ok(invite)
     }
 
@@ -237,7 +279,7 @@ impl Invites {
         for _ in 0..TRIES {
             let (standing, mut invite) = self.both(&main, id, by).await?;
             let of = invite.version;
-            invite.sent_by(by, now);
+            invite.sent_by(Some(by.who), &by.actor, now);
             let mut change = Change::new(&self.table);
             standing.demand(&mut change, &main)?;
             change.replace(&main, &keys::invite(id), &invite, of)?;

@@ -70,6 +70,11 @@ async fn a_code_and_a_recovery_code_are_good_once() {
     let typed = codes[3].to_uppercase();
     assert_eq!(login_with(&lmo, "recovery_code", &typed).await.status, 200);
     login_with(&lmo, "recovery_code", &codes[3]).await.assert_error(401, "unauthenticated");
+    assert!(mails(&setup, "ada@example.com").last().unwrap().contains("A recovery code was used"));
+    let log = account.send(&lmo, "GET", "/api/tenant/audit?limit=100", None).await.json();
+    let ways = log["entries"].as_array().unwrap().iter().filter(|entry| entry["action"] == "session.create");
+    let ways: Vec<_> = ways.map(|entry| entry["after"]["way"].as_str().unwrap()).collect();
+    assert_eq!(ways, ["recovery_code", "password", "password"]);
     // Two at once use one code up.
     let both = tokio::join!(login_with(&lmo, "recovery_code", &codes[5]), login_with(&lmo, "recovery_code", &codes[5]));
     let mut statuses = [both.0.status, both.1.status];

@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     id::UserId,
     store::{Change, Partition, keys},
-    tenant::{ApiKey, Member},
+    tenant::{ApiKey, IdentityProvider, Member},
 };
 
 /// Whoever changes members, as it presented itself.
@@ -79,6 +79,17 @@ impl Principal {
 }
 
 impl Standing {
+    /// What a tenant's identity provider is, as far as its rules let it invite somebody.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn of_provider(main: &Partition, may: impl Fn(&IdentityProvider) -> bool) -> Result<Option<Self>> {
+        let sort = keys::IDENTITY_PROVIDER;
+        let rules: Option<IdentityProvider> = main.find(sort).await?;
+        let (role, sort) = (Role::Admin, sort.to_owned());
+        Ok(rules.filter(may).map(|rules| Self { role, version: rules.version, member: None, sort }))
+    }
+
     /// Fails unless it may give a role, and touch who has it.
     ///
     /// # Errors
