@@ -3,6 +3,8 @@
 //! A fuzzer calls them without end (`fuzz/`, cargo-fuzz's layout, on nightly); the tests here call them a bounded number of
 //! times, with random bytes and with good ones that were damaged.
 
+#![expect(clippy::missing_panics_doc, reason = "a panic is what each of them is for")]
+
 use std::str;
 
 use lmo_shared::{

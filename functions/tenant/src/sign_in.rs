@@ -110,6 +110,7 @@ pub(super) async fn get(
     params(("If-Match" = Option<String>, Header, description = "The `ETag` of the version that is replaced")),
     responses((status = 200, description = "The provider as it is now", body = SignInView), Errors)
 )]
+#[expect(clippy::too_many_arguments, reason = "extractors")]
 pub(super) async fn put(
     caller: Caller,
     State(tenants): State<Tenants>,

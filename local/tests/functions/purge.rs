@@ -229,7 +229,7 @@ async fn what_was_taken_back_stays() {
     let staying = Leaving::new(&ground, "staying", None).await;
     staying.announce(&ground).await;
     let (tenants, clock) = (ground.platform.tenants(), ground.platform.clock());
-    clock.advance(30 * DAY - Duration::from_secs(1));
+    clock.advance((30 * DAY).checked_sub(Duration::from_secs(1)).unwrap());
     tenants.restore(staying.tenant.id, &staying.by(), clock.now()).await.unwrap();
     clock.advance(31 * DAY);
     assert_eq!(purge(&ground).await.unwrap(), Purged::default());

@@ -386,6 +386,11 @@ async fn what_is_older_than_it_may_be_is_told_to_nobody_however_long_the_session
 
 #[tokio::test]
 async fn a_turn_is_renewed_for_no_longer_than_it_may_be_kept() {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        expires_at: u64,
+    }
+
     let mut scene = Scene::new().await;
     (scene.ttl, scene.retention) = (DAY, Retention(Some(DAY * 2)));
     let began = scene.now();
@@ -394,10 +399,6 @@ async fn a_turn_is_renewed_for_no_longer_than_it_may_be_kept() {
     let mut turn = scene.begin().await.unwrap();
     assert_eq!(turn.history(&scene.room(), Reach::Fitting).await.unwrap().len(), 1);
     turn.commit(said("two")).await.unwrap();
-    #[derive(serde::Deserialize)]
-    struct Row {
-        expires_at: u64,
-    }
     let partition = scene.ground.platform.table().tenant(scene.tenant).session(&scene.id);
     let turns = partition.begins_with::<Row>("TURN#").collect().await.unwrap();
     let ends: Vec<_> = turns.iter().map(|turn| turn.expires_at).collect();

@@ -31,23 +31,23 @@ const MOST_QUERIES: u32 = 800;
 const AT_ONCE: u16 = 100;
 
 /// What the tenant's own partition has, by the beginning of the sort key.
-pub const KINDS: [(&str, &str); 10] = [
+pub const KINDS: [(&str, &str); 11] = [
     (keys::TENANT, "tenant"),
     (keys::CONFIG, "config"),
     (keys::KEY_PREFIX, "key"),
     (keys::MEMBER_PREFIX, "member"),
     (keys::INVITE_PREFIX, "invite"),
     (keys::WEBHOOK_PREFIX, "webhook"),
+    ("IDENTITY_PROVIDER", "identity_provider"),
+    ("LINK#", "link"),
     (keys::TEMPLATE_PREFIX, "template"),
     ("TEMPLATE_VERSION#", "template_version"),
     ("METER#", "meter"),
-    (keys::IDENTITY_PROVIDER, "identity_provider"),
 ];
 
 /// What it has and is not given: marks that say nothing that isn't said elsewhere, secrets, and responses that are sealed.
 /// Sessions are given by themselves.
-pub const LEFT_OUT: [&str; 7] =
-    ["INVITED#", "ONCE#", "KEYS", "PROVIDERS", "LINK#", "STATE#", keys::LISTED_SESSION_PREFIX];
+pub const LEFT_OUT: [&str; 6] = ["INVITED#", "ONCE#", "KEYS", "PROVIDERS", "STATE#", keys::LISTED_SESSION_PREFIX];
 
 /// What a field's name must not have in it.
 const SECRET: [&str; 4] = ["secret", "hash", "sealed", "password"];
@@ -85,18 +85,11 @@ impl Position {
     fn is_possible(&self) -> bool {
         const LONGEST: usize = 1_024;
         let Some(after) = &self.after else { return true };
-        let is_in_part = match self.part {
-            Part::Ledger => {
-                let hour = after.split_once(' ').and_then(|(hour, _)| Period::parse(hour));
-                hour.is_some_and(|hour| hour.granularity == Granularity::Hour)
-            }
-            part @ (Part::Main
-            | Part::Webhooks
-            | Part::Audit
-            | Part::Days
-            | Part::Months
-            | Part::Hours
-            | Part::Sessions) => after.starts_with(part.prefix()),
+        let is_in_part = if self.part == Part::Ledger {
+            let hour = after.split_once(' ').and_then(|(hour, _)| Period::parse(hour));
+            hour.is_some_and(|hour| hour.granularity == Granularity::Hour)
+        } else {
+            after.starts_with(self.part.prefix())
         };
         is_in_part && (1..=LONGEST).contains(&after.len())
     }
