@@ -72,6 +72,8 @@ pub const BUCKET_MS: u64 = 10_000;
 pub(super) const CATALOGUE: &str = "CATALOGUE";
 pub(super) const TENANTS: &str = "TENANTS";
 pub(super) const OPERATORS: &str = "OPERATORS";
+/// What all partitions of tenants begin with.
+pub(super) const ANY_TENANT: &str = "TENANT#";
 pub(super) const DUE: &str = "DUE";
 pub(super) const PURGE: &str = "PURGE";
 
