@@ -149,7 +149,7 @@ impl ProviderSpec {
     }
 
     /// Whether an endpoint may be asked with a tenant's own key, which costs the tenant nothing. One that needs no key
-    /// would not look at it, and answer at the operator's expense. Without a key of the operator's Bedrock wants a signature.
+    /// would not look at it, and answer at the operator's expense. Bedrock looks at all keys.
     #[must_use]
     pub fn takes_keys(&self, endpoint: &EndpointSpec) -> bool {
         endpoint.api_key.is_some() || self.kind == ProviderKind::Bedrock

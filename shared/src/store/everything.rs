@@ -41,7 +41,8 @@ impl Everything {
     /// behind which key to go on. The table is in `of` segments, of which this is number `segment`.
     ///
     /// An item is a tenant's if it is in its partitions, if its sort key names the tenant and is no other tenant's (who
-    /// name sessions as they like), or if it says so: connections and sign-ins do. Their entries in the list of tenants are none of them.
+    /// name sessions as they like), or if it says so: connections and sign-ins do. Their entries in the list of tenants are
+    /// none of them.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.
