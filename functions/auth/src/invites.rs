@@ -10,7 +10,7 @@ use lmo_shared::{
     audit::Source,
     auth::password::Password,
     http::{Body, Errors, Handled, name},
-    people::{Acceptance, Accounts, Person},
+    people::{Acceptance, Accepted, Accounts, Person},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -177,8 +177,7 @@ impl Invites {
         invitation: &Invitation,
         by: &Authority,
     ) -> Result<Invite> {
-        let (main, now) = (self.main(tenant), self.clock.now());
-        let standing = by.now(&main, self.clock.now()).await?;
+        let standing = by.now(&self.main(tenant), self.clock.now()).await?;
         standing.may(invitation.role)?;
         self.put(change, tenant, invitation, &standing, (Some(by.who), &by.actor)).await
     }
@@ -329,8 +328,11 @@ impl Invites {
         if tenant.status != Status::Active {
             return Err(Error::TenantSuspended);
         }
-        let standing =
-            invite.by.standing(&main, self.clock.now()).await?.filter(|standing| standing.may(invite.role).is_ok());
+        let standing = match invite.by {
+            Some(by) => by.standing(&main, self.clock.now()).await?,
+            None => Standing::of_provider(&main, |rules| rules.invites(&invite.email, invite.role)).await?,
+        };
+        let standing = standing.filter(|standing| standing.may(invite.role).is_ok());
         Ok(Acceptable { standing: standing.ok_or_else(Self::spent)?, tenant, invite })
     }
 
