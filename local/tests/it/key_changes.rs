@@ -222,7 +222,10 @@ async fn a_key_gives_no_scope_that_it_lacks() {
     let more = create(&run, json!({"name": "more", "scopes": ["query"]})).await;
     assert_shape(KEYS, &send("PATCH", &path(&more), json!({"name": "b"})).await, 403, "forbidden");
     assert_shape(KEYS, &send("POST", &format!("{}/rotate", path(&more)), json!({})).await, 403, "forbidden");
-    let less = send("PATCH", &path(&more), json!({"scopes": ["usage:read"]})).await;
+    // Nor does it take anything from a key that has more.
+    let less = json!({"scopes": ["usage:read"]});
+    assert_shape(KEYS, &send("PATCH", &path(&more), less.clone()).await, 403, "forbidden");
+    let less = run.lmo.send("PATCH", &path(&more), &run.lmo.key, Some(&less)).await;
     assert_eq!((less.status, &less.json()["scopes"]), (200, &json!(["usage:read"])));
     assert_eq!(run.lmo.send("POST", QUERY, text(&more), Some(&good(QUERY))).await.status, 403);
 }
@@ -337,7 +340,7 @@ async fn who_may_do_less_than_a_key_neither_changes_nor_revokes_it() {
     let after = owner.send(&lmo, "GET", KEYS, None).await.json();
     let shown = |keys: &Value| {
         let mut keys = keys["keys"].as_array().unwrap().clone();
-        for key in keys.iter_mut() {
+        for key in &mut keys {
             key.as_object_mut().unwrap().remove("last_used_at");
         }
         keys

@@ -85,8 +85,8 @@ fn check_tools(tools: &[String]) -> Result<(), Error> {
     }
 }
 
-/// Nobody gives a key more than they may do themselves, or touches one that has more: no scope that opens what is closed to them, and, if they are a
-/// key, nothing beyond its own limits, lists and end.
+/// Nobody gives a key more than they may do themselves, or touches one that has more: no scope that opens what is closed
+/// to them, and, if they are a key, nothing beyond its own limits, lists and end.
 ///
 /// # Errors
 /// `Forbidden`, which says what is too much.
