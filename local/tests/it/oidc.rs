@@ -8,8 +8,8 @@ use std::sync::{
 };
 
 use crate::support::{
-    Account, CLIENT, IdentityProvider, Lmo, PASSWORD, Response, Setup, Signing, Value, accept, json, link_token, login,
-    mails, refresh, sign_in_rules,
+    Account, CLIENT, IdentityProvider, Lmo, PASSWORD, Response, Setup, Signing, Value, accept, json, link_token, mails,
+    refresh, sign_in_rules,
 };
 
 mod rules;

@@ -4,7 +4,7 @@ use reqwest::{Client, header};
 
 use super::{World, assert_invited, assert_refused, sign_in};
 use crate::support::{
-    Account, CLIENT, IdentityProvider, PASSWORD, Value, accept, json, link_token, login, mails, refresh, sign_in_rules,
+    Account, IdentityProvider, PASSWORD, Value, accept, json, link_token, login, mails, refresh, sign_in_rules,
 };
 
 #[tokio::test]
