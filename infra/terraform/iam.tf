@@ -48,7 +48,7 @@ locals {
     session   = ["BatchWriteItem", "DeleteItem", "GetItem", "Query", "UpdateItem"]
     catalogue = ["GetItem", "Query"]
     tenants   = ["PutItem", "Query"]
-    user      = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    user      = ["BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
     email     = ["GetItem", "PutItem"]
     address   = ["GetItem", "PutItem"]
     due       = ["DeleteItem", "PutItem", "Query", "UpdateItem"]

@@ -9,13 +9,13 @@ use axum::{
 use lmo_shared::{
     audit::Source,
     auth::password::Password,
-    http::{Body, Errors, Handled},
+    http::{Body, Errors, Handled, name},
     people::{Acceptance, Accepted, Accounts, Person},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{name::name, totp::proof, views::SignedIn};
+use crate::{totp::proof, views::SignedIn};
 
 /// An invitation that is accepted.
 #[derive(Deserialize, ToSchema)]

@@ -6,7 +6,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 mod invites;
 mod me;
-mod name;
 mod oidc;
 mod password;
 mod register;

@@ -4,17 +4,14 @@ use axum::{Json, extract::State, http::StatusCode};
 use lmo_shared::{
     audit::Source,
     auth::Restriction,
-    http::{Body, Errors, Handled},
+    http::{Body, Errors, Handled, name},
     id::TenantId,
     people::{Accounts, Person, Profile},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{
-    name::name,
-    views::{MembershipView, UserView},
-};
+use crate::views::{MembershipView, UserView};
 
 /// Who is signed in.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

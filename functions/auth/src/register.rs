@@ -6,7 +6,7 @@ use lmo_shared::{
     auth::password::Password,
     clock::Clock,
     error::Error,
-    http::{Create, Created, Errors, Failure, Handled},
+    http::{Create, Created, Errors, Failure, Handled, name},
     mail::EmailAddress,
     people::{Accounts, Registration},
     store::Change,
@@ -14,7 +14,7 @@ use lmo_shared::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::{name::name, views::SignedIn};
+use crate::views::SignedIn;
 
 /// Somebody who signs up.
 #[derive(Deserialize, ToSchema)]
@@ -58,6 +58,10 @@ pub(super) async fn register(
         name: name("name", 0, &request.name)?,
     };
     let email = &registration.email;
+    let kept = accounts.registrations(email);
+    if once.is_kept(&kept, "", clock.now()).await? {
+        accounts.count_repetition(email, &source).await?;
+    }
     let mut entered = None;
     let work = async |change: &mut Change| {
         let made = accounts.register(change, &registration, &source).await?;
@@ -65,7 +69,7 @@ pub(super) async fn register(
         entered = Some(made);
         Ok(Created { status: StatusCode::CREATED, body, refused: Accounts::address_taken() })
     };
-    let done = once.run(&accounts.registrations(email), "", clock.now(), work).await;
+    let done = once.run(&kept, "", clock.now(), work).await;
     let taken = matches!(done, Err(Failure(Error::Conflict(_))));
     match entered {
         _ if taken => accounts.tell_of_registration(email).await,

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use lmo_shared::{
-    auth::{Caller, Role, Throttle},
+    auth::{Caller, Mails, Role, Throttle},
     clock::{Clock, Timestamp},
     error::Error,
     http::{Create, Created, Errors, Handled, Page, Params, Segment, is_replayed},
@@ -110,7 +110,7 @@ pub(super) async fn create(
     let mut made = None;
     let work = async |change: &mut Change| {
         let invite = invites.add(change, tenant, &invitation, &by).await?;
-        throttle.mail(&invitation.email, caller.source().address).await?;
+        throttle.mail(&invitation.email, Mails::Invite(tenant), caller.source().address).await?;
         let body = InviteView::from(invite.clone());
         made = Some(invite);
         Ok(Created { status: StatusCode::CREATED, body, refused: Invites::refused() })
@@ -140,7 +140,7 @@ pub(super) async fn resend(
 ) -> Handled<Json<InviteView>> {
     let (tenant, id) = (caller.tenant().id, parse(id)?);
     let email = invites.get(tenant, id).await?.email;
-    throttle.mail(&email, caller.source().address).await?;
+    throttle.mail(&email, Mails::Invite(tenant), caller.source().address).await?;
     let invite = invites.renew(tenant, id, &Authority::from(&caller)).await?;
     invites.send(caller.tenant(), &invite).await;
     Ok(Json(invite.into()))

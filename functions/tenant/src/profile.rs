@@ -5,8 +5,7 @@ use lmo_shared::{
     audit::IfMatch,
     auth::{Authenticator, Caller},
     clock::Clock,
-    error::Error,
-    http::{Errors, Handled, Patch, Versioned},
+    http::{self, Errors, Handled, Patch, Versioned},
     id::TenantId,
     quota::Limits,
     tenant::{Status, Tenant, Tenants},
@@ -89,15 +88,11 @@ pub(super) async fn change(
     version: IfMatch,
     patch: TenantPatch,
 ) -> Handled<Versioned<TenantView>> {
-    const LONGEST_NAME: usize = 100;
     let decide = |tenant: &mut Tenant| {
         let current = TenantRequest { name: tenant.name.clone(), require_second_factor: tenant.require_second_factor };
         let TenantRequest { name, require_second_factor } = patch.apply(&current)?;
-        let name = name.trim().to_owned();
-        if !(1..=LONGEST_NAME).contains(&name.chars().count()) {
-            return Err(Error::invalid("name", "name must have 1 to 100 characters"));
-        }
-        (tenant.name, tenant.require_second_factor) = (name, require_second_factor);
+        tenant.name = http::name("name", 1, &name)?;
+        tenant.require_second_factor = require_second_factor;
         Ok(())
     };
     let id = caller.tenant().id;

@@ -12,7 +12,7 @@ use lmo_shared::{
     llm::catalogue::Catalogues,
     outbound::Outbound,
     seal::Seal,
-    tenant::{OwnProvider, Tenants, sealed_for},
+    tenant::{LONGEST_REGION, OwnProvider, Tenants, sealed_for},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -49,15 +49,15 @@ pub struct ProviderList {
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderRequest {
-    /// The key, 8 to 1,000 visible ASCII characters. It may be absent if there is one already, which then stays.
+    /// The key, 8 to 1,000 visible ASCII characters. It may be absent if there is one already, which then stays; not with
+    /// another `base_url`.
     api_key: Option<String>,
     /// The address that is asked with it, as `base_url` in the catalogue; those of the catalogue if absent. Not every
     /// provider may have one.
     base_url: Option<String>,
     /// Where that address is, for the tenant's `regions`.
     region: Option<String>,
-    /// Whether the operator's key is used, and charged, where this one fails, is refused, or is too slow for a request with
-    /// `hedge_after_ms`; `false` if absent.
+    /// Whether the operator's key is used, and charged, where this one fails or is refused; `false` if absent.
     #[serde(default)]
     operator_fallback: bool,
 }
@@ -125,9 +125,15 @@ pub(super) async fn put(
     if provider.kind.format().is_none() {
         return Err(Error::invalid("api_key", format!("provider `{name}` takes no key")).into());
     }
+    if request.region.as_ref().is_some_and(|region| !(1..=LONGEST_REGION).contains(&region.len())) {
+        return Err(Error::invalid("region", "a region has 1 to 64 bytes").into());
+    }
     let base_url = match &request.base_url {
         None if request.region.is_some() => {
             return Err(Error::invalid("region", "region says where base_url is, and there is none").into());
+        }
+        None if !provider.endpoints.iter().any(|endpoint| provider.takes_keys(endpoint)) => {
+            return Err(Error::invalid("api_key", format!("provider `{name}` is asked without a key")).into());
         }
         None => None,
         Some(_) if !provider.tenant_base_url => {
@@ -146,6 +152,10 @@ pub(super) async fn put(
     };
     let now = clock.now();
     let decide = |before: Option<OwnProvider>| {
+        if brought.is_none() && before.as_ref().is_some_and(|before| before.base_url != base_url) {
+            // Or whoever may never see the key could have it sent to an address of their own.
+            return Err(Error::invalid("api_key", "api_key is needed with another base_url than before"));
+        }
         let kept = before.as_ref().map(|before| (before.sealed.clone(), before.hint.clone()));
         let needed = || Error::invalid("api_key", "api_key is needed: there is none yet");
         let (sealed, hint) = brought.clone().or(kept).ok_or_else(needed)?;

@@ -43,8 +43,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// frames `{id, seq, event, data}`: `id` as in the message, `seq` counts from 0, `event` and `data` are those of
 /// `/api/mcp/stream`. Texts that arrive at the same time share a frame; one of more than 32 KB comes in several. The
 /// `data` of `error` is a problem document with `retryable` and, if it may pass, `retry_after` in seconds.
-/// `{"type": "ping"}` is answered with `{"event": "pong"}`. The key is looked at again with each message. Closing the
-/// connection ends its answers at their providers; what was received is charged.
+/// `{"type": "ping"}` is answered with `{"event": "pong"}`. The key is looked at again with each message; those that come after the
+/// access token has expired that opened the connection are refused. Closing the connection ends its answers at their providers; what was received is charged.
 #[utoipa::path(
     get,
     path = "/api/mcp/ws",

@@ -4,8 +4,10 @@ use std::{net::IpAddr, time::Duration};
 
 use futures_util::future::join_all;
 use lmo_shared::{
-    auth::{Attempt, Throttle},
+    auth::{Attempt, Mails, Throttle},
+    clock::Timestamp,
     error::{Error, Result},
+    id::TenantId,
     mail::EmailAddress,
     quota::Limits,
 };
@@ -174,8 +176,20 @@ async fn nobody_can_have_somebody_flooded_with_mail() {
     let mut sent = 0;
     for minute in 0..24 * 60 {
         let from = format!("198.51.{}.{}", minute / 256, minute % 256).parse().expect("an address");
-        sent += usize::from(door.throttle.mail(&address("ann@example.org"), Some(from)).await.is_ok());
+        sent += usize::from(door.throttle.mail(&address("ann@example.org"), Mails::Reset, Some(from)).await.is_ok());
         door.wait(Duration::from_mins(1));
     }
     assert!((20..=40).contains(&sent), "{sent}");
+}
+
+#[tokio::test]
+async fn who_asks_for_mails_of_one_kind_keeps_no_others_from_coming() {
+    let door = Door::new().await;
+    let tenants = [1, 2].map(|at| TenantId::new(Timestamp(at)));
+    let all = [Mails::SignUp, Mails::Verify, Mails::Invite(tenants[0]), Mails::Invite(tenants[1])];
+    let mail = async |mails| door.throttle.mail(&address("ann@example.org"), mails, None).await.is_ok();
+    while mail(Mails::Reset).await {}
+    for mails in all {
+        assert!(mail(mails).await, "{mails:?}");
+    }
 }

@@ -12,7 +12,7 @@ use lmo_shared::{
     llm::{Message, Role as Speaker, Usage},
     mail::EmailAddress,
     money::{NanoUsd, Tokens},
-    people::{Memberships, SignIn, SignIns, User, Users},
+    people::{Memberships, SignIn, SignIns, User, Users, Way},
     session::{Asked, Opening, Said},
     store::keys::Bucket,
     tenant::{Authority, Invitation, Purged, Retention, Tenant},
@@ -46,7 +46,7 @@ impl Leaving {
         });
         Memberships::new(table.clone()).add(&mut change, &owner, tenant.id, Role::Owner, now).unwrap();
         let (sign_in, _) = SignIn::begin(&owner, Some(tenant.id), false, Source::default(), now);
-        SignIns::new(table.clone()).add(&mut change, &owner, &sign_in).unwrap();
+        SignIns::new(table.clone()).add(&mut change, &owner, &sign_in, Way::Password).unwrap();
         let by = Authority { who: Principal::Member(owner.id), actor: owner.acting(&Source::default()) };
         change.commit().await.unwrap().or(|| panic!("refused")).unwrap();
         let mut change = platform.tenants().change();

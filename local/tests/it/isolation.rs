@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::support::{
     Account, Lmo, PASSWORD, Response, Setup, Socket, Value, accept, ask_token, chat, json, key_id, link_token, mails,
-    models, standin, with_embeddings,
+    models, standin, with_a_key, with_embeddings,
 };
 
 const SECRETS: [&str; 8] = [
@@ -47,8 +47,8 @@ struct World {
 impl World {
     async fn new() -> Self {
         let standin = standin();
-        let setup = Setup::with_standin(&standin.base_url());
-        setup.write_models(&with_embeddings(&models(&standin.base_url(), "0.15")));
+        let setup = Setup::with_standin(&standin.base_url()).env("OPERATORS_KEY", "sk-of-the-operator");
+        setup.write_models(&with_a_key(&with_embeddings(&models(&standin.base_url(), "0.15"))));
         let (_, second) = setup.tenant(&[]);
         let lmo = setup.start();
         let config = json!({

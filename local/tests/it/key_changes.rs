@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use crate::{
     errors::{QUERY, assert_shape, good, param},
-    support::{Response, Running, Value, json},
+    support::{Account, Response, Running, Setup, Value, json},
 };
 
 const KEYS: &str = "/api/tenant/keys";
@@ -64,6 +64,7 @@ async fn what_is_wrong_with_a_change_is_named_and_nothing_changes() {
     for (body, named) in [
         (json!({"name": null}), "name"),
         (json!({"name": ""}), "name"),
+        (json!({"name": "a\nb"}), "name"),
         (json!({"scopes": []}), "scopes"),
         (json!({"scopes": ["query", "root"]}), "scopes[1]"),
         (json!({"limits": {"requests": 1}}), "limits.requests"),
@@ -302,4 +303,49 @@ async fn where_a_key_may_be_used_holds_on_every_route_and_for_sockets() {
     assert_eq!(change(&run, &here, json!({"allowed_addresses": ["198.51.100.0/24"]})).await.status, 200);
     let frames = socket.ask(&json!({"query": "hi", "max_tokens": 5})).await;
     assert_eq!(frames.last().unwrap()["data"]["code"], "address_not_allowed", "{frames:?}");
+}
+
+#[tokio::test]
+async fn who_may_do_less_than_a_key_neither_changes_nor_revokes_it() {
+    let setup = Setup::new();
+    let lmo = setup.start();
+    let owner = Account::new(&lmo, &setup, "owner@example.com").await;
+    let developer = owner.invites(&lmo, &setup, "developer@example.com", "developer").await;
+    let make = async |request: Value| {
+        let made = owner.send(&lmo, "POST", KEYS, Some(&request)).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        made.json()
+    };
+    let admins = make(json!({"name": "admins", "scopes": ["tenant:admin"]})).await;
+    let robot = make(json!({"name": "robot", "scopes": ["query"]})).await;
+    let limits = json!({"requests_per_minute": 5});
+    let narrow = make(json!({"name": "narrow", "scopes": ["query", "tenant:admin"], "limits": limits})).await;
+    let before = owner.send(&lmo, "GET", KEYS, None).await.json();
+    for change in [
+        json!({"scopes": ["query"]}),
+        json!({"expires_at": "2999-01-01T00:00:00Z"}),
+        json!({"allowed_addresses": ["192.0.2.1"]}),
+    ] {
+        developer.send(&lmo, "PATCH", &path(&admins), Some(&change)).await.assert_error(403, "forbidden");
+        lmo.send("PATCH", &path(&robot), text(&narrow), Some(&change)).await.assert_error(403, "forbidden");
+    }
+    developer.send(&lmo, "DELETE", &path(&admins), None).await.assert_error(403, "forbidden");
+    lmo.send("DELETE", &path(&robot), text(&narrow), None).await.assert_error(403, "forbidden");
+    // Its own limits are none of what a key may lift.
+    let lifted = json!({"limits": null});
+    lmo.send("PATCH", &path(&narrow), text(&narrow), Some(&lifted)).await.assert_error(403, "forbidden");
+    let after = owner.send(&lmo, "GET", KEYS, None).await.json();
+    let shown = |keys: &Value| {
+        let mut keys = keys["keys"].as_array().unwrap().clone();
+        for key in keys.iter_mut() {
+            key.as_object_mut().unwrap().remove("last_used_at");
+        }
+        keys
+    };
+    assert_eq!(shown(&after), shown(&before));
+    // What they may give they may take.
+    assert_eq!(developer.send(&lmo, "PATCH", &path(&robot), Some(&lifted)).await.status, 200);
+    assert_eq!(developer.send(&lmo, "DELETE", &path(&robot), None).await.status, 204);
+    let renamed = lmo.send("PATCH", &path(&narrow), text(&narrow), Some(&json!({"name": "narrower"}))).await;
+    assert_eq!(renamed.status, 200, "{}", renamed.body);
 }

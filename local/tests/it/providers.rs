@@ -6,17 +6,27 @@ use lmo_bench::standin::{Standin, StandinOptions};
 
 use crate::{
     errors::{CHAT, QUERY, assert_shape, param},
-    support::{Response, Running, Setup, Value, chat, eventually, json, models, streamed, with_embeddings},
+    support::{Response, Running, Setup, Value, chat, eventually, json, models, streamed, with_a_key, with_embeddings},
 };
 
 const KEY: &str = "sk-of-the-tenant-0123456789abcd";
+const OPERATORS_KEY: &str = "sk-of-the-operator";
 const PATH: &str = "/api/tenant/providers/standin";
+
+/// A provider that is asked with the operator's key.
+fn run() -> Running {
+    with(|catalogue| catalogue)
+}
+
+fn with(change: impl FnOnce(String) -> String) -> Running {
+    Running::with(|catalogue| with_a_key(&change(catalogue)), |setup| setup.env("OPERATORS_KEY", OPERATORS_KEY))
+}
 
 /// A provider that wants a key, and an operator who has none.
 fn without_the_operators_key() -> Running {
     let standin = Standin::start(StandinOptions { require_key: true, ..StandinOptions::default() }).unwrap();
     let setup = Setup::with_standin(&standin.base_url());
-    setup.write_models(&with_embeddings(&models(&standin.base_url(), "0.15")));
+    setup.write_models(&with_a_key(&with_embeddings(&models(&standin.base_url(), "0.15"))));
     Running { lmo: setup.start(), setup, standin }
 }
 
@@ -25,7 +35,7 @@ async fn bring(run: &Running, body: Value) -> Response {
 }
 
 async fn brought(body: Value) -> Running {
-    let run = Running::start();
+    let run = run();
     let answer = bring(&run, body).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     run
@@ -41,7 +51,7 @@ fn keys_seen(run: &Running) -> Vec<String> {
 async fn the_tenants_key_goes_out_and_costs_nothing_but_counts() {
     let mut run = without_the_operators_key();
     let (_, other) = run.with_another_tenant();
-    run.lmo.post(CHAT, &chat("hi", 20)).await.assert_error(502, "provider_credentials");
+    run.lmo.post(CHAT, &chat("hi", 20)).await.assert_error(503, "provider_unavailable");
     assert_eq!(bring(&run, json!({"api_key": KEY})).await.status, 200);
     for body in [chat("[[tokens=3]]", 20), streamed("[[tokens=3]]", 20)] {
         assert_eq!(run.lmo.post(CHAT, &body).await.status, 200);
@@ -51,7 +61,7 @@ async fn the_tenants_key_goes_out_and_costs_nothing_but_counts() {
     let expected = format!("Bearer {KEY}");
     assert_eq!(keys_seen(&run).iter().filter(|key| **key == expected).count(), 3);
     // It is nobody else's.
-    run.lmo.send("POST", CHAT, &other, Some(&chat("hi", 20))).await.assert_error(502, "provider_credentials");
+    run.lmo.send("POST", CHAT, &other, Some(&chat("hi", 20))).await.assert_error(503, "provider_unavailable");
     let usage = run.lmo.usage_of(&run.lmo.key, 4).await;
     assert_eq!((&usage["cost_nano_usd"], &usage["output_tokens"]), (&json!(0), &json!(9)), "{usage}");
     run.lmo.stop();
@@ -60,7 +70,7 @@ async fn the_tenants_key_goes_out_and_costs_nothing_but_counts() {
 
 #[tokio::test]
 async fn what_is_asked_with_either_key_is_told_apart_in_the_books() {
-    let run = Running::start();
+    let run = run();
     let ask = async || run.lmo.post(QUERY, &json!({"query": "[[tokens=5]]", "max_tokens": 20})).await.json();
     let paid = ask().await["cost"]["nano_usd"].as_u64().unwrap();
     assert!(paid > 0);
@@ -78,7 +88,8 @@ async fn what_is_asked_with_either_key_is_told_apart_in_the_books() {
 #[tokio::test]
 async fn caps_of_money_allow_what_costs_nothing_and_caps_of_tokens_hold() {
     let standin = crate::support::standin();
-    let setup = Setup::with_standin(&standin.base_url());
+    let setup = Setup::with_standin(&standin.base_url()).env("OPERATORS_KEY", OPERATORS_KEY);
+    setup.write_models(&with_a_key(&models(&standin.base_url(), "0.15")));
     let (_, key) = setup.tenant(&["--monthly-tokens", "60", "--monthly-nano-usd", "1"]);
     let lmo = setup.start();
     let ask = async || lmo.send("POST", CHAT, &key, Some(&chat("[[tokens=5]]", 10))).await;
@@ -102,7 +113,7 @@ async fn vectors_are_made_with_the_tenants_key_too() {
                     capabilities = [\"embed\"]\nprice = { input = 5 }\n";
     let Running { lmo, setup, standin } = run;
     lmo.stop();
-    setup.write_models(&format!("{embedder}{}", models(&standin.base_url(), "0.15")));
+    setup.write_models(&with_a_key(&format!("{embedder}{}", models(&standin.base_url(), "0.15"))));
     let run = Running { lmo: setup.start(), setup, standin };
     bring(&run, json!({"api_key": KEY})).await;
     let answer = run.lmo.post("/api/mcp/embed", &json!({"model": "standin/embed", "input": "hi"})).await;
@@ -146,12 +157,58 @@ async fn the_operators_key_is_used_and_charged_only_where_the_tenant_allows_it()
     assert_eq!(answer.status, 200, "{}", answer.body);
     let cost = answer.json()["cost"]["nano_usd"].as_u64().unwrap();
     assert!(cost > 0);
-    assert_eq!(keys_seen(&run), [format!("Bearer {KEY}"), String::new()]);
+    assert_eq!(keys_seen(&run), [format!("Bearer {KEY}"), format!("Bearer {OPERATORS_KEY}")]);
     let free = run.lmo.post(QUERY, &json!({"query": "hi", "max_tokens": 20})).await;
     assert_eq!(free.json()["cost"]["nano_usd"], 0);
     assert_eq!(run.lmo.usage_of(&run.lmo.key, 2).await["cost_nano_usd"], cost);
     run.lmo.stop();
     run.setup.assert_books_agree();
+}
+
+#[tokio::test]
+async fn a_hedge_goes_from_the_tenants_key_to_none_of_the_operators() {
+    let run = brought(json!({"api_key": KEY, "operator_fallback": true})).await;
+    for fallbacks in [json!([]), json!(["lmo/echo"])] {
+        let body = json!({"query": "[[delay=300ms]]", "max_tokens": 20, "hedge_after_ms": 1, "fallbacks": fallbacks});
+        let answer = run.lmo.post(QUERY, &body).await.json();
+        assert_eq!((&answer["model"], &answer["cost"]["nano_usd"]), (&json!("standin/small"), &json!(0)), "{answer}");
+    }
+    assert_eq!(keys_seen(&run), vec![format!("Bearer {KEY}"); 4]);
+}
+
+#[tokio::test]
+async fn a_hedge_goes_from_the_operators_key_to_none_of_the_tenants() {
+    let run = with(|catalogue| {
+        let provider = "[providers.other]\nkind = \"openai\"\nbase_url = \"http://127.0.0.1:9/v1\"\n[models.\"other/small\"]\n\
+                        provider = \"other\"\nupstream = \"small\"\ncontext_window = 128000\nprice = { input = 1, output = 2 }\n";
+        let base_url = catalogue.lines().find_map(|line| line.strip_prefix("base_url = ")).unwrap().to_owned();
+        format!("{catalogue}\n{}", provider.replace("\"http://127.0.0.1:9/v1\"", &base_url))
+    });
+    bring(&run, json!({"api_key": KEY})).await;
+    let body = json!({"query": "[[delay=300ms]]", "model": "other/small", "max_tokens": 20, "hedge_after_ms": 1,
+        "fallbacks": ["standin/small"]});
+    let answer = run.lmo.post(QUERY, &body).await.json();
+    assert_eq!(answer["model"], "other/small", "{answer}");
+    assert_eq!(keys_seen(&run), vec![String::new(); 2]);
+}
+
+#[tokio::test]
+async fn a_key_makes_nothing_free_that_needs_none() {
+    let keyless = Running::start();
+    let refused = bring(&keyless, json!({"api_key": KEY})).await;
+    assert_shape(PATH, &refused, 400, "invalid_request");
+    assert_eq!(param(&refused), "api_key");
+    // Nor one that was brought before.
+    let Running { lmo, setup, standin } = brought(json!({"api_key": KEY})).await;
+    let (key, models) = (lmo.key.clone(), models(&standin.base_url(), "0.15"));
+    lmo.stop();
+    setup.write_models(&models);
+    let lmo = setup.start();
+    let ask = async || lmo.send("POST", CHAT, &key, Some(&chat("hi", 20))).await;
+    ask().await.assert_error(502, "provider_credentials");
+    assert_eq!(standin.stats().requests, 0);
+    assert_eq!(lmo.send("DELETE", PATH, &key, None).await.status, 204);
+    assert_eq!(ask().await.status, 200);
 }
 
 #[tokio::test]
@@ -163,7 +220,7 @@ async fn a_named_fallback_answers_for_a_refused_key() {
 
 #[tokio::test]
 async fn what_a_tenants_key_fails_with_opens_no_breaker_of_the_operators() {
-    let mut run = Running::with_models(|catalogue| {
+    let mut run = with(|catalogue| {
         catalogue.replacen("idle_timeout_ms", "breaker = { failures = 3, open_ms = 60000 }\nidle_timeout_ms", 1)
     });
     let (_, other) = run.with_another_tenant();
@@ -214,7 +271,7 @@ async fn a_key_is_never_shown_again() {
 
 #[tokio::test]
 async fn a_key_is_changed_and_deleted_in_the_version_that_was_read() {
-    let run = Running::start();
+    let run = run();
     let send = async |method: &str, tag: Option<&str>, body: Option<Value>| {
         let request = run.lmo.client.request(method.parse().unwrap(), format!("{}{PATH}", run.lmo.base));
         let mut request = request.bearer_auth(&run.lmo.key).header("content-type", "application/json");
@@ -245,7 +302,7 @@ async fn a_key_is_changed_and_deleted_in_the_version_that_was_read() {
 
 #[tokio::test]
 async fn only_keys_that_can_be_one_are_taken_for_providers_that_there_are() {
-    let run = Running::start();
+    let run = run();
     for (name, status, code) in
         [("nobody", 404, "not_found"), ("lmo", 400, "invalid_request"), ("%2F", 404, "not_found")]
     {
@@ -270,7 +327,7 @@ async fn only_keys_that_can_be_one_are_taken_for_providers_that_there_are() {
 
 /// The tests' catalogue, in which the provider's own address is dead and a tenant may bring another one.
 fn with_another_address() -> Running {
-    Running::with_models(|catalogue| {
+    with(|catalogue| {
         let dead = catalogue.find("base_url").unwrap();
         let end = dead + catalogue[dead..].find('\n').unwrap();
         format!(
@@ -302,8 +359,23 @@ async fn a_tenant_brings_an_address_where_the_operator_lets_it() {
     assert_eq!(bring(&run, json!({"base_url": base_url, "region": "us-east-1"})).await.status, 200);
     assert_eq!(run.lmo.post(CHAT, &chat("hi", 20)).await.status, 200);
     // Without an address it is the catalogue's again.
-    assert_eq!(bring(&run, json!({})).await.status, 200);
+    assert_eq!(bring(&run, json!({"api_key": KEY})).await.status, 200);
     run.lmo.post(CHAT, &chat("hi", 20)).await.assert_error(503, "provider_unreachable");
+}
+
+#[tokio::test]
+async fn a_kept_key_goes_to_no_other_address() {
+    let run = with_another_address();
+    let base_url = run.standin.base_url();
+    assert_eq!(bring(&run, json!({"api_key": KEY, "base_url": base_url})).await.status, 200);
+    for other in [json!({"base_url": "http://127.0.0.1:9/v1"}), json!({"base_url": null}), json!({})] {
+        let refused = bring(&run, other).await;
+        assert_shape(PATH, &refused, 400, "invalid_request");
+        assert_eq!(param(&refused), "api_key", "{}", refused.body);
+    }
+    assert_eq!(run.lmo.post(CHAT, &chat("hi", 20)).await.status, 200);
+    // The same one with a slash is no other.
+    assert_eq!(bring(&run, json!({"base_url": format!("{base_url}/")})).await.status, 200);
 }
 
 #[tokio::test]
@@ -318,6 +390,8 @@ async fn an_address_that_must_not_be_called_is_refused() {
         (json!({"base_url": with_user}), "base_url"),
         (json!({"base_url": "nonsense"}), "base_url"),
         (json!({"region": "eu"}), "region"),
+        (json!({"base_url": standin, "region": ""}), "region"),
+        (json!({"base_url": standin, "region": "x".repeat(65)}), "region"),
     ] {
         let mut request = json!({"api_key": KEY});
         request.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());

@@ -365,3 +365,22 @@ async fn deliveries_come_in_pages_the_latest_first() {
     let theirs = format!("{}/deliveries?cursor={}", path(&other), cursor["next_cursor"].as_str().unwrap());
     scene.lmo.get(&theirs).await.assert_error(400, "invalid_request");
 }
+
+#[tokio::test]
+async fn a_tenant_that_tries_its_webhooks_all_the_time_has_to_wait() {
+    let scene = Scene::new().await;
+    let webhook = scene.webhook("tried/200").await;
+    let mut tried = 0;
+    let refused = loop {
+        let tested = scene.send("POST", &format!("{}/test", path(&webhook)), None).await;
+        if tested.status != 202 || tried == 90 {
+            break tested;
+        }
+        tried += 1;
+    };
+    refused.assert_error(429, "too_many_attempts");
+    assert!(tried >= 60, "{tried}");
+    let replayed = json!({"since": "2026-11-25T10:00:00Z"});
+    let replayed = scene.send("POST", &format!("{}/replay", path(&webhook)), Some(&replayed)).await;
+    replayed.assert_error(429, "too_many_attempts");
+}

@@ -60,6 +60,11 @@ impl Plan {
         self.candidates.first().ok_or_else(|| Error::internal("a plan without a model"))
     }
 
+    /// Whether whoever answers does so with a key of the tenant's own. What is held then costs nothing also if it is lost.
+    pub fn is_free(&self) -> bool {
+        self.candidates.iter().all(|candidate| candidate.own.is_some())
+    }
+
     pub fn provider(&self, candidate: &Candidate) -> Result<&ProviderSpec> {
         self.catalogue.provider_of(&candidate.model)
     }
@@ -354,6 +359,7 @@ mod tests {
             plan.candidates.iter().map(cost).collect::<Vec<_>>()
         };
         let (alone, either) = (plan(false), plan(true));
+        assert_eq!((alone.is_free(), either.is_free()), (true, false));
         assert_eq!((costs(&alone), alone.need.cost), (vec![(true, false)], NanoUsd::ZERO));
         assert!(alone.need.input > Tokens::ZERO);
         assert_eq!(

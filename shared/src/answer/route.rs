@@ -185,9 +185,17 @@ struct Queue<'r, 'a> {
 
 impl<'a> Queue<'_, 'a> {
     async fn next(&mut self) -> Option<Result<(&'a Candidate, Target), ProviderError>> {
+        self.next_if(|_| true).await
+    }
+
+    /// The next, unless that is another candidate, and one that `may` not be.
+    async fn next_if(
+        &mut self,
+        may: impl Fn(&Candidate) -> bool,
+    ) -> Option<Result<(&'a Candidate, Target), ProviderError>> {
         let plan: &'a Plan = self.route.plan;
         while self.targets.is_empty() {
-            let candidate = plan.candidates.get(self.next)?;
+            let candidate = plan.candidates.get(self.next).filter(|candidate| may(candidate))?;
             self.next += 1;
             match self.targets_of(candidate).await {
                 Ok(targets) => self.targets = targets,
@@ -200,9 +208,11 @@ impl<'a> Queue<'_, 'a> {
         Some(Ok((candidate, target)))
     }
 
-    /// Where a hedged request goes: to the next, or, without one, to the same once more.
+    /// Where a hedged request goes: to the next, or, without one, to the same once more. Never from a key of the tenant's
+    /// own to the operator's, or back: what a tenant's key answers is free, and the operator would pay for the other.
     async fn next_or_again(&mut self) -> Option<(&'a Candidate, Target)> {
-        match self.next().await {
+        let own = self.last.as_ref().is_some_and(|(candidate, _)| candidate.own.is_some());
+        match self.next_if(|candidate| candidate.own.is_some() == own).await {
             Some(Ok(next)) => Some(next),
             Some(Err(_)) | None => self.last.clone(),
         }

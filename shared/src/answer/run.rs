@@ -175,7 +175,7 @@ impl<'a> Request<'a> {
         // Admission and the look into the cache take one round trip, not two.
         let hold = async {
             let asked = plan.asked()?;
-            booking.hold(plan.need, &asked.name, &plan.catalogue.version, asked.own.is_some()).await
+            booking.hold(plan.need, &asked.name, &plan.catalogue.version, plan.is_free()).await
         };
         let look = timeout_at(self.deadline, cached.look());
         let look = look.instrument(if plan.cache.is_some() { step!("cache") } else { Span::current() });

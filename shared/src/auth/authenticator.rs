@@ -80,10 +80,11 @@ impl Authenticator {
         let known = self.found(tenant, claims.sub).await?.known.clone().ok_or(GONE)?;
         // A person is what its membership says, a key no more than the token says.
         let scopes = matches!(claims.sub, Principal::Key(_)).then_some(claims.scopes);
-        self.usable(known, scopes, source).await.map_err(|error| match error {
+        let caller = self.usable(known, scopes, source).await.map_err(|error| match error {
             Error::Unauthenticated(_) => GONE,
             error => error,
-        })
+        })?;
+        Ok(Caller { until: Some(Timestamp(claims.exp * 1_000)), ..caller })
     }
 
     /// The caller whose API key it is, from there.
@@ -108,16 +109,23 @@ impl Authenticator {
     /// The caller that opened a connection, if it could open it now.
     ///
     /// # Errors
-    /// `Unauthenticated` if its key or member is gone, revoked or expired, `OriginNotAllowed` if the tenant lists the
+    /// `InvalidToken` if the token that opened it has expired, `Unauthenticated` if its key or member is gone, revoked or
+    /// expired, `OriginNotAllowed` if the tenant lists the
     /// page's origin no more, `AddressNotAllowed` if the key lists the client's address no more; `Unavailable` if the
     /// table can't be reached.
     pub async fn again(&self, proved: &Proved) -> Result<Caller> {
         const GONE: Error = Error::Unauthenticated("whoever opened this connection may not call any more");
+        const OVER: Error = Error::InvalidToken(
+            "the access token that opened this connection has expired; connect again with a new one",
+        );
+        if proved.until.is_some_and(|until| until <= self.clock.now()) {
+            return Err(OVER);
+        }
         let known = self.found(proved.tenant, proved.who).await?.known.clone().ok_or(GONE)?;
         let source = Source { address: proved.address, ..Source::default() };
         let caller = self.usable(known, proved.scopes.clone(), source).await?;
         proved.origin.as_deref().map_or(Ok(()), |origin| caller.check_origin(origin))?;
-        Ok(caller)
+        Ok(Caller { until: proved.until, ..caller })
     }
 
     async fn found(&self, tenant: TenantId, who: Principal) -> Result<Arc<Found>> {
@@ -182,7 +190,7 @@ impl Authenticator {
             }
             self.last_use.note(&known, key, now).await;
         }
-        Ok(Caller { known, scopes, source })
+        Ok(Caller { known, scopes, until: None, source })
     }
 
     /// Forgets what is kept of a tenant, so that its own changes take effect at once where they were made.

@@ -26,6 +26,9 @@ pub struct Proved {
     /// What its token was narrowed to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) scopes: Option<BTreeSet<KeyScope>>,
+    /// When the access token that opened it expires, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<Timestamp>,
     /// The page that opened it, if it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) origin: Option<String>,

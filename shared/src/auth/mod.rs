@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     audit::{Actor, Source, Who},
+    clock::Timestamp,
     error::{Error, Result},
     guard::Guard,
     id::{KeyId, UserId},
@@ -38,7 +39,7 @@ pub use last_use::LastUse;
 pub use operators::{Operator, Operators};
 pub use permission::{Permission, Role, documented as documented_permissions};
 pub use recovery::{RecoveryCode, RecoveryHash};
-pub use throttle::{Attempt, Throttle};
+pub use throttle::{Attempt, Mails, Throttle};
 pub use tokens::{
     ACCESS_TOKEN_LIFE, AccessClaims, Jwk, JwkSet, Links, Purpose, Restriction, Ring, Rotation, TokenRole, Tokens,
     scope_text, signed_by,
@@ -62,6 +63,8 @@ pub struct Caller {
     known: Arc<Known>,
     /// What a token was narrowed to; all that the key has if absent.
     scopes: Option<BTreeSet<KeyScope>>,
+    /// When its access token expires, if it called with one.
+    until: Option<Timestamp>,
     source: Source,
 }
 
@@ -178,9 +181,8 @@ impl Caller {
     /// What a connection keeps of the caller that opened it, from a page of `origin` if it is a page.
     #[must_use]
     pub fn proved(&self, origin: Option<String>) -> Proved {
-        let scopes = self.scopes.clone();
-        let address = self.source.address;
-        Proved { tenant: self.tenant().id, who: self.principal(), scopes, origin, address }
+        let (scopes, until, address) = (self.scopes.clone(), self.until, self.source.address);
+        Proved { tenant: self.tenant().id, who: self.principal(), scopes, until, origin, address }
     }
 
     /// What its requests are charged to.

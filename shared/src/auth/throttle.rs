@@ -14,17 +14,31 @@ use sha2::{Digest, Sha256};
 use crate::{
     clock::{Clock, Timestamp},
     error::Result,
+    id::TenantId,
     mail::EmailAddress,
     store::{Partition, Table, keys},
 };
 use counter::{Counter, change};
-use limit::{ACCOUNT, ADDRESS, Limit, MAILS, MAILS_OF_ADDRESS};
+use limit::{ACCOUNT, ADDRESS, Limit, MAILS, MAILS_OF_ADDRESS, TRIALS};
 
 mod counter;
 mod limit;
 
 /// How long an address is known after the account was last used from it.
 const KNOWN: Duration = Duration::from_hours(90 * 24);
+
+/// What a mail is for. Each is counted by itself, so that who asks for one doesn't keep others from coming.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mails {
+    /// To sign up.
+    SignUp,
+    /// To show once more that an address is one's own.
+    Verify,
+    /// To choose a new password.
+    Reset,
+    /// To become a member of a tenant.
+    Invite(TenantId),
+}
 
 /// Counts attempts in the table.
 #[derive(Debug, Clone)]
@@ -79,15 +93,22 @@ impl Throttle {
         Ok(Attempt { throttle: self.clone(), email: email.clone(), from, known: known.is_some() })
     }
 
-    /// A mail to an address, asked for by somebody who isn't signed in: to verify it, to reset a password, to sign up.
-    /// It is never given back.
+    /// A mail to an address that may not have asked for it. It is never given back.
     ///
     /// # Errors
     /// As [`Throttle::attempt`].
-    pub async fn mail(&self, email: &EmailAddress, from: Option<IpAddr>) -> Result<()> {
+    pub async fn mail(&self, email: &EmailAddress, mails: Mails, from: Option<IpAddr>) -> Result<()> {
         let now = self.clock.now();
         self.count_address(from, keys::MAILS, &MAILS_OF_ADDRESS, now).await?;
-        count(&self.account(email), keys::MAILS, &MAILS, now).await
+        count(&self.account(email), &mails.sort(), &MAILS, now).await
+    }
+
+    /// A delivery that a tenant wants to have at once. It is never given back.
+    ///
+    /// # Errors
+    /// As [`Throttle::attempt`].
+    pub async fn trial(&self, tenant: TenantId) -> Result<()> {
+        count(&self.table.tenant(tenant).webhooks(), keys::TRIALS, &TRIALS, self.clock.now()).await
     }
 
     /// Lets an address be counted by itself for an account: somebody there has proved to be its owner, as by opening
@@ -110,6 +131,17 @@ impl Throttle {
         match place(from) {
             Some(place) => count(&self.table.address(&place), sort, limit, now).await,
             None => Ok(()),
+        }
+    }
+}
+
+impl Mails {
+    fn sort(self) -> String {
+        match self {
+            Self::SignUp => keys::mails("SIGN_UP"),
+            Self::Verify => keys::mails("VERIFY"),
+            Self::Reset => keys::mails("RESET"),
+            Self::Invite(tenant) => keys::mails(&tenant.to_string()),
         }
     }
 }

@@ -30,6 +30,7 @@ mod caller;
 mod cors;
 mod document;
 mod error;
+mod name;
 mod once;
 mod operator;
 mod options;
@@ -51,6 +52,7 @@ pub use error::{
     AnthropicDetails, AnthropicError, AnthropicProblem, Failure, OpenAiError, OpenAiProblem, Problem, anthropic_body,
     openai_body, retry_after, status,
 };
+pub use name::name;
 pub use once::{Create, Created, Once, is_replayed};
 pub use options::answer_fields;
 pub use own::{CallPiece, Charged, End, OwnEvent, OwnEvents, Piece};

@@ -3,7 +3,7 @@
 //!
 //! The response is written in the transaction that creates, so there is no moment in which one is there without the
 //! other. It may hold a secret that is shown once, so it is sealed with a key made of the `Idempotency-Key` itself, of
-//! which the table has a hash alone.
+//! which the table has a hash alone. The hash of the request is made with it, too: a request may have a password in it.
 
 use std::time::Duration;
 
@@ -89,7 +89,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Create<T> {
         };
         let path = format!("{} {}", request.method(), request.uri().path());
         let bytes = body::read(request).await?;
-        let once = Once { path, key, body: Sha256::digest(&bytes).into() };
+        let once = Once { path, body: fingerprint(key.as_deref(), &bytes), key };
         Ok(Self { body: body::parse(&bytes)?, once })
     }
 }
@@ -125,11 +125,23 @@ impl Once {
         }
     }
 
-    async fn given(&self, at: &Partition, who: &str, now: Timestamp) -> Result<Option<Response>> {
+    /// Whether a response to its `Idempotency-Key` is kept, whatever the body was.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn is_kept(&self, at: &Partition, who: &str, now: Timestamp) -> Result<bool> {
+        Ok(self.kept(at, who, now).await?.is_some())
+    }
+
+    async fn kept(&self, at: &Partition, who: &str, now: Timestamp) -> Result<Option<Given>> {
         let Some(sort) = self.sort(who) else { return Ok(None) };
         let given: Option<Given> = at.find(&sort).await?;
         // TTL deletes late.
-        let Some(given) = given.filter(|given| given.expires_at > now.seconds()) else { return Ok(None) };
+        Ok(given.filter(|given| given.expires_at > now.seconds()))
+    }
+
+    async fn given(&self, at: &Partition, who: &str, now: Timestamp) -> Result<Option<Response>> {
+        let Some(given) = self.kept(at, who, now).await? else { return Ok(None) };
         if given.request != BASE64_STANDARD.encode(self.body) {
             return Err(Error::IdempotencyMismatch);
         }
@@ -191,6 +203,28 @@ impl Once {
     }
 }
 
+/// What tells a body from another one. Without the `Idempotency-Key`, which the table doesn't have, nobody can try what
+/// the body was.
+fn fingerprint(key: Option<&str>, body: &[u8]) -> [u8; 32] {
+    let start = format!("lmo once body\n{}\n", key.unwrap_or_default());
+    Sha256::new().chain_update(start).chain_update(body).finalize().into()
+}
+
 fn respond(status: StatusCode, body: Bytes) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_body_cannot_be_compared_without_the_key() {
+        let body = b"{\"password\":\"correct horse\"}";
+        let kept = fingerprint(Some("order-1"), body);
+        assert_eq!(kept, fingerprint(Some("order-1"), body));
+        assert_ne!(kept, fingerprint(Some("order-2"), body));
+        assert_ne!(kept, fingerprint(Some("order-1"), b"{}"));
+        assert_ne!(kept, <[u8; 32]>::from(Sha256::digest(body)));
+    }
 }

@@ -148,6 +148,13 @@ impl ProviderSpec {
         endpoint.region.as_deref().or(self.region.as_deref())
     }
 
+    /// Whether an endpoint may be asked with a tenant's own key, which costs the tenant nothing. One that needs no key
+    /// would not look at it, and answer at the operator's expense. Bedrock looks at all keys.
+    #[must_use]
+    pub fn takes_keys(&self, endpoint: &EndpointSpec) -> bool {
+        endpoint.api_key.is_some() || self.kind == ProviderKind::Bedrock
+    }
+
     /// Whether there is an endpoint in one of these regions. What answers in the process itself is where its provider's
     /// entry says.
     #[must_use]

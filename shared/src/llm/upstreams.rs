@@ -178,7 +178,7 @@ impl Upstreams {
     }
 
     /// A provider that can be called, with its endpoints in these regions; with another key than the operator's, at each
-    /// of its addresses once, or at the one that is brought with the key, wherever that is.
+    /// of its addresses that take one once, or at the one that is brought with the key, wherever that is.
     ///
     /// # Errors
     /// `Unavailable` if none of its keys can be had, `Internal` if its entry is not usable.
@@ -207,6 +207,7 @@ impl Upstreams {
         let (mut targets, mut seen, mut missing) = (Vec::with_capacity(spec.endpoints.len()), HashSet::new(), None);
         for (one, breaker) in spec.endpoints.iter().zip(&kept.breakers).filter(here) {
             let api_key = match &own {
+                Some(_) if !spec.takes_keys(one) => continue,
                 // An address that the operator has several keys for.
                 Some(_) if !seen.insert(&one.base_url) => continue,
                 Some(key) => Some(key.to_string()),

@@ -87,14 +87,16 @@ impl Providers {
     /// # Errors
     /// `Invalid` for `issuer`, with what is wrong, if it can't be reached or isn't one that can be relied on.
     pub async fn get(&self, issuer: &str) -> Result<Arc<Provider>> {
-        if let Some(detail) = self.failed.get(issuer).await {
-            return Err(Error::invalid("issuer", detail.as_str()));
-        }
-        let read = async { self.discover(issuer).await.map(Arc::new) };
-        let read: Result<_, Arc<String>> = self.known.try_get_with(issuer.to_owned(), read).await;
-        if let Err(detail) = &read {
-            self.failed.insert(issuer.to_owned(), detail.clone()).await;
-        }
+        let read = if let Some(detail) = self.failed.get(issuer).await {
+            Err(detail)
+        } else {
+            let read = async { self.discover(issuer).await.map(Arc::new) };
+            let read: Result<_, Arc<String>> = self.known.try_get_with(issuer.to_owned(), read).await;
+            if let Err(detail) = &read {
+                self.failed.insert(issuer.to_owned(), detail.clone()).await;
+            }
+            read
+        };
         read.map_err(|detail| Error::invalid("issuer", detail.as_str()))
     }
 

@@ -42,7 +42,7 @@ pub use provider::{Arrival, Departure, secret_context};
 pub use refresh_token::{RefreshToken, TokenHashes};
 pub use register::Registration;
 pub use second_factor::{Enrolment, Proof};
-pub use sign_in::{SignIn, SignIns};
+pub use sign_in::{SignIn, SignIns, Way};
 pub use staff::{Colleague, Owner, Staff};
 pub use user::{SecondFactor, User, Users};
 

@@ -4,7 +4,7 @@ use super::{Accounts, Person, User, verify::spent, witnessed};
 use crate::{
     audit::Source,
     auth::{
-        Purpose,
+        Mails, Purpose,
         password::{NewPassword, Password},
     },
     error::{Error, Result},
@@ -49,7 +49,7 @@ impl Accounts {
     /// # Errors
     /// `TooManyAttempts`; `Unavailable`.
     pub async fn forgot_password(&self, email: EmailAddress, source: &Source) -> Result<()> {
-        self.throttle.mail(&email, source.address).await?;
+        self.throttle.mail(&email, Mails::Reset, source.address).await?;
         let mail = match self.users.by_email(&email).await? {
             None => Mail::no_account(email),
             Some(user) => {

@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq;
 use super::{Accounts, Entered, SignIn, User, sign_in::Way};
 use crate::{
     audit::Source,
-    auth::Role,
+    auth::{Mails, Role},
     clock::Timestamp,
     error::{Error, Result},
     id::TenantId,
@@ -243,7 +243,7 @@ impl Accounts {
         let Some(invite) = invites.add_by_provider(&mut change, &tenant, &invitation, source).await? else {
             return Ok(true);
         };
-        self.throttle.mail(&identity.email, source.address).await?;
+        self.throttle.mail(&identity.email, Mails::Invite(tenant.id), source.address).await?;
         if change.commit().await? != Committed::Yes {
             return Ok(false);
         }

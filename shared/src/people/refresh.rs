@@ -43,6 +43,10 @@ impl Accounts {
             self.check_way(&user, place.as_ref(), sign_in.by_provider).await?;
             let tenant = place.as_ref().map(|(tenant, _)| tenant.id);
             let moves = tenant != sign_in.tenant;
+            // Whoever was removed and added again since is a new member, and the sign-in is of the old one.
+            if !moves && place.as_ref().is_some_and(|(_, member)| member.added_at > sign_in.used_at) {
+                return Err(WRONG);
+            }
             sign_in.tenant = tenant;
             sign_in.renew(&next, source.clone(), now);
             let mut change = Change::new(&self.table);

@@ -8,7 +8,7 @@ use super::{Accounts, Entered, SignIn, User, sign_in::Way};
 use crate::{
     audit::Source,
     auth::{
-        Role,
+        Mails, Role,
         password::{NewPassword, Password},
     },
     error::{Error, Result},
@@ -38,7 +38,7 @@ impl Accounts {
     pub async fn register(&self, change: &mut Change, registration: &Registration, source: &Source) -> Result<Entered> {
         let Registration { email, password, tenant_name, name } = registration.clone();
         let password = NewPassword::new(password, &email, &[&name, &tenant_name])?;
-        self.throttle.mail(&email, source.address).await?;
+        self.throttle.mail(&email, Mails::SignUp, source.address).await?;
         let hash = self.passwords.hash(&password).await?;
         let now = self.clock.now();
         let user = User { name, password: Some(hash), ..User::new(email, now) };
@@ -60,6 +60,16 @@ impl Accounts {
     /// Tells the owner of an address that somebody tried to sign up with it.
     pub async fn tell_of_registration(&self, email: &EmailAddress) {
         self.tell(Mail::account_exists(email.clone())).await;
+    }
+
+    /// Counts that a registration comes again, like an attempt to sign in that fails: whether it gets the response that
+    /// was given says whether its password is right. It is not given back, as a second factor isn't asked for.
+    ///
+    /// # Errors
+    /// `TooManyAttempts`, `Unavailable`.
+    pub async fn count_repetition(&self, email: &EmailAddress, source: &Source) -> Result<()> {
+        let _failed = self.throttle.attempt(email, source.address).await?;
+        Ok(())
     }
 
     /// Where the response to a registration is kept that is to be carried out once.

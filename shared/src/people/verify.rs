@@ -3,7 +3,7 @@
 use super::{Accounts, Person, User, witnessed};
 use crate::{
     audit::Source,
-    auth::Purpose,
+    auth::{Mails, Purpose},
     error::{Error, Result},
     id::UserId,
     mail::Mail,
@@ -32,7 +32,7 @@ impl Accounts {
         if user.verified_at.is_some() {
             return Err(Error::Conflict("the address is verified already".to_owned()));
         }
-        self.throttle.mail(&user.email, person.source.address).await?;
+        self.throttle.mail(&user.email, Mails::Verify, person.source.address).await?;
         self.ask_to_verify(&user).await;
         Ok(())
     }

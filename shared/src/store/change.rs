@@ -168,7 +168,7 @@ impl Change {
     /// Writes all of it, or nothing. While another transaction has one of the items it is tried again.
     ///
     /// # Errors
-    /// `Unavailable` if the table can't be reached or an item stays contended.
+    /// `Unavailable` if the table can't be reached or an item stays contended; `Internal` if an item can't be kept.
     pub async fn commit(self) -> Result<Committed> {
         let request = self.table.client().transact_write_items().set_transact_items(Some(self.steps));
         for pause in PAUSES {
@@ -184,6 +184,10 @@ impl Change {
             let refused: Vec<_> = of("ConditionalCheckFailed").map(|(index, _)| Step(index)).collect();
             if !refused.is_empty() {
                 return Ok(Committed::Refused(refused));
+            }
+            // An item that is too large stays so, however often it is tried.
+            if of("ValidationError").next().is_some() {
+                return Err(Error::internal(error));
             }
             if of("TransactionConflict").next().is_none() {
                 return Err(failure(error));

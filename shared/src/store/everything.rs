@@ -40,8 +40,9 @@ impl Everything {
     /// A page of a scan, of up to 1 MB of whatever there is: the keys of the items in it that are of these tenants, and
     /// behind which key to go on. The table is in `of` segments, of which this is number `segment`.
     ///
-    /// An item is a tenant's if it is in its partitions, if its sort key names the tenant, or if it says so: connections
-    /// and sign-ins do. Their entries in the list of tenants are none of them.
+    /// An item is a tenant's if it is in its partitions, if its sort key names the tenant and is no other tenant's (who
+    /// name sessions as they like), or if it says so: connections and sign-ins do. Their entries in the list of tenants are
+    /// none of them.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.
@@ -61,12 +62,13 @@ impl Everything {
         let mut conditions = Vec::new();
         for (index, tenant) in tenants.iter().enumerate() {
             conditions.push(format!(
-                "begins_with(#pk, :p{index}) OR contains(#sk, :t{index}) OR #tenant = :t{index} OR #by.#tenant = :t{index}"
+                "begins_with(#pk, :p{index}) OR NOT begins_with(#pk, :any) AND contains(#sk, :t{index}) OR #tenant = :t{index} OR #by.#tenant = :t{index}"
             ));
             request = request.expression_attribute_values(format!(":p{index}"), text(&keys::tenant(*tenant)));
             request = request.expression_attribute_values(format!(":t{index}"), text(&tenant.to_string()));
         }
         request = request.expression_attribute_values(":list", text(keys::TENANTS));
+        request = request.expression_attribute_values(":any", text(keys::ANY_TENANT));
         request = request.filter_expression(format!("#pk <> :list AND ({})", conditions.join(" OR ")));
         let found = request.set_exclusive_start_key(after.map(Key::item)).send().await.map_err(failure)?;
         let keys = found.items.unwrap_or_default().iter().map(Key::of).collect::<Result<_>>()?;

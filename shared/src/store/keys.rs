@@ -28,6 +28,7 @@
 //! | `TENANT#<tnt>#WEBHOOKS` | `EVENT#<msg>` | what webhooks are told, by time |
 //! | | `DELIVERY#<whk>#<msg>` | how far that came with one of them |
 //! | | `HEALTH#<whk>` | since when a webhook has failed; nothing while it works |
+//! | | `TRIALS` | how many deliveries the tenant wanted to have at once |
 //! | `TENANT#<tnt>#CACHE#<hash>` | `PART#<nn>` | a kept answer, in as many items as it needs |
 //! | `TENANT#<tnt>#NEAR#<hash>` | `<ms>#<hash>` | the vector of an answered question, by time |
 //! | `TENANT#<tnt>#SESSION#<id>` | `HEAD` | a session: its lock, its summary, how many turns it has |
@@ -41,7 +42,7 @@
 //! | `EMAIL#<hash>` | `USER` | whose address it is |
 //! | | `ONCE#<hash>` | the response to a registration with an `Idempotency-Key` |
 //! | | `FAILURES`, `FROM#<hash>` | failed attempts on an account, from anywhere and from a known address |
-//! | | `MAILS` | mails that were sent to the address |
+//! | | `MAILS#<purpose>` | mails that were sent to the address, for each purpose; of invitations for each tenant |
 //! | `ADDRESS#<hash>` | `FAILURES`, `MAILS` | failed attempts, and mails that were asked for, from an internet address |
 //! | `PURGE` | `PASS` | how far the removal of tenants has come |
 //! | `TENANTS` | `<tnt>` | what operators see of a tenant in a list |
@@ -71,6 +72,8 @@ pub const BUCKET_MS: u64 = 10_000;
 pub(super) const CATALOGUE: &str = "CATALOGUE";
 pub(super) const TENANTS: &str = "TENANTS";
 pub(super) const OPERATORS: &str = "OPERATORS";
+/// What all partitions of tenants begin with.
+pub(super) const ANY_TENANT: &str = "TENANT#";
 pub(super) const DUE: &str = "DUE";
 pub(super) const PURGE: &str = "PURGE";
 
@@ -469,8 +472,16 @@ pub fn used_state(id: &str) -> String {
 
 /// How many attempts failed.
 pub const FAILURES: &str = "FAILURES";
-/// How many mails were sent.
+/// How many mails were asked for from an internet address.
 pub const MAILS: &str = "MAILS";
+/// How many deliveries a tenant wanted to have at once.
+pub const TRIALS: &str = "TRIALS";
+
+/// How many mails were sent for a purpose.
+#[must_use]
+pub fn mails(purpose: &str) -> String {
+    format!("MAILS#{purpose}")
+}
 
 /// How many attempts failed from an internet address from which an account was used before, by its hash.
 #[must_use]

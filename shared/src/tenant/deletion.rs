@@ -74,7 +74,7 @@ impl Tenants {
     ) -> Result<Tenant> {
         let (table, name) = (self.of(id), id.to_string());
         let main = table.main();
-        let standing = by.now(&main).await?;
+        let standing = by.now(&main, at).await?;
         standing.may(Role::Owner)?;
         let edit = Edit { table: &table, sort: keys::TENANT, id: &name, version, action, actor: &by.actor, at };
         let decide = |tenant: &mut Tenant, change: &mut Change| {

@@ -80,7 +80,33 @@ enum Part {
     Sessions,
 }
 
+impl Position {
+    /// Whether a page may have ended there. The table refuses to go on behind what is not in the part.
+    fn is_possible(&self) -> bool {
+        const LONGEST: usize = 1_024;
+        let Some(after) = &self.after else { return true };
+        let is_in_part = if self.part == Part::Ledger {
+            let hour = after.split_once(' ').and_then(|(hour, _)| Period::parse(hour));
+            hour.is_some_and(|hour| hour.granularity == Granularity::Hour)
+        } else {
+            after.starts_with(self.part.prefix())
+        };
+        is_in_part && (1..=LONGEST).contains(&after.len())
+    }
+}
+
 impl Part {
+    /// What the sort keys of its items begin with.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Main | Self::Webhooks | Self::Audit | Self::Ledger => "",
+            Self::Days => "D#",
+            Self::Months => "M#",
+            Self::Hours => "H#",
+            Self::Sessions => keys::LISTED_SESSION_PREFIX,
+        }
+    }
+
     fn next(self) -> Option<Self> {
         match self {
             Self::Main => Some(Self::Webhooks),
@@ -116,7 +142,7 @@ impl Exports {
     /// `Forbidden` unless the caller is an owner; `Conflict` if that changes in this moment; `Unavailable`.
     pub async fn begin(&self, tenant: TenantId, by: &Authority) -> Result<Position> {
         let (main, now) = (self.table.tenant(tenant).main(), self.clock.now());
-        let standing = by.now(&main).await?;
+        let standing = by.now(&main, now).await?;
         standing.may(Role::Owner)?;
         let mut change = Change::new(&self.table);
         standing.demand(&mut change, &main)?;
@@ -144,9 +170,9 @@ impl Exports {
                 Part::Main => self.items(&mut page, &table.main(), "", main_kind).await?,
                 Part::Webhooks => self.items(&mut page, &table.webhooks(), "", told).await?,
                 Part::Audit => self.items(&mut page, &table.audit(), "", |_| Some("audit")).await?,
-                Part::Days => self.items(&mut page, &table.totals(), "D#", |_| Some("total")).await?,
-                Part::Months => self.items(&mut page, &table.totals(), "M#", |_| Some("total")).await?,
-                Part::Hours => self.items(&mut page, &table.totals(), "H#", |_| Some("total")).await?,
+                Part::Days => self.items(&mut page, &table.totals(), at.part.prefix(), |_| Some("total")).await?,
+                Part::Months => self.items(&mut page, &table.totals(), at.part.prefix(), |_| Some("total")).await?,
+                Part::Hours => self.items(&mut page, &table.totals(), at.part.prefix(), |_| Some("total")).await?,
                 Part::Ledger => self.ledger(&mut page, &table, tenant.created_at).await?,
                 Part::Sessions => self.session(&mut page, &table, retention).await?,
             }
@@ -157,6 +183,7 @@ impl Exports {
     async fn check(&self, table: &TenantTable, position: &Position) -> Result<()> {
         let found: Option<Entry> = table.audit().find(&keys::entry(position.of)).await?;
         let good = |entry: &Entry| entry.action == "tenant.export" && entry.at.after(LIFE) > self.clock.now();
+        let found = found.filter(|_| position.is_possible());
         let bad = || Error::invalid("cursor", "begin an export with `POST /api/tenant/export`; one may take a day");
         found.filter(good).map(drop).ok_or_else(bad)
     }
@@ -340,6 +367,26 @@ mod tests {
         let item =
             json!({"pk": "p", "sk": "s", "name": "n", "secret_hash": "x", "previous": [{"secret": "x", "at": 1}]});
         assert_eq!(shown(item), json!({"name": "n", "previous": [{"at": 1}]}));
+    }
+
+    #[test]
+    fn a_page_ends_in_its_part() {
+        let is_possible = |part, after: &str| {
+            let of = AuditId::new(Timestamp(1));
+            Position { of, part, after: Some(after.to_owned()), before: None }.is_possible()
+        };
+        for (part, good, bad) in [
+            (Part::Main, "KEY#key_1", ""),
+            (Part::Audit, "aud_1", &*"a".repeat(1_025)),
+            (Part::Days, "D#2026-11-25", "H#2026-11-25T10"),
+            (Part::Months, "M#2026-11", "Z"),
+            (Part::Hours, "H#2026-11-25T10", "D#2026-11-25"),
+            (Part::Ledger, "2026-11-25T10 req_1", "2026-11 req_1"),
+            (Part::Ledger, "2026-11-25T10 ", "2026-11-25T10"),
+            (Part::Sessions, "SESSION#chat", "ONCE#1"),
+        ] {
+            assert!(is_possible(part, good) && !is_possible(part, bad), "{part:?}");
+        }
     }
 
     #[test]

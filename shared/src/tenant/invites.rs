@@ -177,7 +177,7 @@ impl Invites {
         invitation: &Invitation,
         by: &Authority,
     ) -> Result<Invite> {
-        let standing = by.now(&self.main(tenant)).await?;
+        let standing = by.now(&self.main(tenant), self.clock.now()).await?;
         standing.may(invitation.role)?;
         self.put(change, tenant, invitation, &standing, (Some(by.who), &by.actor)).await
     }
@@ -329,7 +329,7 @@ impl Invites {
             return Err(Error::TenantSuspended);
         }
         let standing = match invite.by {
-            Some(by) => by.standing(&main).await?,
+            Some(by) => by.standing(&main, self.clock.now()).await?,
             None => Standing::of_provider(&main, |rules| rules.invites(&invite.email, invite.role)).await?,
         };
         let standing = standing.filter(|standing| standing.may(invite.role).is_ok());
@@ -368,7 +368,7 @@ impl Invites {
     }
 
     async fn both(&self, main: &Partition, id: InviteId, by: &Authority) -> Result<(Standing, Invite)> {
-        let (standing, invite) = tokio::try_join!(by.now(main), self.find(main, id))?;
+        let (standing, invite) = tokio::try_join!(by.now(main, self.clock.now()), self.find(main, id))?;
         standing.may(invite.role)?;
         Ok((standing, invite))
     }

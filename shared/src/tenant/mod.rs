@@ -45,6 +45,8 @@ pub use retention::Retention;
 
 /// The most fallback models of a request.
 pub const MOST_FALLBACKS: usize = 8;
+/// The most bytes of a region's name.
+pub const LONGEST_REGION: usize = 64;
 
 /// A customer of the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -273,7 +275,7 @@ impl TenantConfig {
         const MOST_LISTED: usize = 1_000;
         const SESSION_TTL: RangeInclusive<u64> = 60..=400 * 24 * 3_600;
         const MOST_DAYS: u32 = 3_650;
-        const LONGEST_REGION: usize = 64;
+        const MOST_BYTES: usize = 150_000;
         if self.retention_days.is_some_and(|days| days > MOST_DAYS) {
             return Err(Error::invalid("retention_days", "retention_days must be from 0 to 3,650"));
         }
@@ -306,6 +308,10 @@ impl TenantConfig {
             return Err(Error::invalid("session_ttl_seconds", detail));
         }
         Guard::compile(&self.guardrails)?;
+        // The audit log has it twice in one item, as it was and as it is, and an item has at most 400 KB.
+        if serde_json::to_vec(self).map_err(Error::internal)?.len() > MOST_BYTES {
+            return Err(Error::invalid("config", "the configuration must have at most 150,000 bytes as JSON"));
+        }
         let good = |origin: &String| origin == "*" || is_origin(origin);
         match self.allowed_origins.iter().position(|origin| !good(origin)) {
             Some(index) => {
@@ -344,9 +350,11 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 fn is_origin(text: &str) -> bool {
+    const LONGEST: usize = 300;
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| {
-        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+        (1..=LONGEST).contains(&host.len())
+            && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
     })
 }
 
@@ -364,6 +372,16 @@ mod tests {
         let config: TenantConfig =
             serde_json::from_str(r#"{"guardrails": {"deny": [{"name": "a", "pattern": "("}]}}"#).unwrap();
         assert!(matches!(config.check(), Err(Error::Invalid { param, .. }) if param == "guardrails.deny[0].pattern"));
+    }
+
+    #[test]
+    fn a_configuration_fits_into_the_audit_log_twice() {
+        let with = |allowed_origins| TenantConfig { allowed_origins, ..TenantConfig::default() }.check();
+        let origin = |length| format!("https://{}", "a".repeat(length));
+        assert!(with(vec![origin(300)]).is_ok());
+        assert!(matches!(with(vec![origin(301)]), Err(Error::Invalid { param, .. }) if param == "allowed_origins[0]"));
+        assert!(with(vec![origin(100); 1_000]).is_ok());
+        assert!(matches!(with(vec![origin(200); 1_000]), Err(Error::Invalid { param, .. }) if param == "config"));
     }
 
     #[test]

@@ -170,15 +170,18 @@ impl Purge {
             }
             if let Some(person) = &person {
                 let address = self.table.email(&person.email.hash());
+                // Before it is let go: afterwards it may be somebody else's.
+                let mut left = sorts(&address).await?;
+                left.retain(|sort| sort != keys::USER);
                 let mut change = Change::new(&self.table);
                 change.delete_version(&own, keys::USER, person.version)?;
                 change.delete(&address, keys::USER)?;
                 if change.commit().await? != Committed::Yes {
                     continue;
                 }
-                empty(&address).await?;
+                address.delete_all(&left).await?;
             }
-            empty(&own).await?;
+            own.delete_all(&sorts(&own).await?).await?;
             return Ok(person.is_some());
         }
         // It is being changed all the time, so it is in use.
@@ -214,16 +217,12 @@ impl Purge {
     }
 }
 
-/// Deletes all items of a partition.
-async fn empty(partition: &Partition) -> Result<()> {
+/// The sort keys of all items of a partition.
+async fn sorts(partition: &Partition) -> Result<Vec<String>> {
     #[derive(Deserialize)]
     struct Row {
         sk: String,
     }
-    let mut rows = partition.all::<Row>().only(keys::SK);
-    while let Some(page) = rows.page().await? {
-        let sorts: Vec<_> = page.into_iter().map(|row| row.sk).collect();
-        partition.delete_all(&sorts).await?;
-    }
-    Ok(())
+    let rows = partition.all::<Row>().only(keys::SK).collect().await?;
+    Ok(rows.into_iter().map(|row| row.sk).collect())
 }

@@ -31,8 +31,10 @@ use crate::{
 const BOUNDS: Bounds = Bounds { time: Duration::from_secs(15), bytes: 1_024 };
 /// How many characters of an answer are kept.
 const KEPT_OF_ANSWER: usize = 256;
-/// How many attempts are made at once, and how many of them at one webhook, so that one which is slow holds up nobody.
+/// How many attempts are made at once, how many of them for one tenant, and at one webhook, so that who is slow holds up
+/// nobody.
 const AT_ONCE: usize = 64;
+const OF_ONE: usize = 8;
 const AT_ONE: usize = 2;
 /// What becomes due within this time is waited for.
 const WORTH_WAITING: Duration = Duration::from_secs(6);
@@ -300,9 +302,15 @@ struct Run {
 
 impl Run {
     fn may_begin(&self, due: &Due) -> bool {
-        let at_one = self.at.values().filter(|at| due.webhook.is_some() && at.webhook == due.webhook).count();
-        let here = self.at.values().any(|at| at == due);
-        !here && at_one < AT_ONE && due.webhook.is_none_or(|webhook| !self.silent.contains(&webhook))
+        if self.at.values().any(|at| at == due) {
+            return false;
+        }
+        // Finding out whom to tell calls nobody.
+        let Some(webhook) = due.webhook else { return true };
+        let attempts = || self.at.values().filter(|at| at.webhook.is_some());
+        let at_one = attempts().filter(|at| at.webhook == due.webhook).count();
+        let of_one = attempts().filter(|at| at.tenant == due.tenant).count();
+        at_one < AT_ONE && of_one < OF_ONE && !self.silent.contains(&webhook)
     }
 
     /// Waits until something ends; `false` if there is nothing.
@@ -332,5 +340,34 @@ impl Run {
                 self.silent.extend(webhook.filter(|_| !answered));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{MessageId, TenantId};
+
+    const NOW: Timestamp = Timestamp(1_000_000_000_000);
+
+    fn due(tenant: TenantId, webhook: Option<WebhookId>) -> Due {
+        Due { at: NOW, tenant, message: MessageId::new(NOW), webhook }
+    }
+
+    #[tokio::test]
+    async fn a_tenant_with_many_webhooks_is_told_at_most_eight_things_at_once() {
+        let (one, other) = (TenantId::new(NOW), TenantId::new(NOW));
+        let mut run = Run::default();
+        for _ in 0..20 {
+            let due = due(one, Some(WebhookId::new(NOW)));
+            if run.may_begin(&due) {
+                run.at.insert(run.tasks.spawn(async { Ok(Outcome::Nothing) }).id(), due);
+            }
+        }
+        assert_eq!(run.at.len(), 8);
+        assert!(run.may_begin(&due(one, None)));
+        assert!(run.may_begin(&due(other, Some(WebhookId::new(NOW)))));
+        while run.one_ends().await {}
+        assert!(run.may_begin(&due(one, Some(WebhookId::new(NOW)))));
     }
 }

@@ -2,6 +2,7 @@
 
 use lmo_shared::{
     error::Error,
+    http::name,
     id::TenantId,
     quota::Limits,
     tenant::{Status, Tenant},
@@ -13,8 +14,6 @@ pub(super) mod create;
 pub(super) mod list;
 pub(super) mod look;
 pub(super) mod tenant;
-
-const LONGEST_TEXT: usize = 100;
 
 /// A tenant as those who work for the operator see it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -89,20 +88,11 @@ impl From<&Tenant> for AdminTenantRequest {
 impl AdminTenantRequest {
     /// Makes a tenant what is asked for.
     fn set(self, tenant: &mut Tenant) -> Result<(), Error> {
-        tenant.name = text("name", &self.name)?;
-        tenant.plan = self.plan.map(|plan| text("plan", &plan)).transpose()?;
+        tenant.name = name("name", 1, &self.name)?;
+        tenant.plan = self.plan.map(|plan| name("plan", 1, &plan)).transpose()?;
         (tenant.limits, tenant.meter_shards) = (self.limits, self.meter_shards);
         Ok(())
     }
-}
-
-/// A text of 1 to 100 characters.
-fn text(param: &str, text: &str) -> Result<String, Error> {
-    let text = text.trim();
-    if (1..=LONGEST_TEXT).contains(&text.chars().count()) {
-        return Ok(text.to_owned());
-    }
-    Err(Error::invalid(param, format!("{param} must have 1 to {LONGEST_TEXT} characters")))
 }
 
 /// The tenant that a path names. What can be no tenant's id is the id of none.

@@ -5,7 +5,7 @@ use lmo_shared::{
     audit::IfMatch,
     auth::{Authenticator, Operator},
     clock::Clock,
-    http::{Body, Errors, Handled, Patch, Segment, Versioned},
+    http::{Body, Errors, Handled, Patch, Segment, Versioned, name},
     quota::Meters,
     store::Change,
     tenant::{Operation, Tenant, Tenants},
@@ -13,7 +13,7 @@ use lmo_shared::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{AdminTenant, AdminTenantRequest, named, text};
+use super::{AdminTenant, AdminTenantRequest, named};
 
 /// What is to change of a tenant.
 type AdminTenantPatch = Patch<AdminTenantRequest>;
@@ -112,7 +112,7 @@ pub(crate) async fn suspend(
 ) -> Handled<Versioned<AdminTenant>> {
     let (id, actor) = (named(id)?, operator.actor());
     let operation = Operation { tenant: id, version, actor: &actor, at: clock.now() };
-    let tenant = tenants.suspend(operation, &text("reason", &request.reason)?).await?;
+    let tenant = tenants.suspend(operation, &name("reason", 1, &request.reason)?).await?;
     authenticator.forget(id);
     Ok(Versioned(tenant.version, AdminTenant::from(&tenant)))
 }

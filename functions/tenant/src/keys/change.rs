@@ -18,7 +18,7 @@ use super::{KeyRequest, KeyView, named, rules};
 type KeyPatch = Patch<KeyRequest>;
 
 /// Changes an API key by a JSON Merge Patch: what is absent stays, `null` takes the default. It takes effect within 30 s.
-/// Nobody gives a key more than they may do themselves.
+/// Nobody gives a key more than they may do themselves, or changes one that may do more.
 #[utoipa::path(
     patch,
     path = "/api/tenant/keys/{id}",
@@ -45,6 +45,7 @@ pub(crate) async fn change(
     let (tenant, now) = (caller.tenant().id, clock.now());
     let catalogue = rules::catalogue(&catalogues, patch.names("allowed_models")).await?;
     let decide = |key: &mut ApiKey| {
+        rules::may_give(&caller, key)?;
         rules::set(key, patch.apply(&KeyRequest::from(&*key))?, catalogue.as_deref(), now)?;
         rules::may_give(&caller, key)
     };

@@ -6,12 +6,12 @@ use lmo_shared::{
     auth::{Authenticator, Caller},
     clock::Clock,
     http::{Errors, Handled, Segment},
-    tenant::Tenants,
+    tenant::{ApiKey, Tenants},
 };
 
-use super::named;
+use super::{named, rules};
 
-/// Revokes an API key. It is refused within 30 s. Revoking it again changes nothing.
+/// Revokes an API key that may do no more than you. It is refused within 30 s. Revoking it again changes nothing.
 #[utoipa::path(
     delete,
     path = "/api/tenant/keys/{id}",
@@ -32,7 +32,8 @@ pub(crate) async fn revoke(
     Segment(id): Segment,
 ) -> Handled<StatusCode> {
     let tenant = caller.tenant().id;
-    tenants.revoke_key(tenant, named(id)?, version, &caller.actor(), clock.now()).await?;
+    let may = |key: &ApiKey| rules::may_give(&caller, key);
+    tenants.revoke_key(tenant, named(id)?, version, &caller.actor(), clock.now(), may).await?;
     authenticator.forget(tenant);
     Ok(StatusCode::NO_CONTENT)
 }

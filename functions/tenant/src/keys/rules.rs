@@ -6,13 +6,13 @@ use lmo_shared::{
     auth::{Caller, Permission},
     clock::Timestamp,
     error::Error,
+    http,
     llm::catalogue::{Catalogue, Catalogues},
     tenant::{ApiKey, KeyScope},
 };
 
 use super::KeyRequest;
 
-const LONGEST_NAME: usize = 100;
 const LONGEST_TOOL: usize = 128;
 const MOST_LISTED: usize = 1_000;
 const MOST_ADDRESSES: usize = 100;
@@ -32,10 +32,7 @@ pub async fn catalogue(catalogues: &Catalogues, names_models: bool) -> Result<Op
 /// `Invalid`, naming the field.
 pub fn set(key: &mut ApiKey, request: KeyRequest, catalogue: Option<&Catalogue>, now: Timestamp) -> Result<(), Error> {
     let KeyRequest { name, scopes, limits, allowed_models, allowed_tools, allowed_addresses, expires_at } = request;
-    let name = name.trim().to_owned();
-    if !(1..=LONGEST_NAME).contains(&name.chars().count()) {
-        return Err(Error::invalid("name", "name must have 1 to 100 characters"));
-    }
+    let name = http::name("name", 1, &name)?;
     let usual = [KeyScope::Query, KeyScope::Embed, KeyScope::UsageRead];
     let scopes = scopes.unwrap_or_else(|| BTreeSet::from(usual));
     if scopes.is_empty() {
@@ -88,7 +85,7 @@ fn check_tools(tools: &[String]) -> Result<(), Error> {
     }
 }
 
-/// Nobody gives a key more than they may do themselves: no scope that opens what is closed to them, and, if they are a
+/// Nobody gives a key more than they may do themselves, or touches one that has more: no scope that opens what is closed to them, and, if they are a
 /// key, nothing beyond its own limits, lists and end.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use lmo_shared::{
-    auth::Caller,
+    auth::{Caller, Throttle},
     clock::{Clock, Timestamp},
     error::Error,
     http::{Body, Errors, Handled, Page, Params, Segment, Segments},
@@ -124,9 +124,11 @@ pub struct Replayed {
 pub(super) async fn test(
     caller: Caller,
     State(webhooks): State<Webhooks>,
+    State(throttle): State<Throttle>,
     State(clock): State<Clock>,
     Segment(id): Segment,
 ) -> Handled<(StatusCode, Json<DeliveryView>)> {
+    throttle.trial(caller.tenant().id).await?;
     let delivery = webhooks.test(caller.tenant().id, known(id)?, &caller.actor(), clock.now()).await?;
     Ok((StatusCode::ACCEPTED, Json(delivery.into())))
 }
@@ -170,11 +172,13 @@ pub(super) async fn list(
 pub(super) async fn replay(
     caller: Caller,
     State(webhooks): State<Webhooks>,
+    State(throttle): State<Throttle>,
     State(clock): State<Clock>,
     Segments(id, message): Segments,
 ) -> Handled<(StatusCode, Json<DeliveryView>)> {
     let id = known(id)?;
     let message = MessageId::parse(&message).ok_or(Error::NotFound { kind: "delivery", id: message })?;
+    throttle.trial(caller.tenant().id).await?;
     let delivery = webhooks.replay(caller.tenant().id, id, message, &caller.actor(), clock.now()).await?;
     Ok((StatusCode::ACCEPTED, Json(delivery.into())))
 }
@@ -192,6 +196,7 @@ pub(super) async fn replay(
 pub(super) async fn replay_dead(
     caller: Caller,
     State(webhooks): State<Webhooks>,
+    State(throttle): State<Throttle>,
     State(clock): State<Clock>,
     Segment(id): Segment,
     Body(request): Body<ReplayRequest>,
@@ -199,6 +204,7 @@ pub(super) async fn replay_dead(
     let id = known(id)?;
     let bad = || Error::invalid("since", "since must be a time in RFC 3339");
     let since = Timestamp::parse(&request.since).ok_or_else(bad)?;
+    throttle.trial(caller.tenant().id).await?;
     let done = webhooks.replay_dead(caller.tenant().id, id, since, &caller.actor(), clock.now()).await?;
     let more_since = done.more_since.map(|since| since.to_string());
     Ok((StatusCode::ACCEPTED, Json(Replayed { replayed: done.deliveries, more_since })))

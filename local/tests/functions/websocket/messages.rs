@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use lmo_shared::{auth::ACCESS_TOKEN_LIFE, tenant::KeyScope};
 use serde_json::{Value, json};
 
 use super::scene::{CONNECTION, Scene, connect_event, message_event, revoke, tenant};
@@ -54,6 +55,29 @@ async fn a_revoked_key_asks_nothing_more() {
     revoke(&scene.ground, scene.tenant, scene.key.id).await;
     scene.say("m1", &json!({"query": "hi"})).await;
     assert_refused(&scene, 401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_connection_that_a_token_opened_asks_nothing_more_once_the_token_has_expired() {
+    let scene = Scene::new().await;
+    let platform = &scene.ground.platform;
+    let token = platform.tokens().key(scene.key.id, scene.tenant, KeyScope::all()).await.unwrap();
+    let opened = scene.connect(json!({"Authorization": format!("Bearer {token}")})).await;
+    assert_eq!(opened.status_code, 200, "{opened:?}");
+    platform.clock().advance(ACCESS_TOKEN_LIFE.checked_sub(Duration::from_secs(1)).unwrap());
+    scene.say("m1", &json!({"query": "hi"})).await;
+    let frames = scene.management.frames();
+    assert_eq!(frames.last().unwrap()["event"], "done", "{frames:?}");
+    platform.clock().advance(Duration::from_secs(1));
+    scene.say("m2", &json!({"query": "hi"})).await;
+    let refused = scene.management.frames().pop().unwrap();
+    assert_eq!((&refused["event"], &refused["data"]["code"]), (&json!("error"), &json!("unauthenticated")));
+    assert!(refused["data"]["detail"].as_str().unwrap().contains("connect again"), "{refused}");
+    assert_eq!(scene.standin.stats().requests, 1);
+    // The key itself never expires.
+    scene.open().await;
+    scene.say("m3", &json!({"query": "and again"})).await;
+    assert_eq!(scene.standin.stats().requests, 2);
 }
 
 #[tokio::test]

@@ -139,7 +139,7 @@ pub async fn revoke(ground: &Ground, tenant: TenantId, key: KeyId) {
     ground
         .platform
         .tenants()
-        .revoke_key(tenant, key, IfMatch::Any, &Actor::command_line(), ground.platform.clock().now())
+        .revoke_key(tenant, key, IfMatch::Any, &Actor::command_line(), ground.platform.clock().now(), |_| Ok(()))
         .await
         .unwrap();
 }

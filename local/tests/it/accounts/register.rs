@@ -89,6 +89,31 @@ async fn an_idempotency_key_signs_up_once() {
 }
 
 #[tokio::test]
+async fn who_guesses_passwords_by_a_registration_that_was_answered_has_to_wait() {
+    let setup = Setup::new();
+    let lmo = setup.start();
+    let send = async |password: &str| {
+        let body = json!({"email": "ada@example.com", "password": password, "tenant_name": "Engines"});
+        let request = lmo.client.post(format!("{}{PATH}", lmo.base)).header("idempotency-key", "1");
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        Response::read(request.send().await.unwrap()).await
+    };
+    assert_eq!(send(PASSWORD).await.status, 201);
+    let mut guesses = 0;
+    let refused = loop {
+        let answer = send(&format!("guess number {guesses}")).await;
+        if answer.status != 422 || guesses == 15 {
+            break answer;
+        }
+        guesses += 1;
+    };
+    refused.assert_error(429, "too_many_attempts");
+    assert!(guesses >= 5, "{guesses}");
+    // The right one isn't told either.
+    send(PASSWORD).await.assert_error(429, "too_many_attempts");
+}
+
+#[tokio::test]
 async fn what_may_not_be_chosen_is_named() {
     let setup = Setup::new();
     let lmo = setup.start();

@@ -113,6 +113,13 @@ fn last_json(output: &Output) -> Value {
     text.lines().last().and_then(|line| serde_json::from_str(line).ok()).unwrap_or(Value::Null)
 }
 
+/// A catalogue with a key of the operator's for the stand-in: only then it may be asked with a tenant's own. It is in the
+/// variable `OPERATORS_KEY`.
+pub fn with_a_key(catalogue: &str) -> String {
+    let key = "kind = \"openai\"\napi_key = { env = \"OPERATORS_KEY\" }";
+    catalogue.replacen("kind = \"openai\"", key, 1)
+}
+
 /// The catalogue of the tests, with the price of `standin/small`'s input in USD per million.
 pub fn models(base_url: &str, input_price: &str) -> String {
     format!(

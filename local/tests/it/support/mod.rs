@@ -13,7 +13,7 @@ pub use account::{Account, PASSWORD, accept, link_token, login, mails, refresh};
 pub use collector::{Collector, attribute, hex};
 pub use forge::{Forge, ask_token, key_id, part, token_of};
 pub use identity_provider::{CLIENT, IdentityProvider, Signing};
-pub use lmo::{Lmo, Setup, models, with_embeddings};
+pub use lmo::{Lmo, Setup, models, with_a_key, with_embeddings};
 pub use response::{Response, events};
 pub use running::{Running, eventually};
 pub use serde_json::{Value, json};

@@ -34,6 +34,10 @@ pub(super) const MAILS: Limit =
 pub(super) const MAILS_OF_ADDRESS: Limit =
     Limit { free: 10, first: Duration::from_secs(10), cap: Duration::from_hours(1), forgotten: Duration::from_mins(5) };
 
+/// Deliveries that a tenant wants to have at once: to try its webhooks, or because they failed before.
+pub(super) const TRIALS: Limit =
+    Limit { free: 60, first: Duration::from_secs(1), cap: Duration::from_mins(1), forgotten: Duration::from_secs(10) };
+
 impl Limit {
     /// What counts after an attempt at `now`, when `failures` were counted, the last `at` that time.
     ///
@@ -75,7 +79,7 @@ mod tests {
     use proptest::prelude::*;
 
     const START: Timestamp = Timestamp(1_000_000_000_000);
-    const ALL: [Limit; 4] = [ACCOUNT, ADDRESS, MAILS, MAILS_OF_ADDRESS];
+    const ALL: [Limit; 5] = [ACCOUNT, ADDRESS, MAILS, MAILS_OF_ADDRESS, TRIALS];
 
     #[test]
     fn the_first_failures_cost_nothing_and_then_the_wait_doubles_up_to_the_cap() {
@@ -116,7 +120,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nobody_waits_longer_than_the_cap(failures in 0..u32::MAX, which in 0..4_usize) {
+        fn nobody_waits_longer_than_the_cap(failures in 0..u32::MAX, which in 0..5_usize) {
             let limit = ALL[which];
             prop_assert!(limit.wait(failures) <= limit.cap);
             let count = limit.admit(failures, START, START.after(limit.cap)).unwrap();
@@ -125,7 +129,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_forgotten_may_be_deleted(failures in 0..40_u32, which in 0..4_usize) {
+        fn what_is_forgotten_may_be_deleted(failures in 0..80_u32, which in 0..5_usize) {
             let limit = ALL[which];
             prop_assert_eq!(limit.admit(failures, START, START.after(limit.memory(failures))), Ok(1));
         }

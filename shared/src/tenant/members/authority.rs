@@ -3,6 +3,7 @@
 use crate::{
     audit::Actor,
     auth::{Caller, Permission, Principal, Role},
+    clock::Timestamp,
     error::{Error, Result},
     id::UserId,
     store::{Change, Partition, keys},
@@ -40,17 +41,17 @@ impl Authority {
     ///
     /// # Errors
     /// `Forbidden` if it may not change members any more; `Unavailable`.
-    pub(in crate::tenant) async fn now(&self, main: &Partition) -> Result<Standing> {
-        self.who.standing(main).await?.ok_or_else(|| Error::Forbidden("you may not do this any more".to_owned()))
+    pub(in crate::tenant) async fn now(&self, main: &Partition, at: Timestamp) -> Result<Standing> {
+        self.who.standing(main, at).await?.ok_or_else(|| Error::Forbidden("you may not do this any more".to_owned()))
     }
 }
 
 impl Principal {
-    /// What it is in a tenant now; `None` if it isn't there, or a key that may not change members.
+    /// What it is in a tenant now; `None` if it isn't there, or a key that has expired or may not change members.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.
-    pub(in crate::tenant) async fn standing(self, main: &Partition) -> Result<Option<Standing>> {
+    pub(in crate::tenant) async fn standing(self, main: &Partition, now: Timestamp) -> Result<Option<Standing>> {
         match self {
             Self::Member(user) => {
                 let sort = keys::member(user);
@@ -67,7 +68,8 @@ impl Principal {
                 let key: Option<ApiKey> = main.find(&sort).await?;
                 let may = |key: &ApiKey| {
                     let scopes = Permission::MembersWrite.scopes();
-                    key.revoked_at.is_none() && scopes.iter().any(|scope| key.scopes.contains(scope))
+                    let is_good = key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > now);
+                    is_good && scopes.iter().any(|scope| key.scopes.contains(scope))
                 };
                 let key = key.filter(may);
                 Ok(key.map(|key| Standing { role: Role::Admin, version: key.version, member: None, sort }))

@@ -26,8 +26,8 @@ pub(super) use authority::Standing;
 /// How often a change is tried again while others change the same.
 const TRIES: u32 = 10;
 
-/// How many sign-ins of a member end with its removal: a transaction has 100 writes.
-const MOST_SIGN_INS: usize = 90;
+/// How many sign-ins of a member are deleted with its removal. The others can't go on, but stay until they expire.
+const MOST_SIGN_INS: usize = 500;
 
 /// Members in the table.
 #[derive(Debug, Clone)]
@@ -89,7 +89,7 @@ impl Members {
         at: Timestamp,
     ) -> Result<Member> {
         for _ in 0..TRIES {
-            let (standing, mut member) = self.both(tenant, user, by).await?;
+            let (standing, mut member) = self.both(tenant, user, by, at).await?;
             version.check(member.version)?;
             standing.may(member.role)?;
             standing.may(role)?;
@@ -124,7 +124,7 @@ impl Members {
         at: Timestamp,
     ) -> Result<()> {
         for _ in 0..TRIES {
-            let (standing, mut member) = self.both(tenant, user, by).await?;
+            let (standing, mut member) = self.both(tenant, user, by, at).await?;
             version.check(member.version)?;
             let leaves = standing.is(user);
             if !leaves {
@@ -135,14 +135,16 @@ impl Members {
             let person = self.table.user(user);
             change.delete_version(&self.main(tenant), &keys::member(user), *member.version())?;
             change.delete(&person, &keys::membership(tenant))?;
-            for sign_in in sign_ins(&person, tenant).await? {
-                change.delete(&person, &sign_in)?;
-            }
+            let sign_ins = sign_ins(&person, tenant).await?;
             announce(&mut change, tenant, at, &Event::MemberRemoved(&member))?;
             let action = if leaves { "member.leave" } else { "member.remove" };
             let deed = Deed { action, target: user.to_string(), before: member.shown(), ..Deed::default() };
             record(&mut change, tenant, &by.actor, at, deed)?;
             if change.commit().await? == Committed::Yes {
+                // They are over without the membership, and one that is refreshed now must not hold the removal up.
+                if let Err(error) = person.delete_all(&sign_ins).await {
+                    tracing::warn!(?error, %tenant, %user, "sign-ins of a removed member are left until they expire");
+                }
                 return Ok(());
             }
         }
@@ -156,7 +158,7 @@ impl Members {
     /// `Conflict` if others are quicker again and again; `Unavailable`.
     pub async fn transfer(&self, tenant: TenantId, to: UserId, by: &Authority, at: Timestamp) -> Result<Member> {
         for _ in 0..TRIES {
-            let (standing, mut heir) = self.both(tenant, to, by).await?;
+            let (standing, mut heir) = self.both(tenant, to, by, at).await?;
             standing.may(Role::Owner)?;
             let mut owner = standing
                 .member
@@ -181,9 +183,9 @@ impl Members {
     }
 
     /// What the caller is now, and a member.
-    async fn both(&self, tenant: TenantId, user: UserId, by: &Authority) -> Result<(Standing, Member)> {
+    async fn both(&self, tenant: TenantId, user: UserId, by: &Authority, at: Timestamp) -> Result<(Standing, Member)> {
         let main = self.main(tenant);
-        let (standing, member) = tokio::try_join!(by.now(&main), self.get(tenant, user))?;
+        let (standing, member) = tokio::try_join!(by.now(&main, at), self.get(tenant, user))?;
         Ok((standing, member))
     }
 

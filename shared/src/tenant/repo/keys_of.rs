@@ -104,10 +104,10 @@ impl Tenants {
         record(change, id, actor, at, deed)
     }
 
-    /// Revokes a key. Revoking it again changes nothing.
+    /// Revokes a key, if `may` doesn't fail of it. Revoking it again changes nothing.
     ///
     /// # Errors
-    /// `NotFound` if the tenant has no such key; `PreconditionFailed`, `Conflict`, `Unavailable`.
+    /// `NotFound` if the tenant has no such key; `PreconditionFailed`, `Conflict`, `Unavailable`, and what `may` fails with.
     pub async fn revoke_key(
         &self,
         id: TenantId,
@@ -115,9 +115,11 @@ impl Tenants {
         version: IfMatch,
         actor: &Actor,
         at: Timestamp,
+        may: impl Fn(&ApiKey) -> Result<()>,
     ) -> Result<()> {
         let (table, sort, name) = (self.of(id), keys::key(key), key.to_string());
         let found = self.key(id, key).await?;
+        may(&found)?;
         version.check(found.version)?;
         if found.revoked_at.is_some() {
             return Ok(());
@@ -125,6 +127,7 @@ impl Tenants {
         let edit = Edit { table: &table, sort: &sort, id: &name, version, action: "key.revoke", actor, at };
         let decide = |key: &mut ApiKey, change: &mut Change| {
             key.check_usable()?;
+            may(key)?;
             key.revoked_at = Some(at);
             change.update(self.counting(id, -1)?);
             announce(change, id, at, &Event::KeyRevoked(key)).map(drop)

@@ -1,10 +1,13 @@
 //! Names that people give.
 
-use lmo_shared::error::Error;
+use crate::error::Error;
 
 /// A name of at least `fewest` and at most 100 characters, without spaces around it; none of them ends a line or is
 /// otherwise not to be seen.
-pub(super) fn name(param: &str, fewest: usize, text: &str) -> Result<String, Error> {
+///
+/// # Errors
+/// `Invalid`, naming `param`.
+pub fn name(param: &str, fewest: usize, text: &str) -> Result<String, Error> {
     const MOST: usize = 100;
     let text = text.trim();
     let good = (fewest..=MOST).contains(&text.chars().take(MOST + 1).count()) && !text.chars().any(char::is_control);
