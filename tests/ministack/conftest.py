@@ -44,6 +44,12 @@ class Cloud:
 
     def deploy(self, name, package):
         """A function of Amazon's own Linux, from a zip."""
+        variables = {
+            "LMO_TABLE": "lmo",
+            "LMO_STREAM": "lmo-usage",
+            "LMO_ISSUER": "https://lmo.example",
+            "LMO_MAIL_FROM": "lmo@example.com",
+        }
         self.functions.create_function(
             FunctionName=name,
             Runtime="provided.al2023",
@@ -51,7 +57,7 @@ class Cloud:
             Role="arn:aws:iam::000000000000:role/lmo",
             Code={"ZipFile": package},
             Timeout=60,
-            Environment={"Variables": self.env | {"LMO_TABLE": "lmo", "LMO_STREAM": "lmo-usage"}},
+            Environment={"Variables": self.env | variables},
         )
 
     def invoke(self, name, event):
