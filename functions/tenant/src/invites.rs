@@ -5,7 +5,7 @@ use lmo_shared::{
     auth::{Caller, Mails, Role, Throttle},
     clock::{Clock, Timestamp},
     error::Error,
-    http::{Create, Created, Errors, Handled, Page, Params, Segment, is_replayed},
+    http::{Create, Created, Errors, Handled, Page, PageParams, Params, Segment, is_replayed},
     id::InviteId,
     mail::EmailAddress,
     store::Change,
@@ -13,8 +13,6 @@ use lmo_shared::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-use crate::members::Wanted;
 
 /// An invitation as it is shown: without its link, which is for the invited person alone.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -72,13 +70,13 @@ pub(super) struct InviteRequest {
     path = "/api/tenant/invites",
     operation_id = "listInvites",
     tag = "tenant",
-    params(Wanted),
+    params(PageParams),
     responses((status = 200, description = "A page of invitations", body = InvitePage), Errors)
 )]
 pub(super) async fn list(
     caller: Caller,
     State(invites): State<Invites>,
-    Params(wanted): Params<Wanted>,
+    Params(wanted): Params<PageParams>,
 ) -> Handled<Json<InvitePage>> {
     let page = wanted.page("INVITE#")?;
     let (found, next) = invites.page(caller.tenant().id, page.after.as_deref(), page.limit).await?;

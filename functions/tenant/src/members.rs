@@ -6,12 +6,12 @@ use lmo_shared::{
     auth::{Authenticator, Caller, Role},
     clock::Clock,
     error::Error,
-    http::{Body, Errors, Handled, Page, Params, Segment, Versioned},
+    http::{Body, Errors, Handled, Page, PageParams, Params, Segment, Versioned},
     id::UserId,
     tenant::{Authority, Member, Members},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 /// A member as it is shown.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -46,26 +46,6 @@ pub struct MemberPage {
     pub next_cursor: Option<String>,
 }
 
-/// Which part of a list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
-    /// The most of it, 1 to 100; 50 if absent.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u16>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
-impl Wanted {
-    /// The page of a list whose sort keys begin with `prefix`.
-    pub fn page(&self, prefix: &str) -> Result<Page, Error> {
-        const MOST: u16 = 100;
-        Page::of(self.limit, self.cursor.as_deref(), prefix, MOST)
-    }
-}
-
 /// What a member becomes.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -88,13 +68,13 @@ pub(super) struct Transfer {
     path = "/api/tenant/members",
     operation_id = "listMembers",
     tag = "tenant",
-    params(Wanted),
+    params(PageParams),
     responses((status = 200, description = "A page of members", body = MemberPage), Errors)
 )]
 pub(super) async fn list(
     caller: Caller,
     State(members): State<Members>,
-    Params(wanted): Params<Wanted>,
+    Params(wanted): Params<PageParams>,
 ) -> Handled<Json<MemberPage>> {
     let page = wanted.page("MEMBER#")?;
     let (found, next) = members.page(caller.tenant().id, page.after.as_deref(), page.limit).await?;

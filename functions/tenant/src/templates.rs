@@ -8,7 +8,7 @@ use lmo_shared::{
     auth::Caller,
     clock::Clock,
     error::Error,
-    http::{Body, Errors, Handled, Page, Params, Segment, Versioned},
+    http::{Body, Errors, Handled, Page, PageParams, Params, Segment, Versioned},
     llm::catalogue::Catalogues,
     store::keys,
     template::{Stored, Template, TemplateName, Templates},
@@ -55,18 +55,6 @@ pub struct TemplateList {
     pub next_cursor: Option<String>,
 }
 
-/// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
-    /// The most templates, 1 to 100; 50 if absent.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u16>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
 /// Which version.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -92,16 +80,15 @@ fn view(name: TemplateName, stored: Stored) -> Versioned<TemplateView> {
     path = "/api/tenant/templates",
     operation_id = "listTemplates",
     tag = "tenant",
-    params(Wanted),
+    params(PageParams),
     responses((status = 200, description = "The templates", body = TemplateList), Errors)
 )]
 pub(super) async fn list(
     caller: Caller,
     State(templates): State<Templates>,
-    Params(wanted): Params<Wanted>,
+    Params(wanted): Params<PageParams>,
 ) -> Handled<Json<TemplateList>> {
-    const MOST: u16 = 100;
-    let page = Page::of(wanted.limit, wanted.cursor.as_deref(), keys::TEMPLATE_PREFIX, MOST)?;
+    let page = wanted.page(keys::TEMPLATE_PREFIX)?;
     let (found, next) = templates.page(caller.tenant().id, page.after.as_deref(), page.limit).await?;
     let entry = |(name, stored): (String, Stored)| TemplateEntry {
         name,

@@ -56,7 +56,7 @@ pub use name::name;
 pub use once::{Create, Created, Once, is_replayed};
 pub use options::answer_fields;
 pub use own::{CallPiece, Charged, End, OwnEvent, OwnEvents, Piece};
-pub use page::{Page, read as read_cursor};
+pub use page::{Page, PageParams, read as read_cursor};
 pub use patch::Patch;
 pub use rate_limit::fields as rate_limit_fields;
 pub use request_id::RequestLabel;

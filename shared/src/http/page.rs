@@ -2,8 +2,33 @@
 //! checksum: whoever makes one up sees no more than a list shows anyway, as it is read in the caller's own partition.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::error::{Error, Result};
+
+/// The parameters of a list that has no others.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct PageParams {
+    /// The most items, 1 to 100; 50 if absent.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u16>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl PageParams {
+    /// The page of a list whose sort keys begin with `prefix`.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the parameter.
+    pub fn page(&self, prefix: &str) -> Result<Page> {
+        const MOST: u16 = 100;
+        Page::of(self.limit, self.cursor.as_deref(), prefix, MOST)
+    }
+}
 
 /// Which page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,15 +1,12 @@
 //! A turn that is being answered: it has the session's lock until it ends.
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
-use aws_sdk_dynamodb::{
-    operation::{transact_write_items::TransactWriteItemsError, update_item::builders::UpdateItemFluentBuilder},
-    types::{TransactWriteItem, Update},
-};
+use aws_sdk_dynamodb::{operation::update_item::builders::UpdateItemFluentBuilder, types::Update};
 use futures_util::StreamExt;
 
 use super::{
-    Head, Listed, Opening, PAUSES, Past, Room, Said, SessionId, Summary, Weight, head,
+    Head, Listed, Opening, Past, Room, Said, SessionId, Summary, Weight, head,
     past::{self, Part},
     read::Backwards,
 };
@@ -17,7 +14,7 @@ use crate::{
     clock::{Clock, Timestamp},
     error::{Error, Result},
     llm::Prompt,
-    store::{Partition, TenantTable, failure, is_condition_failure, keys, number, text},
+    store::{Change, Partition, TenantTable, failure, is_condition_failure, keys, number, text},
 };
 
 /// The most bytes of a conversation that are read for one turn, whatever the model's window.
@@ -158,21 +155,17 @@ impl Turn {
             body: Vec::new(),
             expires_at: self.turn_expiry(at),
         };
-        let partition = self.partition();
-        let head = TransactWriteItem::builder().update(self.head_update(&partition, &model, summary.as_ref())?).build();
-        let put = |part: &Part| {
-            let put = partition.put_new_in_transaction(&part.sort(self.head.born), part)?;
-            Ok(TransactWriteItem::builder().put(put).build())
-        };
-        let parts = past::cut(&turn, &json)?;
-        let mut steps = parts.iter().map(put).collect::<Result<Vec<_>>>()?;
-        steps.push(head);
-        if let Some(expires_at) = self.to_be_listed_until() {
-            let listed = Listed { expires_at };
-            let put = self.table.main().put_in_transaction(&keys::listed_session(&self.id), &listed)?;
-            steps.push(TransactWriteItem::builder().put(put).build());
+        let (partition, mut change) = (self.partition(), Change::new(self.table.table()));
+        for part in past::cut(&turn, &json)? {
+            change.put_new(&partition, &part.sort(self.head.born), &part)?;
         }
-        self.transact(steps).await
+        change.update(self.head_update(&partition, &model, summary.as_ref())?);
+        if let Some(expires_at) = self.to_be_listed_until() {
+            change.put(&self.table.main(), &keys::listed_session(&self.id), &Listed { expires_at })?;
+        }
+        let id = &self.id;
+        let lost = || Error::Conflict(format!("session `{id}` was deleted or taken over before its turn ended"));
+        change.commit().await?.or(lost)
     }
 
     /// Until when the tenant's list is to have the session, if what it has ends before the session would. So it is written
@@ -204,29 +197,6 @@ impl Turn {
             update = update.expression_attribute_values(":summary", summary);
         }
         update.build().map_err(Error::internal)
-    }
-
-    /// Sends a transaction, again if another write has one of its items at the moment.
-    async fn transact(&self, parts: Vec<TransactWriteItem>) -> Result<()> {
-        let request = self.table.table().client().transact_write_items().set_transact_items(Some(parts));
-        for pause in PAUSES {
-            let Err(error) = request.clone().send().await else { return Ok(()) };
-            let causes = match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect()
-                }
-                _ => Vec::new(),
-            };
-            if causes.contains(&"ConditionalCheckFailed") {
-                let id = &self.id;
-                return Err(Error::Conflict(format!("session `{id}` was deleted or taken over before its turn ended")));
-            }
-            if !causes.contains(&"TransactionConflict") {
-                return Err(failure(error));
-            }
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-        }
-        Err(Error::Unavailable("the session is contended".into()))
     }
 
     /// A quarter of the time more than the session has: so long a turn that was added at `at` need not be touched. No

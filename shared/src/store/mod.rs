@@ -3,9 +3,11 @@
 mod change;
 mod everything;
 pub mod keys;
+mod rows;
 mod table;
 
 pub use change::{Change, Committed, Step};
 pub use everything::{Everything, Key};
-pub use table::{Item, Order, Partition, Rows, Table, TenantTable, Written, failure, is_condition_failure};
+pub use rows::Rows;
+pub use table::{Item, Order, Partition, Table, TenantTable, Written, failure, is_condition_failure};
 pub(crate) use table::{number, parse, text};

@@ -1,20 +1,22 @@
 //! Handles on the table. [`Table`] itself reads nothing: a caller first binds it to a tenant, or to one of the few
 //! global partitions, and the handle that it gets can name no other.
 
-use std::{collections::HashMap, marker::PhantomData, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::{query::builders::QueryFluentBuilder, update_item::builders::UpdateItemFluentBuilder},
     types::{
-        AttributeValue, DeleteRequest, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, Update,
-        WriteRequest,
+        AttributeValue, DeleteRequest, KeysAndAttributes, ReturnValuesOnConditionCheckFailure, Update, WriteRequest,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::keys::{self, PK, SK};
+use super::{
+    Rows,
+    keys::{self, PK, SK},
+};
 use crate::{
     clock::Period,
     error::{Error, Result},
@@ -344,28 +346,6 @@ impl Partition {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
-    /// A put of an item, whatever was there, as a part of a transaction.
-    ///
-    /// # Errors
-    /// `Internal` if the value can't be written as an item.
-    pub fn put_in_transaction(&self, sort: &str, value: &impl Serialize) -> Result<Put> {
-        let put = Put::builder().table_name(&self.table.name).set_item(Some(self.item(sort, value)?));
-        put.build().map_err(Error::internal)
-    }
-
-    /// A put of a new item as a part of a transaction.
-    ///
-    /// # Errors
-    /// `Internal` if the value can't be written as an item.
-    pub fn put_new_in_transaction(&self, sort: &str, value: &impl Serialize) -> Result<Put> {
-        Put::builder()
-            .table_name(&self.table.name)
-            .set_item(Some(self.item(sort, value)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .build()
-            .map_err(Error::internal)
-    }
-
     /// The items whose sort key begins with `prefix`, in order, strongly consistent, page by page.
     #[must_use]
     pub fn begins_with<T: DeserializeOwned>(&self, prefix: &str) -> Rows<T> {
@@ -422,62 +402,6 @@ impl Partition {
         let mut item: Item = serde_dynamo::to_item(value).map_err(Error::internal)?;
         item.extend(self.key(sort));
         Ok(item)
-    }
-}
-
-/// The pages of a query.
-pub struct Rows<T> {
-    query: Option<QueryFluentBuilder>,
-    of: PhantomData<fn() -> T>,
-}
-
-impl<T: DeserializeOwned> Rows<T> {
-    fn new(query: QueryFluentBuilder) -> Self {
-        Self { query: Some(query), of: PhantomData }
-    }
-
-    /// Only these attributes; names with `#` are not replaced.
-    #[must_use]
-    pub fn only(mut self, attributes: &str) -> Self {
-        self.query = self.query.map(|query| query.projection_expression(attributes));
-        self
-    }
-
-    /// At most `limit` items a page, so that a long reading lets others in between.
-    #[must_use]
-    pub fn in_pages_of(mut self, limit: i32) -> Self {
-        self.query = self.query.map(|query| query.limit(limit));
-        self
-    }
-
-    /// Backwards, at most `limit` a page.
-    #[must_use]
-    pub fn last(mut self, limit: i32) -> Self {
-        self.query = self.query.map(|query| query.scan_index_forward(false).limit(limit));
-        self
-    }
-
-    /// The next page, of up to 1 MB; `None` after the last. A page may be empty.
-    ///
-    /// # Errors
-    /// `Unavailable` if the table can't be reached, `Internal` if an item is not a `T`.
-    pub async fn page(&mut self) -> Result<Option<Vec<T>>> {
-        let Some(query) = self.query.take() else { return Ok(None) };
-        let found = query.clone().send().await.map_err(failure)?;
-        self.query = found.last_evaluated_key.map(|key| query.set_exclusive_start_key(Some(key)));
-        found.items.unwrap_or_default().into_iter().map(parse).collect::<Result<_>>().map(Some)
-    }
-
-    /// All pages at once, where they are known to be few.
-    ///
-    /// # Errors
-    /// As [`Rows::page`].
-    pub async fn collect(mut self) -> Result<Vec<T>> {
-        let mut all = Vec::new();
-        while let Some(page) = self.page().await? {
-            all.extend(page);
-        }
-        Ok(all)
     }
 }
 

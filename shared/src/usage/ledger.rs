@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use aws_sdk_dynamodb::{error::ProvideErrorMetadata, types::TransactWriteItem};
-
 use serde::Deserialize;
 
 use super::Entry;
@@ -12,7 +10,7 @@ use crate::{
     clock::{Granularity, Period, Timestamp},
     error::{Error, Result},
     id::{RequestId, TenantId},
-    store::{Table, Written, failure, keys, keys::Bucket},
+    store::{Change, Committed, Table, Written, keys, keys::Bucket},
 };
 
 /// How long an entry is kept: thirteen months and a little, so that a year can be compared with the one before.
@@ -119,23 +117,18 @@ async fn put_all(table: Table, lines: Vec<Line>) -> Vec<Result<Written>> {
         return vec![put(&table, line).await];
     }
     match put_together(&table, &lines).await {
-        Ok(Written::Yes) => lines.iter().map(|_| Ok(Written::Yes)).collect(),
-        Ok(Written::Refused) | Err(_) => {
+        Ok(Committed::Yes) => lines.iter().map(|_| Ok(Written::Yes)).collect(),
+        Ok(Committed::Refused(_)) | Err(_) => {
             futures_util::future::join_all(lines.iter().map(|line| put(&table, line))).await
         }
     }
 }
 
-async fn put_together(table: &Table, lines: &[Line]) -> Result<Written> {
-    let part = |line: &Line| {
+async fn put_together(table: &Table, lines: &[Line]) -> Result<Committed> {
+    let mut change = Change::new(table);
+    for line in lines {
         let partition = table.tenant(line.tenant).ledger(hour_of(line.request));
-        let put = partition.put_new_in_transaction(&keys::request(line.request), &*line.entry)?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    };
-    let parts = lines.iter().map(part).collect::<Result<Vec<_>>>()?;
-    match table.client().transact_write_items().set_transact_items(Some(parts)).send().await {
-        Ok(_) => Ok(Written::Yes),
-        Err(error) if error.code() == Some("TransactionCanceledException") => Ok(Written::Refused),
-        Err(error) => Err(failure(error)),
+        change.put_new(&partition, &keys::request(line.request), &*line.entry)?;
     }
+    change.commit().await
 }

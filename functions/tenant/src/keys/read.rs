@@ -4,12 +4,12 @@ use axum::{Json, extract::State};
 use lmo_shared::{
     auth::Caller,
     clock::Clock,
-    http::{Errors, Handled, Page, Params, Segment, Versioned},
+    http::{Errors, Handled, Page, PageParams, Params, Segment, Versioned},
     store::keys::KEY_PREFIX,
     tenant::Tenants,
 };
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{KeyView, named};
 
@@ -23,35 +23,22 @@ pub struct KeyList {
     pub next_cursor: Option<String>,
 }
 
-/// Which keys.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Wanted {
-    /// The most keys, 1 to 100; 50 if absent.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u16>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
 /// The tenant's API keys.
 #[utoipa::path(
     get,
     path = "/api/tenant/keys",
     operation_id = "listKeys",
     tag = "tenant",
-    params(Wanted),
+    params(PageParams),
     responses((status = 200, description = "A page of the keys", body = KeyList), Errors)
 )]
 pub(crate) async fn list(
     caller: Caller,
     State(tenants): State<Tenants>,
     State(clock): State<Clock>,
-    Params(wanted): Params<Wanted>,
+    Params(wanted): Params<PageParams>,
 ) -> Handled<Json<KeyList>> {
-    const MOST: u16 = 100;
-    let page = Page::of(wanted.limit, wanted.cursor.as_deref(), KEY_PREFIX, MOST)?;
+    let page = wanted.page(KEY_PREFIX)?;
     let (keys, next) = tenants.keys(caller.tenant().id, page.after.as_deref(), page.limit).await?;
     let keys = keys.iter().map(|key| KeyView::of(key, clock.now())).collect();
     Ok(Json(KeyList { keys, next_cursor: next.as_deref().map(Page::cursor) }))

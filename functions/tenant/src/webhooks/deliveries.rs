@@ -5,13 +5,13 @@ use lmo_shared::{
     auth::{Caller, Throttle},
     clock::{Clock, Timestamp},
     error::Error,
-    http::{Body, Errors, Handled, Page, Params, Segment, Segments},
+    http::{Body, Errors, Handled, Page, PageParams, Params, Segment, Segments},
     id::{MessageId, WebhookId},
     store::keys,
     webhook::{Attempt, Delivery, DeliveryStatus, EventType, Webhooks},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::known;
 
@@ -82,18 +82,6 @@ pub struct DeliveryPage {
     pub next_cursor: Option<String>,
 }
 
-/// Which deliveries.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
-    /// The most deliveries, 1 to 100; 50 if absent.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u16>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
 /// Since when.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -139,18 +127,17 @@ pub(super) async fn test(
     path = "/api/tenant/webhooks/{id}/deliveries",
     operation_id = "listDeliveries",
     tag = "webhooks",
-    params(("id" = String, Path, description = "The webhook's id"), Wanted),
+    params(("id" = String, Path, description = "The webhook's id"), PageParams),
     responses((status = 200, description = "A page of deliveries", body = DeliveryPage), Errors)
 )]
 pub(super) async fn list(
     caller: Caller,
     State(webhooks): State<Webhooks>,
     Segment(id): Segment,
-    Params(wanted): Params<Wanted>,
+    Params(wanted): Params<PageParams>,
 ) -> Handled<Json<DeliveryPage>> {
-    const MOST: u16 = 100;
     let id: WebhookId = known(id)?;
-    let page = Page::of(wanted.limit, wanted.cursor.as_deref(), &keys::deliveries(id), MOST)?;
+    let page = wanted.page(&keys::deliveries(id))?;
     let found = webhooks.deliveries(caller.tenant().id, id, page.after.as_deref(), page.limit).await?;
     let (deliveries, next) = found;
     let deliveries = deliveries.into_iter().map(DeliveryView::from).collect();
