@@ -101,6 +101,7 @@ pub fn routes(platform: &Platform, mailer: Mailer) -> OpenApiRouter {
         .merge(lmo_auth::router(platform, authenticator.clone(), mailer.clone()))
         .merge(lmo_stream::router(authenticator.clone(), answers.clone(), clock.clone()))
         .merge(lmo_websocket::router(authenticator.clone(), answers, clock, platform.tasks().clone()))
+        .merge(lmo_billing::router(platform, &authenticator, &mailer))
         .merge(lmo_tenant::router(platform, authenticator, catalogues, mailer))
 }
 

@@ -95,7 +95,7 @@ id! {
 }
 id! {
     /// An invitation to become a member of a tenant.
-    InviteId, "inv_"
+    InviteId, "ivt_"
 }
 id! {
     /// An entry of a tenant's audit log.
@@ -112,6 +112,27 @@ id! {
 id! {
     /// One request to a model. It dates the request: its time decides the hour that it is billed in.
     RequestId, "req_"
+}
+
+id! {
+    /// An invoice. It sorts by its period.
+    InvoiceId, "inv_"
+}
+id! {
+    /// A credit note.
+    CreditNoteId, "crn_"
+}
+id! {
+    /// A payment of an invoice, or an attempt at one.
+    PaymentId, "pay_"
+}
+id! {
+    /// Prepaid credit.
+    GrantId, "crd_"
+}
+id! {
+    /// What an invoice makes up for.
+    AdjustmentId, "adj_"
 }
 
 #[cfg(test)]

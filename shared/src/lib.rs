@@ -9,6 +9,7 @@ pub mod audit;
 pub mod auth;
 pub mod aws;
 mod batch;
+pub mod billing;
 pub mod cache;
 pub mod clock;
 pub mod config;

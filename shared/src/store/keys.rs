@@ -21,6 +21,14 @@
 //! | | `STATE#<id>` | a sign-in by the provider that was finished |
 //! | | `METER#<month>#TENANT#<nn>` | a sub-meter of the tenant's month |
 //! | | `METER#<month>#KEY#<key>` | the month of a key that has limits of its own |
+//! | | `SUBSCRIPTION` | the plans that it is and was on, and its coupons |
+//! | | `BUYER` | who buys, as its invoices have it |
+//! | | `WALLET` | how it pays |
+//! | | `GRANT#<crd>` | prepaid credit |
+//! | | `ADJUSTMENT#<adj>` | what its next invoice makes up for |
+//! | `TENANT#<tnt>#INVOICES` | `INVOICE#<inv>` | the invoice of a month; it outlives its tenant, like all that follow |
+//! | | `NOTE#<crn>` | a credit note, by time |
+//! | | `PAYMENT#<inv>#<nnnnn>` | an attempt to pay an invoice |
 //! | `TENANT#<tnt>#LEDGER#<hour>` | `<req>` | one request, by its start |
 //! | `TENANT#<tnt>#TOTALS` | `B#<hour>#<nnn>` | totals of ten seconds |
 //! | | `H#<hour>`, `D#<day>`, `M#<month>` | totals of an hour, a day, a month |
@@ -50,6 +58,14 @@
 //! | | `AUDIT#<aud>` | what one of them did, by time |
 //! | | `ONCE#<hash>` | the response to one of them that sent an `Idempotency-Key` |
 //! | `ACTIVE#<month>` | `<tnt>` | a tenant that has a meter in the month |
+//! | `BILLING` | `SETTINGS` | what the operator says of billing |
+//! | | `PLAN#<name>#<effective>` | a version of a plan, by the time it takes effect |
+//! | | `COUPON#<code>` | a coupon |
+//! | | `NUMBERS#<kind>#<year>` | the last number of an invoice or a credit note |
+//! | `RUNS` | `RUN#<month>` | a billing run |
+//! | | `PART#<month>#<nnnn>` | how far a part of it is |
+//! | `COLLECT` | `<ms>#<tnt>#<inv>` | an invoice whose payment is to be seen to, by when |
+//! | `STRIPE` | `EVENT#<id>` | an event of Stripe that was seen |
 //! | `DUE` | `<ms>#<tnt>#<msg>` | an event that webhooks are to be told, by time |
 //! | | `<ms>#<tnt>#<msg>#<whk>` | an attempt to tell one of them |
 
@@ -58,10 +74,12 @@ use crate::{
     id::{AuditId, KeyId, RequestId, SessionId, TenantId, UserId},
 };
 
+mod billing;
 mod people;
 mod usage;
 mod webhooks;
 
+pub use billing::*;
 pub use people::*;
 pub use usage::*;
 pub use webhooks::*;
@@ -80,6 +98,10 @@ pub(super) const OPERATORS: &str = "OPERATORS";
 pub(super) const ANY_TENANT: &str = "TENANT#";
 pub(super) const DUE: &str = "DUE";
 pub(super) const PURGE: &str = "PURGE";
+pub(super) const BILLING: &str = "BILLING";
+pub(super) const RUNS: &str = "RUNS";
+pub(super) const COLLECT: &str = "COLLECT";
+pub(super) const STRIPE: &str = "STRIPE";
 
 pub(super) fn tenant(id: TenantId) -> String {
     format!("TENANT#{id}")
@@ -96,6 +118,10 @@ pub(super) fn totals(id: TenantId) -> String {
 
 pub(super) fn audit(id: TenantId) -> String {
     format!("TENANT#{id}#AUDIT")
+}
+
+pub(super) fn invoices(id: TenantId) -> String {
+    format!("TENANT#{id}#INVOICES")
 }
 
 pub(super) fn webhooks(id: TenantId) -> String {
@@ -250,7 +276,7 @@ mod tests {
             let (a, b) = (TenantId::new(Timestamp(a >> 16)), TenantId::new(Timestamp(b >> 16)));
             let hour = Period::of(Granularity::Hour, Timestamp(0));
             let chat = SessionId::parse("chat").unwrap();
-            let one = [tenant(a), ledger(a, hour), totals(a), audit(a), webhooks(a)];
+            let one = [tenant(a), ledger(a, hour), totals(a), audit(a), webhooks(a), invoices(a)];
             let many = [cached(a, "0"), neighbours(a, "0"), session(a, &chat)];
             for partition in one.into_iter().chain(many) {
                 prop_assert!(partition.starts_with(&format!("TENANT#{a}")), "{partition}");

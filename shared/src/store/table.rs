@@ -94,6 +94,30 @@ impl Table {
         self.partition(keys::DUE.to_owned())
     }
 
+    /// What the operator says of billing: settings, plans, coupons, and the last numbers of invoices.
+    #[must_use]
+    pub fn billing(&self) -> Partition {
+        self.partition(keys::BILLING.to_owned())
+    }
+
+    /// Billing runs.
+    #[must_use]
+    pub fn runs(&self) -> Partition {
+        self.partition(keys::RUNS.to_owned())
+    }
+
+    /// Invoices whose payment is to be seen to, by when.
+    #[must_use]
+    pub fn collect(&self) -> Partition {
+        self.partition(keys::COLLECT.to_owned())
+    }
+
+    /// Events of Stripe that were seen.
+    #[must_use]
+    pub fn stripe(&self) -> Partition {
+        self.partition(keys::STRIPE.to_owned())
+    }
+
     /// One internet address, by a hash of it.
     #[must_use]
     pub fn address(&self, hash: &str) -> Partition {
@@ -159,6 +183,12 @@ impl TenantTable {
     #[must_use]
     pub fn webhooks(&self) -> Partition {
         self.table.partition(keys::webhooks(self.id))
+    }
+
+    /// Invoices, credit notes and payments, which outlive the tenant.
+    #[must_use]
+    pub fn invoices(&self) -> Partition {
+        self.table.partition(keys::invoices(self.id))
     }
 
     /// The totals of all periods.

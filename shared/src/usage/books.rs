@@ -1,7 +1,7 @@
 //! The two books: the meters, which admit requests, and the totals, which are counted from the ledger. They have
 //! nothing in common but the requests, so that an error in either shows.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Aggregator, Sweeper};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What one book says of a tenant's month.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Book {
     /// Requests.
     pub requests: u64,
@@ -27,7 +27,7 @@ pub struct Book {
 }
 
 /// Both books of a tenant's month, side by side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// What the tenant's meters say.
     pub meter: Book,

@@ -93,7 +93,7 @@ async fn what_is_no_open_invitation_of_the_tenant_is_not_found() {
     let owner = Account::new(&lmo, &setup, "owner@example.com").await;
     let other = Account::new(&lmo, &setup, "other@example.com").await;
     let theirs = invite(&lmo, &other, "ann@example.com", "viewer").await.json()["id"].as_str().unwrap().to_owned();
-    for id in [theirs.as_str(), "inv_01ARZ3NDEKTSV4RRFFQ69G5FAV", "inv_", "key_01ARZ3NDEKTSV4RRFFQ69G5FAV", "%00"] {
+    for id in [theirs.as_str(), "ivt_01ARZ3NDEKTSV4RRFFQ69G5FAV", "ivt_", "key_01ARZ3NDEKTSV4RRFFQ69G5FAV", "%00"] {
         owner.send(&lmo, "DELETE", &format!("{PATH}/{id}"), None).await.assert_error(404, "not_found");
         owner.send(&lmo, "POST", &format!("{PATH}/{id}/resend"), None).await.assert_error(404, "not_found");
     }

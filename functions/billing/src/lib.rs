@@ -1,0 +1,14 @@
+//! The `billing` function: plans, invoices, payments, and the runs that make them. Each area has a router of its own.
+
+use lmo_shared::{auth::Authenticator, mail::Mailer, platform::Platform};
+use utoipa_axum::router::OpenApiRouter;
+
+mod task;
+
+pub use task::Task;
+
+/// The function's routes.
+#[must_use]
+pub fn router(_platform: &Platform, _authenticator: &Authenticator, _mailer: &Mailer) -> OpenApiRouter {
+    OpenApiRouter::new()
+}

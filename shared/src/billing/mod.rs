@@ -1,0 +1,22 @@
+//! Billing: what tenants pay for what they used. `plan` and `settings` are what the operator says, `subscription` and `profile`
+//! what is known of a tenant; rating makes a [`Statement`] of an [`Account`], purely; an [`Invoice`] is a statement with a
+//! seller, a buyer, tax and a life.
+
+mod amount;
+mod invoice;
+mod plan;
+mod profile;
+mod settings;
+mod statement;
+mod subscription;
+
+pub use amount::{Amount, Currency, NANOS, Percent, sum};
+pub use invoice::{
+    Compared, CreditNote, CreditSettlement, Invoice, InvoiceStatus, Method, Payment, PaymentState, PaymentStatus,
+    TaxLine,
+};
+pub use plan::{Charge, KindPrices, Overage, Package, Plan, PriceRule, Seats, Tier, Trial};
+pub use profile::{PaymentMethod, Profile, Wallet};
+pub use settings::{CountryTax, Dunning, Seller, Settings};
+pub use statement::{Account, Adjustment, Discount, Line, LineKind, Off, Segment, Statement, TokenKind, Used};
+pub use subscription::{Coupon, Grant, Redeemed, Subscription, Term};
