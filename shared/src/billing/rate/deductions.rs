@@ -27,12 +27,12 @@ pub(super) fn discounts(discounts: &[Discount], lines: &mut Lines) -> Result<()>
 /// negative.
 pub(super) fn adjustments(adjustments: &[Adjustment], lines: &mut Lines) -> Result<Amount> {
     let said = |one: &Adjustment| Said::plain(LineKind::Adjustment, one.text.clone());
-    let (owed, owes): (Vec<_>, Vec<_>) = adjustments.iter().partition(|one| one.amount < Amount::ZERO);
-    for one in owes.into_iter().filter(|one| one.amount > Amount::ZERO) {
+    let (credits, charges): (Vec<_>, Vec<_>) = adjustments.iter().partition(|one| one.amount < Amount::ZERO);
+    for one in charges.into_iter().filter(|one| one.amount > Amount::ZERO) {
         lines.add(lines.period, said(one), one.amount)?;
     }
     let mut carried = Amount::ZERO;
-    for one in owed {
+    for one in credits {
         let (whole, left) = (lines.rounded(one.amount)?, lines.sum());
         let rest = lines.take_off(lines.period, said(one), one.amount.negated(), left)?;
         carried = carried.plus(whole.plus(left.minus(rest)?)?)?;

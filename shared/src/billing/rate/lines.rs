@@ -35,14 +35,14 @@ impl Said {
 pub(super) struct Lines {
     pub period: Span,
     currency: Currency,
-    lines: Vec<Line>,
+    made: Vec<Line>,
     sum: Amount,
 }
 
 impl Lines {
     pub fn new(account: &Account) -> Self {
         let period = Span { from: account.from, to: account.to };
-        Self { period, currency: account.currency, lines: Vec::new(), sum: Amount::ZERO }
+        Self { period, currency: account.currency, made: Vec::new(), sum: Amount::ZERO }
     }
 
     /// The part of an amount that falls into a part of the period, to the nano-unit.
@@ -63,7 +63,7 @@ impl Lines {
         let amount = self.rounded(exact)?;
         self.sum = self.sum.plus(amount)?;
         let Said { kind, text, quantity, unit_price } = said;
-        self.lines.push(Line { kind, text, quantity, unit_price, exact, amount, from: span.from, to: span.to });
+        self.made.push(Line { kind, text, quantity, unit_price, exact, amount, from: span.from, to: span.to });
         Ok(amount)
     }
 
@@ -82,6 +82,6 @@ impl Lines {
     }
 
     pub fn into_lines(self) -> Vec<Line> {
-        self.lines
+        self.made
     }
 }
