@@ -22,7 +22,7 @@ pub use invoice::{
 };
 pub use plan::{Charge, KindPrices, Overage, Package, Plan, PriceRule, Seats, Tier, Trial};
 pub use profile::{PaymentMethod, Profile, Wallet};
-pub use rate::{charged, rate};
+pub use rate::{charged, rate, segments};
 pub use settings::{CountryTax, Dunning, Seller, Settings};
 pub use statement::{Account, Adjustment, Discount, Line, LineKind, Off, Segment, Statement, TokenKind, Used};
 pub use subscription::{Coupon, Grant, Redeemed, Subscription, Term};
