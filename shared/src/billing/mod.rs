@@ -10,6 +10,7 @@ mod invoice;
 mod plan;
 mod profile;
 mod rate;
+pub mod repo;
 mod settings;
 mod statement;
 mod subscription;
