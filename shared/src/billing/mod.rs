@@ -4,17 +4,18 @@
 
 mod amount;
 mod invoice;
+mod payment;
+pub mod payments;
 mod plan;
 mod profile;
 mod settings;
 mod statement;
+pub mod stripe;
 mod subscription;
 
 pub use amount::{Amount, Currency, NANOS, Percent, sum};
-pub use invoice::{
-    Compared, CreditNote, CreditSettlement, Invoice, InvoiceStatus, Method, Payment, PaymentState, PaymentStatus,
-    TaxLine,
-};
+pub use invoice::{Compared, CreditNote, CreditSettlement, Invoice, InvoiceStatus, PaymentStatus, TaxLine};
+pub use payment::{Collection, Letter, Method, Payment, PaymentState, Purchase, Refund, RefundState, Source};
 pub use plan::{Charge, KindPrices, Overage, Package, Plan, PriceRule, Seats, Tier, Trial};
 pub use profile::{PaymentMethod, Profile, Wallet};
 pub use settings::{CountryTax, Dunning, Seller, Settings};
