@@ -22,7 +22,7 @@ async fn serve() -> Result<(), function::Error> {
     let mailer = platform.ses(config::mail_from()?)?;
     let routes = lmo_auth::router(&platform, authenticator, mailer);
     let service = http::serve(routes, platform.clock().clone(), platform.config().origin_token.clone());
-    let perform = move |task: Task| {
+    let perform = move |task: Task, _| {
         let ring = ring.clone();
         async move { task.perform(&ring).await }
     };

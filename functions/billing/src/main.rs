@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use lmo_billing::Task;
-use lmo_shared::{config, function, http, platform::Platform};
+use lmo_shared::{clock::Timestamp, config, function, http, platform::Platform};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -19,9 +19,9 @@ async fn serve() -> Result<(), function::Error> {
     let tasks = platform.tasks();
     let perform = {
         let (platform, mailer) = (platform.clone(), mailer.clone());
-        move |task: Task| {
+        move |task: Task, deadline: Timestamp| {
             let (platform, mailer) = (platform.clone(), mailer.clone());
-            async move { task.perform(&platform, &mailer).await }
+            async move { task.perform(&platform, &mailer, deadline).await }
         }
     };
     function::serve_with_tasks(service, tasks, perform).await

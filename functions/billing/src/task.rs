@@ -1,6 +1,6 @@
 //! What schedules want of the function.
 
-use lmo_shared::{error::Result, mail::Mailer, platform::Platform};
+use lmo_shared::{clock::Timestamp, error::Result, mail::Mailer, platform::Platform};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -10,12 +10,12 @@ use serde_json::Value;
 pub enum Task {}
 
 impl Task {
-    /// Performs it. Twice at once is good enough.
+    /// Performs it until `deadline`, when the invocation is ended. Twice at once is good enough.
     ///
     /// # Errors
     /// What keeps it from being done; the scheduler tries again.
     #[expect(clippy::unused_async, reason = "there is no task yet")]
-    pub async fn perform(self, _platform: &Platform, _mailer: &Mailer) -> Result<Value> {
+    pub async fn perform(self, _platform: &Platform, _mailer: &Mailer, _deadline: Timestamp) -> Result<Value> {
         match self {}
     }
 }

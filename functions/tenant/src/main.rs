@@ -18,7 +18,7 @@ async fn serve() -> Result<(), function::Error> {
     let routes = lmo_tenant::router(&platform, platform.authenticator(), catalogues, mailer);
     let service = http::serve(routes, platform.clock().clone(), platform.config().origin_token.clone());
     let (deliveries, clock) = (platform.deliveries(), platform.clock().clone());
-    let perform = move |task: Task| {
+    let perform = move |task: Task, _| {
         let (deliveries, clock) = (deliveries.clone(), clock.clone());
         async move { task.perform(&deliveries, &clock).await }
     };

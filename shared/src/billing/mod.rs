@@ -3,21 +3,27 @@
 //! seller, a buyer, tax and a life.
 
 mod amount;
+mod cap;
+mod check;
+mod file;
 mod invoice;
 mod payment;
 pub mod payments;
 mod plan;
 mod profile;
+mod rate;
 mod settings;
 mod statement;
 pub mod stripe;
 mod subscription;
 
 pub use amount::{Amount, Currency, NANOS, Percent, sum};
+pub use file::plans_from_toml;
 pub use invoice::{Compared, CreditNote, CreditSettlement, Invoice, InvoiceStatus, PaymentStatus, TaxLine};
 pub use payment::{Collection, Letter, Method, Payment, PaymentState, Purchase, Refund, RefundState, Source};
 pub use plan::{Charge, KindPrices, Overage, Package, Plan, PriceRule, Seats, Tier, Trial};
 pub use profile::{PaymentMethod, Profile, Wallet};
+pub use rate::{charged, rate};
 pub use settings::{CountryTax, Dunning, Seller, Settings};
 pub use statement::{Account, Adjustment, Discount, Line, LineKind, Off, Segment, Statement, TokenKind, Used};
 pub use subscription::{Coupon, Grant, Redeemed, Subscription, Term};

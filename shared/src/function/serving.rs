@@ -26,7 +26,12 @@ use super::{
     Error,
     event::{Head, HttpEvent, Whole},
 };
-use crate::{answer::Tasks, clock::Clock, error::Result as Outcome, telemetry};
+use crate::{
+    answer::Tasks,
+    clock::{Clock, Timestamp},
+    error::Result as Outcome,
+    telemetry,
+};
 
 /// What ends the description of a response, before its body (AWS Lambda developer guide, custom runtimes, response
 /// streaming).
@@ -45,18 +50,18 @@ pub async fn serve(service: Router, running: &Tasks) -> Result<(), Error> {
     /// Of these functions no schedule wants anything.
     #[derive(Deserialize)]
     enum NoTask {}
-    serve_with_tasks(service, running, |none: NoTask| -> Ready<Outcome<()>> { match none {} }).await
+    serve_with_tasks(service, running, |none: NoTask, _| -> Ready<Outcome<()>> { match none {} }).await
 }
 
-/// The same for a function that schedules trigger, too: an event with a `task` is read as a `T` and performed, and its
-/// outcome is the answer. Scheduler and Lambda try again what fails.
+/// The same for a function that schedules trigger, too: an event with a `task` is read as a `T` and performed, until when
+/// Lambda ends the invocation, and its outcome is the answer. Scheduler and Lambda try again what fails.
 ///
 /// # Errors
 /// Lambda gives no more events.
 pub async fn serve_with_tasks<T, F, R>(
     service: Router,
     running: &Tasks,
-    perform: impl Fn(T) -> F + Clone + Send + 'static,
+    perform: impl Fn(T, Timestamp) -> F + Clone + Send + 'static,
 ) -> Result<(), Error>
 where
     T: DeserializeOwned + Send,
@@ -71,7 +76,7 @@ where
                     serde_json::to_vec(&Whole::of(respond(service, *event, &invocation).await?).await?)
                 }
                 Trigger::Task(task) => {
-                    let performed = perform(task).await;
+                    let performed = perform(task, Timestamp(invocation.context.deadline)).await;
                     telemetry::flush().await;
                     serde_json::to_vec(&performed?)
                 }
