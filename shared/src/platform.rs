@@ -10,6 +10,10 @@ use crate::{
     audit::Audit,
     auth::{Authenticator, Connections, LastUse, Links, Operators, Ring, Throttle, Tokens, password::Passwords},
     aws::{self, CachedCredentials, Signer},
+    billing::{
+        payments::{self, Payments},
+        stripe::Stripe,
+    },
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
     config::Config,
@@ -22,6 +26,7 @@ use crate::{
     people::{self, Accounts, Staff},
     quota::Meters,
     seal::Seal,
+    secret::Secret,
     session::Sessions,
     store::Table,
     telemetry,
@@ -309,6 +314,25 @@ impl Platform {
     #[must_use]
     pub fn sessions(&self) -> Sessions {
         Sessions::new(self.table.clone(), self.clock.clone())
+    }
+
+    /// Stripe, by the keys that the deployment has of it.
+    #[must_use]
+    pub fn stripe(&self) -> Stripe {
+        let name = format!("{}/stripe", self.config.secrets);
+        Stripe::new(Secret::new(self.secrets(), name, self.clock.clone()))
+    }
+
+    /// Payments of invoices, of which buyers are told by `mailer`.
+    #[must_use]
+    pub fn payments(&self, mailer: Mailer) -> Payments {
+        Payments::new(payments::Parts {
+            table: self.table.clone(),
+            clock: self.clock.clone(),
+            stripe: self.stripe(),
+            mailer,
+            site: self.config.issuer.clone(),
+        })
     }
 
     /// Prompt templates.

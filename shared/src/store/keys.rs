@@ -29,6 +29,7 @@
 //! | `TENANT#<tnt>#INVOICES` | `INVOICE#<inv>` | the invoice of a month; it outlives its tenant, like all that follow |
 //! | | `NOTE#<crn>` | a credit note, by time |
 //! | | `PAYMENT#<inv>#<nnnnn>` | an attempt to pay an invoice |
+//! | | `PURCHASE#<crd>` | prepaid credit that is being bought, or was |
 //! | `TENANT#<tnt>#LEDGER#<hour>` | `<req>` | one request, by its start |
 //! | `TENANT#<tnt>#TOTALS` | `B#<hour>#<nnn>` | totals of ten seconds |
 //! | | `H#<hour>`, `D#<day>`, `M#<month>` | totals of an hour, a day, a month |

@@ -133,6 +133,12 @@ pub fn payment(invoice: InvoiceId, attempt: u32) -> String {
     format!("{}{attempt:05}", payments(invoice))
 }
 
+/// Prepaid credit that is being bought, or was.
+#[must_use]
+pub fn purchase(id: GrantId) -> String {
+    format!("PURCHASE#{id}")
+}
+
 /// A run of a month.
 #[must_use]
 pub fn run(month: Period) -> String {
@@ -155,6 +161,12 @@ pub fn run_part(month: Period, part: u16) -> String {
 #[must_use]
 pub fn collect(at: Timestamp, tenant: TenantId, invoice: InvoiceId) -> String {
     format!("{:015}#{tenant}#{invoice}", at.0)
+}
+
+/// Up to which sort key everything lies that is to be seen to by `now`.
+#[must_use]
+pub fn collect_until(now: Timestamp) -> String {
+    format!("{:015}~", now.0)
 }
 
 /// What such a sort key says; `None` if it is none.
