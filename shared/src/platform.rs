@@ -12,6 +12,7 @@ use crate::{
     aws::{self, CachedCredentials, Signer},
     billing::{
         payments::{self, Payments},
+        repo::{BillingSettings, Buyers, Coupons, Grants, Plans, Subscriptions},
         stripe::Stripe,
     },
     cache::{AnswerCache, Flights, Neighbours},
@@ -182,7 +183,7 @@ impl Platform {
     /// The removal of tenants.
     #[must_use]
     pub fn purge(&self) -> Purge {
-        Purge::new(self.table.clone(), self.clock.clone())
+        Purge::new(self.table.clone(), self.clock.clone(), self.subscriptions())
     }
 
     /// Accounts of people, who are written to by `mailer`. Their tokens are those that the authenticator knows.
@@ -199,6 +200,7 @@ impl Platform {
             tokens,
             seal: self.seal(),
             providers: self.identity_providers(),
+            subscriptions: self.subscriptions(),
         })
     }
 
@@ -321,6 +323,42 @@ impl Platform {
     pub fn stripe(&self) -> Stripe {
         let name = format!("{}/stripe", self.config.secrets);
         Stripe::new(Secret::new(self.secrets(), name, self.clock.clone()))
+    }
+
+    /// What is sold.
+    #[must_use]
+    pub fn plans(&self) -> Plans {
+        Plans::new(self.table.clone())
+    }
+
+    /// What the operator says of billing.
+    #[must_use]
+    pub fn billing_settings(&self) -> BillingSettings {
+        BillingSettings::new(self.table.clone())
+    }
+
+    /// Who buys.
+    #[must_use]
+    pub fn buyers(&self) -> Buyers {
+        Buyers::new(self.table.clone())
+    }
+
+    /// Prepaid credit.
+    #[must_use]
+    pub fn grants(&self) -> Grants {
+        Grants::new(self.table.clone())
+    }
+
+    /// Which plans tenants are on.
+    #[must_use]
+    pub fn subscriptions(&self) -> Subscriptions {
+        Subscriptions::new(self.table.clone(), self.clock.clone(), self.catalogues(), self.meters())
+    }
+
+    /// The operator's coupons.
+    #[must_use]
+    pub fn coupons(&self) -> Coupons {
+        Coupons::new(self.table.clone(), self.clock.clone(), self.subscriptions())
     }
 
     /// Payments of invoices, of which buyers are told by `mailer`.
