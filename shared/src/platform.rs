@@ -11,7 +11,9 @@ use crate::{
     auth::{Authenticator, Connections, LastUse, Links, Operators, Ring, Throttle, Tokens, password::Passwords},
     aws::{self, CachedCredentials, Signer},
     billing::{
+        invoices::Invoices,
         payments::{self, Payments},
+        repo::{BillingSettings, Buyers, Coupons, Grants, Plans, Subscriptions},
         stripe::Stripe,
     },
     cache::{AnswerCache, Flights, Neighbours},
@@ -321,6 +323,48 @@ impl Platform {
     pub fn stripe(&self) -> Stripe {
         let name = format!("{}/stripe", self.config.secrets);
         Stripe::new(Secret::new(self.secrets(), name, self.clock.clone()))
+    }
+
+    /// Plans.
+    #[must_use]
+    pub fn plans(&self) -> Plans {
+        Plans::new(self.table.clone())
+    }
+
+    /// The operator's settings for billing.
+    #[must_use]
+    pub fn billing_settings(&self) -> BillingSettings {
+        BillingSettings::new(self.table.clone())
+    }
+
+    /// Which plans tenants are on.
+    #[must_use]
+    pub fn subscriptions(&self) -> Subscriptions {
+        Subscriptions::new(self.table.clone(), self.clock.clone(), self.plans(), self.catalogues(), self.meters())
+    }
+
+    /// Coupons.
+    #[must_use]
+    pub fn coupons(&self) -> Coupons {
+        Coupons::new(self.table.clone(), self.clock.clone(), self.subscriptions())
+    }
+
+    /// Prepaid credit.
+    #[must_use]
+    pub fn grants(&self) -> Grants {
+        Grants::new(self.table.clone())
+    }
+
+    /// Who buys.
+    #[must_use]
+    pub fn buyers(&self) -> Buyers {
+        Buyers::new(self.table.clone())
+    }
+
+    /// Invoices.
+    #[must_use]
+    pub fn invoices(&self) -> Invoices {
+        Invoices::new(self.table.clone(), self.clock.clone(), self.subscriptions(), self.catalogues())
     }
 
     /// Payments of invoices, of which buyers are told by `mailer`.

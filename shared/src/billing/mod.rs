@@ -7,6 +7,7 @@ mod cap;
 mod check;
 mod file;
 mod invoice;
+pub mod invoices;
 mod payment;
 pub mod payments;
 mod plan;

@@ -95,6 +95,22 @@ pub fn adjustment(id: AdjustmentId) -> String {
     format!("{ADJUSTMENT_PREFIX}{id}")
 }
 
+/// What all marks of hours begin with that got an event when they were counted to their end.
+pub const LATE_PREFIX: &str = "LATE#";
+
+/// The mark of such an hour.
+#[must_use]
+pub fn late(hour: Period) -> String {
+    debug_assert_eq!(hour.granularity, Granularity::Hour);
+    format!("{LATE_PREFIX}{hour}")
+}
+
+/// What all such marks of a month begin with.
+#[must_use]
+pub fn late_in(month: Period) -> String {
+    format!("{LATE_PREFIX}{month}-")
+}
+
 /// What all invoices of a tenant begin with; they sort by period.
 pub const INVOICE_PREFIX: &str = "INVOICE#";
 /// What all credit notes of a tenant begin with.
