@@ -10,6 +10,7 @@ use crate::{
     audit::Audit,
     auth::{Authenticator, Connections, LastUse, Links, Operators, Ring, Throttle, Tokens, password::Passwords},
     aws::{self, CachedCredentials, Signer},
+    billing::run::{Hands, Invoices, Invoker, Runs},
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
     config::Config,
@@ -333,6 +334,17 @@ impl Platform {
     #[must_use]
     pub fn sweeper(&self) -> Sweeper {
         Sweeper::new(self.table.clone(), self.clock.clone())
+    }
+
+    /// Billing runs. Of a function their parts are invocations of itself.
+    #[must_use]
+    pub fn runs(&self) -> Runs {
+        let endpoint = self.sdk.endpoint_url().and_then(|url| url.parse().ok());
+        let hands = match (self.config.function.clone(), self.signer("lambda")) {
+            (Some(function), Some(signer)) => Hands::Invocations(Invoker { signer, function, endpoint }),
+            (None, _) | (_, None) => Hands::Process,
+        };
+        Runs::new(self.table.clone(), self.clock.clone(), Invoices(self.table.clone()), hands)
     }
 
     /// Compares meters and totals.

@@ -67,6 +67,7 @@ impl Ground {
             origin_token: None,
             flush: Flush::BeforeReturning,
             reach: Reach::Laptop,
+            function: None,
         };
         let platform = Platform::new(sdk, config, Clock::manual(now));
         Self { platform, cut, left, _engines: engines, dir }

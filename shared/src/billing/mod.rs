@@ -6,6 +6,7 @@ mod amount;
 mod invoice;
 mod plan;
 mod profile;
+pub mod run;
 mod settings;
 mod statement;
 mod subscription;
