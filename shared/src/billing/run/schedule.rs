@@ -1,5 +1,7 @@
 //! Which runs there are to be, and who is set to work on them.
 
+use std::time::Duration;
+
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
@@ -10,7 +12,6 @@ use super::{
 };
 use crate::{
     audit::{Actor, Deed, record_for_operators},
-    billing::Settings,
     clock::{Clock, Period, Timestamp},
     error::{Error, Result},
     id::TenantId,
@@ -56,7 +57,7 @@ impl Runs {
     /// # Errors
     /// `Unavailable` if the table or a part can't be reached; what was done stays done.
     pub async fn tick(&self, others: Others, deadline: Timestamp) -> Result<Vec<RunProgress>> {
-        if self.settings().await?.is_none() {
+        if self.grace().await?.is_none() {
             // Nobody has said yet who sells.
             return Ok(Vec::new());
         }
@@ -79,8 +80,8 @@ impl Runs {
         if month.end() > now {
             return Err(Error::Conflict(format!("{month} is not over")));
         }
-        if self.settings().await?.is_none() {
-            return Err(Error::Conflict("there are no billing settings yet".to_owned()));
+        if self.grace().await?.is_none() {
+            return Err(no_settings());
         }
         if how.parts.is_some_and(|parts| !(1..=super::item::MOST_PARTS).contains(&parts)) {
             let detail = format!("parts must be from 1 to {}", super::item::MOST_PARTS);
@@ -161,8 +162,14 @@ impl Runs {
         Ok((runs.iter().map(RunSummary::from).collect(), next))
     }
 
-    pub(super) async fn settings(&self) -> Result<Option<Settings>> {
-        self.table.billing().find(keys::SETTINGS).await
+    /// How long after a month late events are waited for; `None` if nobody has said yet who sells.
+    pub(super) async fn grace(&self) -> Result<Option<Duration>> {
+        #[derive(serde::Deserialize)]
+        struct Settings {
+            grace_hours: u32,
+        }
+        let settings: Option<Settings> = self.table.billing().find(keys::SETTINGS).await?;
+        Ok(settings.map(|settings| Duration::from_hours(settings.grace_hours.into())))
     }
 
     async fn all(&self) -> Result<Vec<Run>> {
@@ -292,6 +299,10 @@ impl Runs {
 
 /// The end of time, for what nobody ends.
 pub const FOREVER: Timestamp = Timestamp(u64::MAX);
+
+pub(super) fn no_settings() -> Error {
+    Error::Conflict("there are no billing settings yet".to_owned())
+}
 
 fn event(month: Period, part: u16) -> serde_json::Value {
     json!({"task": "bill-part", "month": month.to_string(), "part": part})

@@ -5,7 +5,7 @@ use std::{future, time::Duration};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
-use super::{Claim, Part, Run, Runs, Scope, part::Outcome, seam::Billed};
+use super::{Claim, Part, Run, Runs, Scope, part::Outcome, schedule::no_settings, seam::Billed};
 use crate::{
     clock::{Period, Timestamp},
     error::{Error, Result},
@@ -22,7 +22,7 @@ const AT_ONCE: usize = 16;
 const CLAIM: Duration = Duration::from_mins(3);
 /// Waits before a tenant is tried again, in milliseconds, where it may help; each up to as much longer as chance has it.
 /// Nobody else takes its place meanwhile, so a table that is throttled is asked less.
-const PAUSES: [u64; 3] = [200, 1_000, 4_000];
+const PAUSES: [u64; 3] = [100, 400, 1_600];
 
 /// Whether somebody else may be at a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,9 +94,8 @@ impl Work<'_> {
         if !self.part.is_due(clock.now()) {
             return Ok(Worked::Nothing);
         }
-        let settings = self.runs.settings().await?;
-        let settings = settings.ok_or_else(|| Error::Conflict("there are no billing settings".to_owned()))?;
-        let closes = self.month.end().after(Duration::from_hours(settings.grace_hours.into()));
+        let grace = self.runs.grace().await?.ok_or_else(no_settings)?;
+        let closes = self.month.end().after(grace);
         self.part.begin_pass(clock.now(), closes);
         if !self.note(Some(CLAIM)).await? {
             return Ok(Worked::Nothing);
