@@ -11,6 +11,7 @@ locals {
     webhooks   = "TENANT#tnt_*#WEBHOOKS"
     ledger     = "TENANT#tnt_*#LEDGER#*"
     totals     = "TENANT#tnt_*#TOTALS"
+    invoices   = "TENANT#tnt_*#INVOICES"
     cache      = "TENANT#tnt_*#CACHE#*"
     near       = "TENANT#tnt_*#NEAR#*"
     session    = "TENANT#tnt_*#SESSION#*"
@@ -24,6 +25,10 @@ locals {
     operators  = "OPERATORS"
     due        = "DUE"
     purge      = "PURGE"
+    billing    = "BILLING"
+    runs       = "RUNS"
+    collect    = "COLLECT"
+    stripe     = "STRIPE"
   }
 
   # A transaction is allowed to whoever may do all of its parts.
@@ -65,6 +70,23 @@ locals {
     webhooks = ["PutItem"]
     due      = ["PutItem"]
   }
+  charging = {
+    tenant    = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    invoices  = ["GetItem", "PutItem", "Query", "UpdateItem"]
+    ledger    = ["Query"]
+    totals    = ["GetItem", "Query"]
+    audit     = ["PutItem", "Query"]
+    webhooks  = ["PutItem"]
+    due       = ["PutItem"]
+    catalogue = ["GetItem", "Query"]
+    tenants   = ["PutItem", "Query"]
+    operators = ["GetItem", "PutItem"]
+    active    = ["GetItem", "Query"]
+    billing   = ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    runs      = ["GetItem", "PutItem", "Query", "UpdateItem"]
+    collect   = ["DeleteItem", "PutItem", "Query", "UpdateItem"]
+    stripe    = ["PutItem"]
+  }
   counting = {
     tenant   = ["GetItem", "Query", "UpdateItem"]
     ledger   = ["GetItem", "PutItem", "Query"]
@@ -84,8 +106,8 @@ locals {
   # The other calls; one without a resource is nobody's.
   calls = {
     publish = { actions = ["kinesis:PutRecords"], resources = [local.arns.stream] }
-    secrets = { actions = ["secretsmanager:GetSecretValue"], resources = values(local.arns.secrets) }
-    keys    = { actions = ["secretsmanager:GetSecretValue"], resources = [for name in local.own_secrets : local.arns.secrets[name]] }
+    secrets = { actions = ["secretsmanager:GetSecretValue"], resources = [for name, arn in local.arns.secrets : arn if name != "stripe"] }
+    keys    = { actions = ["secretsmanager:GetSecretValue"], resources = [for name in local.own_keys : local.arns.secrets[name]] }
     # Makes the first keys where nobody made the secret: here that is done below.
     rotation = {
       actions   = ["secretsmanager:CreateSecret", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"]
@@ -96,6 +118,10 @@ locals {
       resources  = [for identity in [var.mail_from, split("@", var.mail_from)[1]] : "arn:${local.partition}:ses:${local.region}:${local.account}:identity/${identity}"]
       conditions = { StringEquals = { "ses:FromAddress" = var.mail_from } }
     }
+    stripe = { actions = ["secretsmanager:GetSecretValue"], resources = [local.arns.secrets["stripe"]] }
+    # A billing run calls its own function for its parts, and to go on.
+    runs   = { actions = ["lambda:InvokeFunction"], resources = ["${local.arns.functions["billing"]}:*"] }
+    export = { actions = ["s3:PutObject"], resources = [for _ in local.exports : "arn:${local.partition}:s3:::${var.name}-usage-${local.account}-${local.region}/*"] }
     # Removing tenants: their items can't be listed otherwise.
     scan   = { actions = ["dynamodb:Scan"], resources = [local.arns.table] }
     models = { actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], resources = var.bedrock_models }

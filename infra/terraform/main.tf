@@ -63,6 +63,21 @@ locals {
       items = local.identifying
       calls = ["keys", "rotation", "mail"]
     }
+    billing = {
+      memory  = 512
+      timeout = 840 # a run works until shortly before, and goes on in the next invocation
+      paths = concat(["/api/billing/{path+}", "/webhooks/stripe"], flatten([
+        for area in ["billing", "coupons", "invoices", "plans", "reports", "runs"] : ["/api/admin/${area}", "/api/admin/${area}/{path+}"]
+      ]))
+      schedules = {
+        bill    = "rate(1 hour)"
+        collect = "rate(5 minutes)"
+        terms   = "rate(1 hour)"
+        export  = "cron(30 1 * * ? *)"
+      }
+      items = local.charging
+      calls = ["keys", "mail", "stripe", "runs", "export"]
+    }
     aggregate = {
       memory  = 512
       timeout = 300

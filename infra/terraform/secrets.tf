@@ -1,8 +1,10 @@
-# The deployment's own keys: those that sign tokens, and the key that seals what nobody may read in the table. Terraform
-# makes them empty; `lmo init` fills them, and the schedule of `auth` changes the first.
+# The deployment's own keys: those that sign tokens, the key that seals what nobody may read in the table, and those to
+# Stripe. Terraform makes them empty; `lmo init` fills the first two, `lmo billing stripe` the third, and the schedule of
+# `auth` changes those that sign.
 
 locals {
-  own_secrets = ["sealing-key", "signing-keys"]
+  own_keys    = ["sealing-key", "signing-keys"]
+  own_secrets = concat(local.own_keys, ["stripe"])
 }
 
 resource "aws_secretsmanager_secret" "own" {

@@ -317,12 +317,25 @@ variable "secrets" {
 
   validation {
     condition     = length(setintersection(keys(var.secrets), local.own_secrets)) == 0
-    error_message = "secrets: ${join(" and ", local.own_secrets)} are the deployment's own."
+    error_message = "secrets: ${join(", ", local.own_secrets)} are the deployment's own."
   }
 
   validation {
     condition     = alltrue([for secret in values(var.secrets) : secret.rotation == null ? true : secret.rotation.days >= 1 && secret.rotation.days <= 1000])
     error_message = "secrets: a rotation's days must be from 1 to 1000."
+  }
+}
+
+variable "usage_export" {
+  description = "Writes the ledger to a bucket of its own every night, as gzip JSON Lines: docs/billing.md. Files are kept for so many days, for ever if null."
+  type = object({
+    days = optional(number)
+  })
+  default = null
+
+  validation {
+    condition     = try(var.usage_export.days, null) == null ? true : var.usage_export.days >= 1 && floor(var.usage_export.days) == var.usage_export.days
+    error_message = "usage_export: days must be a whole number, 1 or more."
   }
 }
 

@@ -94,14 +94,14 @@ run "a_function_that_asks_no_model_can_read_no_providers_key" {
   command = plan
 
   assert {
-    condition = alltrue([for name in ["auth", "tenant", "aggregate"] : length(setintersection(output.permissions[name], [
+    condition = alltrue([for name in ["auth", "tenant", "billing", "aggregate"] : length(setintersection(output.permissions[name], [
       "bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream", "kinesis:PutRecords", "execute-api:ManageConnections",
     ])) == 0])
     error_message = "tenant: ${join(", ", output.permissions.tenant)}; aggregate: ${join(", ", output.permissions.aggregate)}"
   }
 
   assert {
-    condition = alltrue([for name in ["auth", "tenant"] : { for statement in jsondecode(aws_iam_role_policy.own[name].policy).Statement : statement.Sid => statement.Resource if statement.Sid == "Keys" } == {
+    condition = alltrue([for name in ["auth", "billing", "tenant"] : { for statement in jsondecode(aws_iam_role_policy.own[name].policy).Statement : statement.Sid => statement.Resource if statement.Sid == "Keys" } == {
       Keys = [for secret in ["sealing-key", "signing-keys"] : "arn:aws:secretsmanager:eu-central-1:123456789012:secret:lmo/${secret}-??????"]
     }])
     error_message = aws_iam_role_policy.own["tenant"].policy
@@ -123,6 +123,49 @@ run "a_function_that_asks_no_model_can_read_no_providers_key" {
   }
 }
 
+run "only_billing_moves_money_and_goes_on_by_itself" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for name, _ in local.functions : strcontains(aws_iam_role_policy.own[name].policy, "secret:lmo/stripe-??????") == (name == "billing")
+    ])
+    error_message = "Stripe's keys are not billing's alone"
+  }
+
+  assert {
+    condition = { for statement in jsondecode(aws_iam_role_policy.own["billing"].policy).Statement : statement.Sid => statement.Resource if contains(["Runs", "Export"], statement.Sid) } == {
+      Runs = ["arn:aws:lambda:eu-central-1:123456789012:function:lmo-billing:*"]
+    }
+    error_message = aws_iam_role_policy.own["billing"].policy
+  }
+
+  assert {
+    condition     = [for name, permissions in output.permissions : name if contains(permissions, "lambda:InvokeFunction")] == ["billing"]
+    error_message = "somebody but billing calls functions"
+  }
+}
+
+run "the_usage_export_is_written_where_nobody_else_looks" {
+  command = plan
+
+  variables {
+    usage_export = {}
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_iam_role_policy.own["billing"].policy).Statement : statement.Resource if statement.Sid == "Export"] == [
+      ["arn:aws:s3:::lmo-usage-123456789012-eu-central-1/*"]
+    ]
+    error_message = aws_iam_role_policy.own["billing"].policy
+  }
+
+  assert {
+    condition     = aws_s3_bucket.export["usage"].bucket == "lmo-usage-123456789012-eu-central-1" && aws_s3_bucket_public_access_block.export["usage"].restrict_public_buckets
+    error_message = "the bucket has another name, or is open"
+  }
+}
+
 run "secrets_models_and_connections_are_named" {
   command = plan
 
@@ -141,7 +184,7 @@ run "mail_is_sent_from_one_address" {
   command = plan
 
   assert {
-    condition = alltrue([for name in ["auth", "tenant"] : [for statement in jsondecode(aws_iam_role_policy.own[name].policy).Statement : [statement.Resource, statement.Condition] if statement.Sid == "Mail"] == [[
+    condition = alltrue([for name in ["auth", "billing", "tenant"] : [for statement in jsondecode(aws_iam_role_policy.own[name].policy).Statement : [statement.Resource, statement.Condition] if statement.Sid == "Mail"] == [[
       [for identity in [var.mail_from, split("@", var.mail_from)[1]] : "arn:aws:ses:eu-central-1:123456789012:identity/${identity}"],
       { StringEquals = { "ses:FromAddress" = var.mail_from } },
     ]]])
@@ -153,7 +196,7 @@ run "the_scheduler_runs_what_has_a_schedule_and_nothing_else" {
   command = plan
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.scheduler.policy).Statement[0].Resource == [for name in ["aggregate", "auth", "tenant"] : "arn:aws:lambda:eu-central-1:123456789012:function:lmo-${name}:live"]
+    condition     = jsondecode(aws_iam_role_policy.scheduler.policy).Statement[0].Resource == [for name in ["aggregate", "auth", "billing", "tenant"] : "arn:aws:lambda:eu-central-1:123456789012:function:lmo-${name}:live"]
     error_message = aws_iam_role_policy.scheduler.policy
   }
 }

@@ -173,8 +173,9 @@ fn it_starts_in_well_under_a_second() {
         setup.start().stop();
         began.elapsed()
     };
-    let fastest = (0..3).map(|_| start()).min().unwrap();
-    assert!(fastest < Duration::from_millis(700), "{fastest:?}");
+    // The fastest of several, as the machine may be busy.
+    let fastest = (0..5).map(|_| start()).min().unwrap();
+    assert!(fastest < Duration::from_millis(900), "{fastest:?}");
 }
 
 #[tokio::test]

@@ -11,9 +11,6 @@ use crate::error::{Error, Result};
 /// Nano-units in one unit of a currency.
 pub const NANOS: i128 = 1_000_000_000;
 
-/// The largest amount that is read: a trillion units.
-const MOST: i128 = 1_000_000_000_000 * NANOS;
-
 /// An amount of money, in nano-units (10^-9) of a currency that is said elsewhere. It may be negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -23,6 +20,9 @@ pub struct Amount(pub i128);
 impl Amount {
     /// Nothing.
     pub const ZERO: Self = Self(0);
+
+    /// The largest amount that is read or written: a trillion units.
+    pub const MOST: Self = Self::units(1_000_000_000_000);
 
     /// So many whole units.
     #[must_use]
@@ -103,7 +103,7 @@ impl Amount {
         let whole: i128 = whole.parse().ok()?;
         let nanos: i128 = format!("{fraction:0<9}").parse().ok()?;
         let amount = whole * NANOS + nanos;
-        (amount <= MOST).then_some(Self(if negative { -amount } else { amount }))
+        (amount <= Self::MOST.0).then_some(Self(if negative { -amount } else { amount }))
     }
 
     /// With exactly the digits that the currency has behind the point, or more if it has a smaller part: `49.00`.
@@ -118,13 +118,13 @@ impl Amount {
 }
 
 /// `value / by`, rounded half up, away from zero. `by` is positive.
-fn half_up(value: i128, by: i128) -> i128 {
+pub(super) fn half_up(value: i128, by: i128) -> i128 {
     let (quotient, rest) = (value / by, value % by);
     let up = i128::from(rest.unsigned_abs() >= by.unsigned_abs().div_ceil(2));
     quotient + if value < 0 { -up } else { up }
 }
 
-fn overflow() -> Error {
+pub(super) fn overflow() -> Error {
     Error::internal("an amount of money overflows")
 }
 

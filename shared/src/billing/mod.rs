@@ -3,21 +3,27 @@
 //! seller, a buyer, tax and a life.
 
 mod amount;
+mod cap;
+mod check;
+mod file;
 mod invoice;
 mod plan;
 mod profile;
+mod rate;
 pub mod run;
 mod settings;
 mod statement;
 mod subscription;
 
 pub use amount::{Amount, Currency, NANOS, Percent, sum};
+pub use file::plans_from_toml;
 pub use invoice::{
     Compared, CreditNote, CreditSettlement, Invoice, InvoiceStatus, Method, Payment, PaymentState, PaymentStatus,
     TaxLine,
 };
 pub use plan::{Charge, KindPrices, Overage, Package, Plan, PriceRule, Seats, Tier, Trial};
 pub use profile::{PaymentMethod, Profile, Wallet};
+pub use rate::{charged, rate, segments};
 pub use settings::{CountryTax, Dunning, Seller, Settings};
 pub use statement::{Account, Adjustment, Discount, Line, LineKind, Off, Segment, Statement, TokenKind, Used};
 pub use subscription::{Coupon, Grant, Redeemed, Subscription, Term};

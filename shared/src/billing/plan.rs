@@ -1,7 +1,7 @@
 //! Plans: what the operator sells, as data. A plan has versions, each from the time that it takes effect; a tenant keeps the
 //! version that it chose until it moves.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::ToSchema;
 
 use super::{Amount, Currency, Percent};
@@ -13,8 +13,9 @@ use crate::{clock::Timestamp, quota::Limits};
 pub struct Plan {
     /// Its name: 1 to 64 of `a-z`, `0-9` and `-`.
     pub name: String,
-    /// From when it holds, in milliseconds since the epoch: with the name it is the version's identity.
-    #[serde(default)]
+    /// From when it holds: with the name it is the version's identity. Written as milliseconds since the epoch, read also
+    /// as RFC 3339 text or a date; absent: from when it is applied.
+    #[serde(default, deserialize_with = "instant")]
     #[schema(value_type = u64)]
     pub effective: Timestamp,
     /// What people call it, as invoices have it.
@@ -67,6 +68,21 @@ fn at_par() -> Amount {
     Amount::units(1)
 }
 
+/// A time as people write it, or as the table has it.
+fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a time is RFC 3339 text, a date, or milliseconds since the epoch")]
+    enum Written {
+        Millis(u64),
+        Text(String),
+    }
+    match Written::deserialize(from)? {
+        Written::Millis(millis) => Ok(Timestamp(millis)),
+        Written::Text(text) => Timestamp::parse(&text)
+            .ok_or_else(|| de::Error::custom("a time is RFC 3339 text or a date, as in \"2026-12-01T00:00:00Z\"")),
+    }
+}
+
 /// What members cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -106,12 +122,55 @@ pub enum Overage {
 
 /// What some models cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "WrittenRule")]
 pub struct PriceRule {
     /// The catalogue's names of the models; `*` at the end stands for any rest, so `"*"` is all.
     pub models: Vec<String>,
     /// How they are charged.
     #[serde(flatten)]
     pub charge: Charge,
+}
+
+/// A rule as it is read: a flattened enum would take the first charge that it finds, and overlook a misspelt field.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenRule {
+    models: Vec<String>,
+    markup: Option<Percent>,
+    per_million: Option<KindPrices>,
+    graduated: Option<Vec<Tier>>,
+    volume: Option<Vec<Tier>>,
+    package: Option<Package>,
+}
+
+impl TryFrom<WrittenRule> for PriceRule {
+    type Error = &'static str;
+
+    fn try_from(written: WrittenRule) -> Result<Self, Self::Error> {
+        let charges = [
+            written.markup.map(Charge::Markup),
+            written.per_million.map(Charge::PerMillion),
+            written.graduated.map(Charge::Graduated),
+            written.volume.map(Charge::Volume),
+            written.package.map(Charge::Package),
+        ];
+        let mut charges = charges.into_iter().flatten();
+        match (charges.next(), charges.next()) {
+            (Some(charge), None) => Ok(Self { models: written.models, charge }),
+            _ => Err("a rule has exactly one of `markup`, `per_million`, `graduated`, `volume` and `package`"),
+        }
+    }
+}
+
+impl PriceRule {
+    /// Whether it names the model.
+    #[must_use]
+    pub fn names(&self, model: &str) -> bool {
+        self.models.iter().any(|name| match name.strip_suffix('*') {
+            Some(beginning) => model.starts_with(beginning),
+            None => name == model,
+        })
+    }
 }
 
 /// How tokens are charged. Prices are per million tokens.

@@ -1,6 +1,6 @@
 //! What rating takes and what it gives. Rating is a pure function: it reads no clock, no table and no environment.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,6 +18,8 @@ pub struct Account {
     pub from: Timestamp,
     /// The first instant behind it.
     pub to: Timestamp,
+    /// The currency of all amounts; every plan is in it.
+    pub currency: Currency,
     /// Its parts on one plan each, in order, without overlaps; together they may be less than the period.
     pub segments: Vec<Segment>,
     /// Discounts, in the order in which they are taken off.
@@ -35,7 +37,7 @@ pub struct Segment {
     pub from: Timestamp,
     /// The first instant behind it.
     pub to: Timestamp,
-    /// When the tenant's trial ends; fees before it aren't charged.
+    /// When the tenant's trial ends. On a plan with a trial a segment lies before it or behind it, never across.
     pub trial_until: Option<Timestamp>,
     /// The most members that there were at once.
     pub seats: u32,
@@ -138,7 +140,7 @@ pub enum LineKind {
     },
     /// Tokens of several models together, by a rule of the plan.
     Tiers,
-    /// Tokens or money of usage that the plan includes.
+    /// Tokens that the plan includes, at no price, or money of usage that it includes, taken off again.
     Included,
     /// Usage that the trial includes.
     Trial,
@@ -169,4 +171,18 @@ pub enum TokenKind {
     Output,
     /// Of answers from LMO's own cache.
     CacheHit,
+}
+
+impl fmt::Display for TokenKind {
+    /// As invoices have it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Input => "input tokens",
+            Self::CachedInput => "input tokens read from the provider's cache",
+            Self::CacheWrite => "input tokens written to the provider's cache",
+            Self::CacheWrite1h => "input tokens written to the provider's cache for an hour",
+            Self::Output => "output tokens",
+            Self::CacheHit => "tokens of answers from the cache",
+        })
+    }
 }

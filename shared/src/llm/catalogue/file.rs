@@ -107,10 +107,7 @@ fn chat_and_stream() -> Vec<Capability> {
 }
 
 pub(super) fn parse(text: &str, effective: Timestamp) -> Result<Catalogue, Broken> {
-    let file: File = toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        Broken { line: line_of(text, at), key: key_at(text, at), problem: one_line(error.message()) }
-    })?;
+    let file: File = toml::from_str(text).map_err(|error| Broken::toml(text, &error))?;
     let source = Source { text };
     let providers = file.providers.into_iter().map(|(name, entry)| source.provider(name, entry));
     let providers = providers.collect::<Result<BTreeMap<_, _>, _>>()?;
@@ -129,6 +126,14 @@ pub(super) fn parse(text: &str, effective: Timestamp) -> Result<Catalogue, Broke
 
 struct Source<'a> {
     text: &'a str,
+}
+
+impl Broken {
+    /// What the parser of TOML says of a text.
+    pub(crate) fn toml(text: &str, error: &toml::de::Error) -> Self {
+        let at = error.span().map_or(0, |span| span.start);
+        Self { line: line_of(text, at), key: key_at(text, at), problem: one_line(error.message()) }
+    }
 }
 
 impl Source<'_> {
@@ -279,7 +284,8 @@ fn line_of(text: &str, at: usize) -> usize {
 /// The key that the line at `at` sets, with the table that it stands in.
 fn key_at(text: &str, at: usize) -> Option<String> {
     let line = line_of(text, at);
-    let table = |text: &str| Some(text.trim().strip_prefix('[')?.split(']').next()?.trim().to_owned());
+    let table =
+        |text: &str| Some(text.trim().strip_prefix('[')?.trim_start_matches('[').split(']').next()?.trim().to_owned());
     let lines: Vec<_> = text.lines().take(line).collect();
     let last = lines.last()?;
     if let Some(table) = table(last) {
