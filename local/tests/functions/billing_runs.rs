@@ -16,15 +16,15 @@ use scene::{HOUR, Scene, at, october};
 
 #[tokio::test]
 async fn a_run_begins_when_its_month_is_over_with_drafts_and_ends_behind_the_grace_period() {
-    let scene = Scene::at("2026-10-31T23:59:59Z").await;
-    scene.tenants(3, "2026-10-05T08:00:00Z").await;
+    let scene = Scene::at("2035-10-31T23:59:59Z").await;
+    scene.tenants(3, "2035-10-05T08:00:00Z").await;
     let before = scene.tick().await.remove(0);
-    assert_eq!((before.period.as_str(), before.counts.nothing, before.status), ("2026-09", 3, RunState::Finished));
+    assert_eq!((before.period.as_str(), before.counts.nothing, before.status), ("2035-09", 3, RunState::Finished));
     assert_eq!(scene.tick().await, []);
     scene.advance(Duration::from_secs(1));
     let waits = scene.tick().await.remove(0);
     assert_eq!((waits.status, waits.counts.waiting, waits.counts.tenants()), (RunState::Waiting, 3, 3));
-    assert_eq!(waits.next_at.as_deref(), Some("2026-11-02T00:00:00Z"));
+    assert_eq!(waits.next_at.as_deref(), Some("2035-11-02T00:00:00Z"));
     for _ in 0..3 {
         scene.advance(HOUR);
         assert_eq!(scene.tick().await.remove(0).parts[0].passes, 1);
@@ -38,8 +38,8 @@ async fn a_run_begins_when_its_month_is_over_with_drafts_and_ends_behind_the_gra
 
 #[tokio::test]
 async fn who_fails_stops_nobody_and_is_tried_again() {
-    let scene = Scene::at("2026-11-03T00:00:00Z").await;
-    let tenants = scene.tenants(5, "2026-10-05T08:00:00Z").await;
+    let scene = Scene::at("2035-11-03T00:00:00Z").await;
+    let tenants = scene.tenants(5, "2035-10-05T08:00:00Z").await;
     scene.cut(Some(format!("TENANT#{}#INVOICES", tenants[2])));
     let failed = scene.tick().await.remove(0);
     assert_eq!((failed.status, failed.counts.finalised, failed.counts.failed), (RunState::Waiting, 4, 1));
@@ -55,15 +55,15 @@ async fn who_fails_stops_nobody_and_is_tried_again() {
 /// With clocks that differ some of them come in front of where a pass is.
 #[tokio::test]
 async fn tenants_that_are_made_during_a_pass_are_not_left_out() {
-    let scene = Scene::at("2026-11-01T00:00:00Z").await;
-    scene.tenants(70, "2026-10-05T08:00:00Z").await;
-    scene.tenants(70, "2026-10-06T08:00:00Z").await;
+    let scene = Scene::at("2035-11-01T00:00:00Z").await;
+    scene.tenants(70, "2035-10-05T08:00:00Z").await;
+    scene.tenants(70, "2035-10-06T08:00:00Z").await;
     scene.runs().begin(october(), Begin { parts: Some(3), again: false }, &Actor::system()).await.unwrap();
     for part in [2, 0, 1] {
         scene.runs().work(october(), part, Others::MayBeAtIt, Timestamp(0)).await.unwrap();
-        scene.tenants(1, "2026-10-05T08:00:00Z").await;
-        scene.tenants(1, "2026-10-06T08:00:00Z").await;
-        scene.tenants(1, "2026-10-31T23:59:59Z").await;
+        scene.tenants(1, "2035-10-05T08:00:00Z").await;
+        scene.tenants(1, "2035-10-06T08:00:00Z").await;
+        scene.tenants(1, "2035-10-31T23:59:59Z").await;
     }
     scene.finish().await;
     scene.assert_everybody_has_one_invoice().await;
@@ -72,17 +72,17 @@ async fn tenants_that_are_made_during_a_pass_are_not_left_out() {
 
 #[tokio::test]
 async fn who_comes_behind_the_month_gets_no_invoice_for_it() {
-    let scene = Scene::at("2026-11-03T00:00:00Z").await;
-    scene.tenants(2, "2026-10-31T23:59:59Z").await;
-    scene.tenants(3, "2026-11-01T00:00:00Z").await;
+    let scene = Scene::at("2035-11-03T00:00:00Z").await;
+    scene.tenants(2, "2035-10-31T23:59:59Z").await;
+    scene.tenants(3, "2035-11-01T00:00:00Z").await;
     let done = scene.tick().await.remove(0);
     assert_eq!((done.counts.finalised, done.counts.nothing, done.status), (2, 3, RunState::Finished));
 }
 
 #[tokio::test]
 async fn a_part_that_is_out_of_time_goes_on_where_it_was() {
-    let scene = Scene::at("2026-11-03T00:00:00Z").await;
-    scene.tenants(40, "2026-10-05T08:00:00Z").await;
+    let scene = Scene::at("2035-11-03T00:00:00Z").await;
+    scene.tenants(40, "2035-10-05T08:00:00Z").await;
     scene.runs().begin(october(), Begin::default(), &Actor::system()).await.unwrap();
     for billed in 1..40 {
         let worked = scene.runs().work(october(), 0, Others::MayBeAtIt, Timestamp(0)).await.unwrap();
@@ -95,8 +95,8 @@ async fn a_part_that_is_out_of_time_goes_on_where_it_was() {
 
 #[tokio::test]
 async fn nobody_goes_on_with_a_part_until_the_claim_of_who_died_is_over() {
-    let scene = Scene::at("2026-11-03T00:00:00Z").await;
-    scene.tenants(10, "2026-10-05T08:00:00Z").await;
+    let scene = Scene::at("2035-11-03T00:00:00Z").await;
+    scene.tenants(10, "2035-10-05T08:00:00Z").await;
     scene.runs().begin(october(), Begin::default(), &Actor::system()).await.unwrap();
     let work = async |others| scene.runs().work(october(), 0, others, FOREVER).await;
     // It has its claim, and then nothing gets through.
@@ -111,8 +111,8 @@ async fn nobody_goes_on_with_a_part_until_the_claim_of_who_died_is_over() {
 
 #[tokio::test]
 async fn two_at_the_same_part_bill_everybody_once() {
-    let scene = Scene::at("2026-11-03T00:00:00Z").await;
-    scene.tenants(150, "2026-10-05T08:00:00Z").await;
+    let scene = Scene::at("2035-11-03T00:00:00Z").await;
+    scene.tenants(150, "2035-10-05T08:00:00Z").await;
     scene.runs().begin(october(), Begin::default(), &Actor::system()).await.unwrap();
     // Each takes the other for dead, so both are at it; whoever is overtaken leaves.
     let (one, other) = (scene.runs(), scene.runs());
@@ -127,8 +127,8 @@ async fn two_at_the_same_part_bill_everybody_once() {
 
 #[tokio::test]
 async fn runs_that_begin_at_the_same_time_are_one() {
-    let scene = Scene::at("2026-11-03T00:00:00Z").await;
-    scene.tenants(10, "2026-10-05T08:00:00Z").await;
+    let scene = Scene::at("2035-11-03T00:00:00Z").await;
+    scene.tenants(10, "2035-10-05T08:00:00Z").await;
     let (runs, actor) = (scene.runs(), Actor::system());
     let begin = |parts| runs.begin(october(), Begin { parts: Some(parts), again: false }, &actor);
     let (one, other) = tokio::join!(begin(3), begin(5));
@@ -139,10 +139,10 @@ async fn runs_that_begin_at_the_same_time_are_one() {
 
 #[tokio::test]
 async fn a_finished_run_begins_anew_only_if_it_is_told_to() {
-    let scene = Scene::at("2026-11-03T00:00:00Z").await;
-    scene.tenants(4, "2026-10-05T08:00:00Z").await;
+    let scene = Scene::at("2035-11-03T00:00:00Z").await;
+    scene.tenants(4, "2035-10-05T08:00:00Z").await;
     scene.tick().await;
-    scene.tenants(1, "2026-10-20T08:00:00Z").await;
+    scene.tenants(1, "2035-10-20T08:00:00Z").await;
     let begin = async |again| {
         scene.runs().begin(october(), Begin { parts: None, again }, &Actor::system()).await.unwrap();
         scene.tick().await;
@@ -156,22 +156,22 @@ async fn a_finished_run_begins_anew_only_if_it_is_told_to() {
 
 #[tokio::test]
 async fn months_that_the_schedule_did_not_come_for_are_made_up_for() {
-    let scene = Scene::at("2026-11-03T00:00:00Z").await;
-    scene.tenants(2, "2026-09-05T08:00:00Z").await;
+    let scene = Scene::at("2035-11-03T00:00:00Z").await;
+    scene.tenants(2, "2035-09-05T08:00:00Z").await;
     // Before the first run nobody was billed.
     assert_eq!(scene.tick().await.len(), 1);
     scene.advance(95 * 24 * HOUR);
     let made = scene.tick().await;
     let periods: Vec<_> = made.iter().map(|run| (run.period.as_str(), run.status)).collect();
     let finished = |period| (period, RunState::Finished);
-    assert_eq!(periods, [finished("2026-11"), finished("2026-12"), finished("2027-01")]);
+    assert_eq!(periods, [finished("2035-11"), finished("2035-12"), finished("2036-01")]);
 }
 
 #[tokio::test]
 async fn a_month_that_is_not_over_has_no_run() {
-    let scene = Scene::at("2026-10-31T23:59:59Z").await;
+    let scene = Scene::at("2035-10-31T23:59:59Z").await;
     let begun = scene.runs().begin(october(), Begin::default(), &Actor::system()).await;
     assert!(matches!(begun, Err(Error::Conflict(_))));
-    let none = scene.runs().work(Period::month(at("2025-01-01")), 0, Others::MayBeAtIt, FOREVER).await;
+    let none = scene.runs().work(Period::month(at("2034-01-01")), 0, Others::MayBeAtIt, FOREVER).await;
     assert!(matches!(none, Err(Error::NotFound { .. })));
 }

@@ -23,8 +23,8 @@ async fn after_a_hundred_kills_everybody_has_one_invoice() {
     let seed = variable("LMO_KILL_SEED").map_or_else(|| Clock::System.now().0, |seed| seed.parse().unwrap());
     eprintln!("LMO_KILL_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let scene = Scene::at("2026-11-02T00:00:00Z").await;
-    scene.tenants(TENANTS, "2026-10-05T08:00:00Z").await;
+    let scene = Scene::at("2035-11-02T00:00:00Z").await;
+    scene.plant(TENANTS).await;
     let mut kills = 0;
     while kills < KILLS {
         scene.die_after(random.random_range(0..150));

@@ -1,19 +1,22 @@
 //! Tenants whose month is over.
 
-use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::FutureExt;
 use lmo_shared::{
     audit::Actor,
     billing::run::{FOREVER, Others, RunProgress, Runs},
-    clock::{Clock, Period, Timestamp},
+    clock::{Period, Timestamp},
     id::TenantId,
     store::keys,
     tenant::Tenant,
 };
 use serde_json::json;
 
-use crate::support::Ground;
+use crate::{
+    month::{plant, set},
+    support::Ground,
+};
 
 pub const HOUR: Duration = Duration::from_hours(1);
 
@@ -23,7 +26,7 @@ pub fn at(text: &str) -> Timestamp {
 
 /// The month of all these tests.
 pub fn october() -> Period {
-    Period::parse("2026-10").unwrap()
+    Period::parse("2035-10").unwrap()
 }
 
 /// A platform with billing settings.
@@ -41,6 +44,12 @@ impl Scene {
         let settings: lmo_shared::billing::Settings = serde_json::from_value(settings).unwrap();
         ground.platform.table().billing().put(keys::SETTINGS, &settings).await.unwrap();
         Self { ground }
+    }
+
+    /// Tenants that have used something in the month; its grace period is just over.
+    pub async fn plant(&self, count: usize) {
+        plant(&self.ground.platform, october(), count).await;
+        set(self.ground.platform.clock(), october().end().after(24 * HOUR));
     }
 
     /// Tenants that were made then.
@@ -100,10 +109,8 @@ impl Scene {
 
     /// Lets the grace period go by, and the run come to its end.
     pub async fn finish(&self) {
-        let closes = october().end().after(24 * HOUR);
-        if let Clock::Manual(now) = self.ground.platform.clock() {
-            now.fetch_max(closes.0, Ordering::SeqCst);
-        }
+        let clock = self.ground.platform.clock();
+        set(clock, clock.now().max(october().end().after(24 * HOUR)));
         for _ in 0..10 {
             self.runs().tick(Others::AreDead, FOREVER).await.unwrap();
             if self.runs().get(october()).await.unwrap().finished_at.is_some() {

@@ -104,3 +104,6 @@ impl Invoker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
