@@ -14,6 +14,7 @@ use crate::{
         invoices::Invoices,
         payments::{self, Payments},
         repo::{BillingSettings, Buyers, Coupons, Grants, Plans, Subscriptions},
+        run::{Hands, Invoker, Runs},
         stripe::Stripe,
     },
     cache::{AnswerCache, Flights, Neighbours},
@@ -401,6 +402,17 @@ impl Platform {
     #[must_use]
     pub fn sweeper(&self) -> Sweeper {
         Sweeper::new(self.table.clone(), self.clock.clone())
+    }
+
+    /// Billing runs. Of a function their parts are invocations of itself.
+    #[must_use]
+    pub fn runs(&self) -> Runs {
+        let endpoint = self.sdk.endpoint_url().and_then(|url| url.parse().ok());
+        let hands = match (self.config.function.clone(), self.signer("lambda")) {
+            (Some(function), Some(signer)) => Hands::Invocations(Invoker { signer, function, endpoint }),
+            (None, _) | (_, None) => Hands::Process,
+        };
+        Runs::new(self.table.clone(), self.clock.clone(), self.invoices(), hands)
     }
 
     /// Compares meters and totals.

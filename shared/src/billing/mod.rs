@@ -14,6 +14,7 @@ mod plan;
 mod profile;
 mod rate;
 pub mod repo;
+pub mod run;
 mod settings;
 mod statement;
 pub mod stripe;

@@ -154,11 +154,13 @@ pub fn payment(invoice: InvoiceId, attempt: u32) -> String {
 pub fn purchase(id: GrantId) -> String {
     format!("PURCHASE#{id}")
 }
+/// What all runs begin with; they sort by month.
+pub const RUN_PREFIX: &str = "RUN#";
 
 /// A run of a month.
 #[must_use]
 pub fn run(month: Period) -> String {
-    format!("RUN#{month}")
+    format!("{RUN_PREFIX}{month}")
 }
 
 /// What all parts of a run begin with.
