@@ -73,6 +73,9 @@ pub enum Command {
         #[arg(long)]
         month: Option<String>,
     },
+    /// Billing.
+    #[command(subcommand)]
+    Billing(Billing),
     /// Settle what crashes left, once.
     Sweep,
     /// Serve the embedded engines as an AWS endpoint, for functions in processes of their own, and print what those need.
@@ -110,6 +113,28 @@ pub enum Models {
         #[arg(long)]
         effective: Option<String>,
     },
+}
+
+/// Billing.
+#[derive(Debug, Subcommand)]
+pub enum Billing {
+    /// Make the invoices of a month that is over, or go on with it; exit code 1 if something failed, or if drafts can't be
+    /// finalised because their books differ.
+    Run(RunArgs),
+}
+
+/// A billing run.
+#[derive(Debug, Clone, Arguments)]
+pub struct RunArgs {
+    /// The UTC month, as in 2026-10; the last one if absent.
+    #[arg(long)]
+    pub period: Option<String>,
+    /// In how many parts at most it is worked off, if it begins; by the number of tenants if absent.
+    #[arg(long)]
+    pub parts: Option<u16>,
+    /// Go through all tenants once more if it is finished.
+    #[arg(long)]
+    pub again: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -11,8 +11,10 @@ use crate::{
     auth::{Authenticator, Connections, LastUse, Links, Operators, Ring, Throttle, Tokens, password::Passwords},
     aws::{self, CachedCredentials, Signer},
     billing::{
+        invoices::Invoices,
         payments::{self, Payments},
         repo::{BillingSettings, Buyers, Coupons, Grants, Plans, Subscriptions},
+        run::{Hands, Invoker, Runs},
         stripe::Stripe,
     },
     cache::{AnswerCache, Flights, Neighbours},
@@ -325,28 +327,16 @@ impl Platform {
         Stripe::new(Secret::new(self.secrets(), name, self.clock.clone()))
     }
 
-    /// What is sold.
+    /// Plans.
     #[must_use]
     pub fn plans(&self) -> Plans {
         Plans::new(self.table.clone())
     }
 
-    /// What the operator says of billing.
+    /// The operator's settings for billing.
     #[must_use]
     pub fn billing_settings(&self) -> BillingSettings {
         BillingSettings::new(self.table.clone())
-    }
-
-    /// Who buys.
-    #[must_use]
-    pub fn buyers(&self) -> Buyers {
-        Buyers::new(self.table.clone())
-    }
-
-    /// Prepaid credit.
-    #[must_use]
-    pub fn grants(&self) -> Grants {
-        Grants::new(self.table.clone())
     }
 
     /// Which plans tenants are on.
@@ -355,10 +345,28 @@ impl Platform {
         Subscriptions::new(self.table.clone(), self.clock.clone(), self.catalogues(), self.meters())
     }
 
-    /// The operator's coupons.
+    /// Coupons.
     #[must_use]
     pub fn coupons(&self) -> Coupons {
         Coupons::new(self.table.clone(), self.clock.clone(), self.subscriptions())
+    }
+
+    /// Prepaid credit.
+    #[must_use]
+    pub fn grants(&self) -> Grants {
+        Grants::new(self.table.clone())
+    }
+
+    /// Who buys.
+    #[must_use]
+    pub fn buyers(&self) -> Buyers {
+        Buyers::new(self.table.clone())
+    }
+
+    /// Invoices.
+    #[must_use]
+    pub fn invoices(&self) -> Invoices {
+        Invoices::new(self.table.clone(), self.clock.clone(), self.subscriptions(), self.catalogues())
     }
 
     /// Payments of invoices, of which buyers are told by `mailer`.
@@ -395,6 +403,17 @@ impl Platform {
     #[must_use]
     pub fn sweeper(&self) -> Sweeper {
         Sweeper::new(self.table.clone(), self.clock.clone())
+    }
+
+    /// Billing runs. Of a function their parts are invocations of itself.
+    #[must_use]
+    pub fn runs(&self) -> Runs {
+        let endpoint = self.sdk.endpoint_url().and_then(|url| url.parse().ok());
+        let hands = match (self.config.function.clone(), self.signer("lambda")) {
+            (Some(function), Some(signer)) => Hands::Invocations(Invoker { signer, function, endpoint }),
+            (None, _) | (_, None) => Hands::Process,
+        };
+        Runs::new(self.table.clone(), self.clock.clone(), self.invoices(), hands)
     }
 
     /// Compares meters and totals.
