@@ -30,4 +30,4 @@ pub use profile::{PaymentMethod, Profile, Wallet};
 pub use rate::{charged, rate, segments};
 pub use settings::{CountryTax, Dunning, Seller, Settings};
 pub use statement::{Account, Adjustment, Discount, Line, LineKind, Off, Segment, Statement, TokenKind, Used};
-pub use subscription::{Coupon, Grant, Redeemed, Subscription, Term};
+pub use subscription::{Coupon, Grant, Pause, Redeemed, Subscription, Term};
