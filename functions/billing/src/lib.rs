@@ -12,5 +12,9 @@ pub use task::Task;
 /// The function's routes.
 #[must_use]
 pub fn router(platform: &Platform, authenticator: &Authenticator, mailer: &Mailer) -> OpenApiRouter {
-    OpenApiRouter::new().merge(runs::router(platform, authenticator)).merge(invoices::router(platform, authenticator, mailer))
+    OpenApiRouter::new().merge(runs::router(platform, authenticator)).merge(invoices::router(
+        platform,
+        authenticator,
+        mailer,
+    ))
 }

@@ -1,11 +1,6 @@
 //! The operator's side of invoices: all of a month, those of a tenant, what takes them back, and their books.
 
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-    response::Response,
-};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lmo_shared::{
     audit::IfMatch,
@@ -264,11 +259,7 @@ pub(super) async fn credit_notes(
     ),
     responses((status = 200, description = "The books", body = BooksView), Errors)
 )]
-pub(super) async fn books(
-    _: Operator,
-    State(invoices): State<Invoices>,
-    ids: Segments,
-) -> Handled<Json<BooksView>> {
+pub(super) async fn books(_: Operator, State(invoices): State<Invoices>, ids: Segments) -> Handled<Json<BooksView>> {
     let (tenant, id) = both(ids)?;
     let invoice = invoices.get(tenant, id).await?;
     let month = invoice.month().ok_or_else(|| Error::internal("an invoice without its month"))?;

@@ -39,7 +39,13 @@ fn row(csv: &mut String, invoice: &Invoice, kind: &str, line: &Line, amount: Amo
 
 fn push(csv: &mut String, invoice: &Invoice, cells: &[String], amount: Amount) {
     let number = cell(invoice.number.as_deref().unwrap_or_default());
-    let row = format!("{number},{},{},{},{}", invoice.period, cells.join(","), amount.text(invoice.currency), invoice.currency);
+    let row = format!(
+        "{number},{},{},{},{}",
+        invoice.period,
+        cells.join(","),
+        amount.text(invoice.currency),
+        invoice.currency
+    );
     csv.push_str(&row);
     csv.push_str("\r\n");
 }

@@ -5,8 +5,8 @@ use utoipa::ToSchema;
 
 use crate::{
     billing::{
-        Amount, Compared, CreditNote, CreditSettlement, Currency, Invoice, InvoiceStatus, Line, LineKind, PaymentStatus,
-        Profile, Seller, TaxLine,
+        Amount, Compared, CreditNote, CreditSettlement, Currency, Invoice, InvoiceStatus, Line, LineKind,
+        PaymentStatus, Profile, Seller, TaxLine,
     },
     clock::Timestamp,
     id::{CreditNoteId, InvoiceId, TenantId},
