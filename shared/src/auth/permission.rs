@@ -179,6 +179,8 @@ permissions! {
     /// See plan, invoices and payment method.
     BillingRead = "billing:read": CLERKS, [BillingRead, TenantAdmin], [
         "GET /api/billing/plan", "GET /api/billing/plans", "GET /api/billing/credits", "GET /api/billing/profile",
+        "GET /api/billing/invoices", "GET /api/billing/invoices/{id}", "GET /api/billing/credit-notes",
+        "GET /api/billing/credit-notes/{id}",
     ];
     /// Change plan and payment method, and pay.
     BillingWrite = "billing:write": CLERKS, [TenantAdmin], [

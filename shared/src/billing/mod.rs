@@ -5,6 +5,7 @@
 mod amount;
 mod cap;
 mod check;
+pub mod document;
 mod file;
 mod invoice;
 pub mod invoices;

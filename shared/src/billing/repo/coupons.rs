@@ -197,6 +197,7 @@ impl Redeemed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
 
     #[test]
     fn a_coupon_holds_for_its_periods_from_the_one_it_was_redeemed_in() {
