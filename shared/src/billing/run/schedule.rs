@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     audit::{Actor, Deed, record_for_operators},
-    billing::invoices::Invoices,
+    billing::{invoices::Invoices, repo::BillingSettings},
     clock::{Clock, Period, Timestamp},
     error::{Error, Result},
     id::TenantId,
@@ -168,7 +168,7 @@ impl Runs {
         struct Settings {
             grace_hours: u32,
         }
-        let settings: Option<Settings> = self.table.billing().find(keys::SETTINGS).await?;
+        let settings = BillingSettings::new(self.table.clone()).find().await?;
         Ok(settings.map(|settings| Duration::from_hours(settings.grace_hours.into())))
     }
 
