@@ -164,10 +164,6 @@ impl Runs {
 
     /// How long after a month late events are waited for; `None` if nobody has said yet who sells.
     pub(super) async fn grace(&self) -> Result<Option<Duration>> {
-        #[derive(serde::Deserialize)]
-        struct Settings {
-            grace_hours: u32,
-        }
         let settings = BillingSettings::new(self.table.clone()).find().await?;
         Ok(settings.map(|settings| Duration::from_hours(settings.grace_hours.into())))
     }
