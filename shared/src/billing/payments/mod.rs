@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::{
     Invoice, InvoiceStatus, Letter, Payment, PaymentState, PaymentStatus, Settings, Wallet,
+    repo::BillingSettings,
     stripe::{Stripe, StripeError},
 };
 use crate::{
@@ -207,7 +208,7 @@ impl Payments {
     }
 
     async fn settings(&self) -> Result<Option<Settings>> {
-        self.table.billing().find(keys::SETTINGS).await
+        BillingSettings::new(self.table.clone()).find().await
     }
 
     async fn wallet(&self, tenant: TenantId) -> Result<Wallet> {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Plans;
+use super::{Kept, Plans};
 use crate::{
     audit::{Actor, Deed, IfMatch, record_for_operators},
     billing::{Percent, Seller, Settings},
@@ -29,7 +29,8 @@ impl BillingSettings {
     /// # Errors
     /// `Unavailable`.
     pub async fn find(&self) -> Result<Option<Settings>> {
-        self.table.billing().find(keys::SETTINGS).await
+        let kept: Option<Kept<Settings>> = self.table.billing().find(keys::SETTINGS).await?;
+        Ok(kept.map(|kept| kept.value))
     }
 
     /// The settings.
@@ -65,7 +66,9 @@ impl BillingSettings {
         version.check(of)?;
         settings.version = of + 1;
         let mut change = Change::new(&self.table);
-        change.replace(&self.table.billing(), keys::SETTINGS, &settings, of)?;
+        let kept = Kept { value: settings, version: of + 1 };
+        change.replace(&self.table.billing(), keys::SETTINGS, &kept, of)?;
+        let settings = kept.value;
         let (before, after) = (json!(before), json!(&settings));
         let deed = Deed { action: "billing_settings.replace", target: "billing".to_owned(), before, after };
         record_for_operators(&mut change, actor, now, deed)?;
