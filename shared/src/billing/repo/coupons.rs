@@ -47,7 +47,8 @@ impl Coupons {
     pub fn create(&self, change: &mut Change, coupon: &Coupon, actor: &Actor) -> Result<()> {
         coupon.check()?;
         change.put_new(&self.table.billing(), &keys::coupon(&coupon.code), coupon)?;
-        let deed = Deed { action: "coupon.create", target: coupon.code.clone(), after: json!(coupon), ..Deed::default() };
+        let deed =
+            Deed { action: "coupon.create", target: coupon.code.clone(), after: json!(coupon), ..Deed::default() };
         record_for_operators(change, actor, self.clock.now(), deed)
     }
 
@@ -96,7 +97,8 @@ impl Coupons {
                 return conflict("the tenant has redeemed as many coupons as it may");
             }
             let (before, of) = (subscription.shown(), subscription.version);
-            let redeemed = Redeemed { code: coupon.code.clone(), off: coupon.off.clone(), at: now, periods: coupon.periods };
+            let redeemed =
+                Redeemed { code: coupon.code.clone(), off: coupon.off.clone(), at: now, periods: coupon.periods };
             subscription.coupons.push(redeemed.clone());
             subscription.version = of + 1;
             // That a tenant's deletion ends it is no part of it.
@@ -145,7 +147,11 @@ impl Coupon {
         require(is_code(&self.code), "code", "must be 3 to 40 of A-Z, 0-9 and -")?;
         match (&self.off, self.currency) {
             (Off::Percent(percent), None) => {
-                require(*percent > Percent::ZERO && *percent <= Percent::ALL, "off", "must be above 0 and at most 100 %")?;
+                require(
+                    *percent > Percent::ZERO && *percent <= Percent::ALL,
+                    "off",
+                    "must be above 0 and at most 100 %",
+                )?;
             }
             (Off::Amount(amount), Some(currency)) => {
                 let whole = *amount > Amount::ZERO && amount.minor_units(currency).is_some();
@@ -175,7 +181,6 @@ impl Subscription {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,10 +188,13 @@ mod tests {
     #[test]
     fn a_coupon_holds_for_its_periods_from_the_one_it_was_redeemed_in() {
         let at = Timestamp::parse("2026-11-30T23:59:59Z").unwrap();
-        let redeemed = |code: &str, periods| Redeemed { code: code.to_owned(), off: Off::Percent(Percent(10)), at, periods };
+        let redeemed =
+            |code: &str, periods| Redeemed { code: code.to_owned(), off: Off::Percent(Percent(10)), at, periods };
         let subscription =
             Subscription { coupons: vec![redeemed("TWO", Some(2)), redeemed("ALL", None)], ..Subscription::default() };
-        let of = |month| subscription.discounts(Period::parse(month).unwrap()).into_iter().map(|one| one.code).collect::<Vec<_>>();
+        let of = |month| {
+            subscription.discounts(Period::parse(month).unwrap()).into_iter().map(|one| one.code).collect::<Vec<_>>()
+        };
         assert_eq!(of("2026-10"), [""; 0]);
         assert_eq!(of("2026-11"), ["TWO", "ALL"]);
         assert_eq!(of("2026-12"), ["TWO", "ALL"]);

@@ -113,7 +113,13 @@ pub fn left(grants: &[Grant]) -> Result<Amount> {
 
 /// New credit.
 #[must_use]
-pub fn grant(amount: Amount, currency: Currency, reason: String, expires_at: Option<Timestamp>, now: Timestamp) -> Grant {
+pub fn grant(
+    amount: Amount,
+    currency: Currency,
+    reason: String,
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Grant {
     Grant { id: GrantId::new(now), currency, amount, left: amount, reason, granted_at: now, expires_at, version: 1 }
 }
 
@@ -126,11 +132,8 @@ mod tests {
         let month = Period::parse("2026-11").unwrap();
         let at = |text| Timestamp::parse(text).unwrap();
         let make = |amount, expires, now| grant(Amount::units(amount), Currency::EUR, String::new(), expires, at(now));
-        let (late, old, young) = (
-            make(1, Some(at("2027-01-01")), "2026-09-01"),
-            make(2, None, "2026-09-01"),
-            make(4, None, "2026-10-01"),
-        );
+        let (late, old, young) =
+            (make(1, Some(at("2027-01-01")), "2026-09-01"), make(2, None, "2026-09-01"), make(4, None, "2026-10-01"));
         let soon = make(8, Some(at("2026-11-15")), "2026-10-02");
         let gone = make(16, Some(at("2026-11-01")), "2026-10-02");
         let next = make(32, None, "2026-12-01");

@@ -179,7 +179,9 @@ impl Subscriptions {
     }
 
     async fn by_default(&self, from: Timestamp) -> Result<Option<Subscription>> {
-        let Some(name) = self.settings.find().await?.and_then(|settings| settings.default_plan) else { return Ok(None) };
+        let Some(name) = self.settings.find().await?.and_then(|settings| settings.default_plan) else {
+            return Ok(None);
+        };
         // A tenant may be older than the plan.
         let plan = match self.plans.find_current(&name, from).await? {
             Some(plan) => plan,
@@ -213,7 +215,8 @@ impl Subscriptions {
             if choice.chooser == Chooser::Tenant && !plan.public {
                 return Err(Error::NotFound { kind: "plan", id: choice.plan.to_owned() });
             }
-            let mut subscribed = before.clone().unwrap_or_else(|| Subscribed { subscription: Subscription::default(), plans: vec![] });
+            let mut subscribed =
+                before.clone().unwrap_or_else(|| Subscribed { subscription: Subscription::default(), plans: vec![] });
             subscribed.change_to(&plan, from, now)?;
             subscribed.subscription.version = kept + 1;
             let limits = if from <= now { Some(self.limits_of(&tenant, &subscribed, now).await?) } else { None };
@@ -221,7 +224,12 @@ impl Subscriptions {
             let main = self.table.tenant(tenant.id).main();
             change.replace(&main, keys::SUBSCRIPTION, &subscribed.subscription, kept)?;
             let before = before.map_or(Value::Null, |before| before.subscription.shown());
-            let deed = Deed { action: "plan.choose", target: plan.name.clone(), before, after: subscribed.subscription.shown() };
+            let deed = Deed {
+                action: "plan.choose",
+                target: plan.name.clone(),
+                before,
+                after: subscribed.subscription.shown(),
+            };
             record(&mut change, tenant.id, choice.actor, now, deed)?;
             self.watch(&mut change, &tenant, &subscribed, now)?;
             let mut after = tenant.clone();
@@ -291,7 +299,8 @@ impl Subscriptions {
             (tenant.plan, tenant.limits) = (Some(plan.name.clone()), limits);
             if !same {
                 self.tenants.replace(&mut change, &mut tenant)?;
-                let deed = Deed { action: "tenant.recap", target: tenant.id.to_string(), before, after: tenant.shown() };
+                let deed =
+                    Deed { action: "tenant.recap", target: tenant.id.to_string(), before, after: tenant.shown() };
                 record(&mut change, tenant.id, &Actor::system(), now, deed)?;
             }
             if change.is_empty() || change.commit().await? == Committed::Yes {
