@@ -8,6 +8,7 @@ use lmo_shared::{
     clock::{Clock, Granularity, Period, Timestamp},
     config::Config,
     http,
+    id::TenantId,
     platform::Platform,
     usage::Expired,
 };
@@ -22,7 +23,9 @@ use crate::{
     resources, serve,
 };
 
+mod billing;
 mod operators;
+mod plans;
 mod tenants;
 
 /// Runs a command; what it finds is printed as JSON.
@@ -50,13 +53,11 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
         }
         Command::Models(Models::Apply { file, effective }) => {
             let now = platform.clock().now();
-            let at = effective.map_or(Ok(now), |text| {
-                Timestamp::parse(&text)
-                    .ok_or_else(|| Problem(format!("--effective: `{text}` is not a time in RFC 3339")))
-            })?;
+            let at = effective.map_or(Ok(now), |text| time_of("--effective", &text))?;
             let version = platform.catalogues().apply(discovery::read(&file, at)?).await?;
             print(&json!({"version": version, "effective": at.to_string()}))
         }
+        Command::Plans(command) => plans::run(platform, command).await,
         Command::Tenant(command) => tenants::run(platform, command).await,
         Command::Operator(command) => operators::run(platform, command).await,
         Command::Keys(Keys::Rotate { sealing: true, .. }) => {
@@ -68,6 +69,7 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
             let refused = matches!(rotation, Rotation::TooSoon { .. });
             Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
+        Command::Billing(command) => billing::run(backend, command).await,
         Command::Books { month } => books(backend, month).await,
         Command::Sweep => {
             let expired = if backend.engines.is_some() { Expired::All } else { Expired::ByDeadline };
@@ -95,12 +97,7 @@ fn document(platform: &Platform, place: &Place) -> Result<ExitCode, Problem> {
 
 async fn books(backend: &Backend, month: Option<String>) -> Result<ExitCode, Problem> {
     let platform = &backend.platform;
-    let month = match month {
-        None => Period::month(platform.clock().now()),
-        Some(text) => Period::parse(&text)
-            .filter(|month| month.granularity == Granularity::Month)
-            .ok_or_else(|| Problem(format!("--month: `{text}` is not a month, as in 2026-11")))?,
-    };
+    let month = month.map_or_else(|| Ok(Period::month(platform.clock().now())), |text| month_of("--month", &text))?;
     let mut all_agree = true;
     for tenant in platform.tenants().active(month).await? {
         let difference = platform.books().compare(tenant, month).await?;
@@ -110,6 +107,19 @@ async fn books(backend: &Backend, month: Option<String>) -> Result<ExitCode, Pro
         )?;
     }
     Ok(if all_agree { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn time_of(option: &str, text: &str) -> Result<Timestamp, Problem> {
+    Timestamp::parse(text).ok_or_else(|| Problem(format!("{option}: `{text}` is not a time in RFC 3339")))
+}
+
+fn tenant_of(id: &str) -> Result<TenantId, Problem> {
+    TenantId::parse(id).ok_or_else(|| Problem(format!("tenant `{id}` does not exist")))
+}
+
+fn month_of(option: &str, text: &str) -> Result<Period, Problem> {
+    let month = Period::parse(text).filter(|month| month.granularity == Granularity::Month);
+    month.ok_or_else(|| Problem(format!("{option}: `{text}` is not a month, as in 2026-11")))
 }
 
 fn print(value: &impl Serialize) -> Result<ExitCode, Problem> {

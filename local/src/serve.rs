@@ -8,6 +8,10 @@ use axum::{
 };
 use lmo_shared::{
     auth::Ring,
+    billing::{
+        repo::Subscriptions,
+        run::{FOREVER, Others, Runs},
+    },
     clock::Clock,
     http,
     llm::catalogue::DEFAULT_ALIAS,
@@ -44,6 +48,10 @@ const DELIVER_EVERY: Duration = Duration::from_millis(500);
 const DELIVER_FOR: Duration = Duration::from_secs(10);
 /// How often tenants are removed whose time has come, likewise.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
+/// How often billing runs are looked after, likewise.
+const BILL_EVERY: Duration = Duration::from_mins(10);
+/// How often it is looked which tenants' plans begin, likewise.
+const TERMS_EVERY: Duration = Duration::from_mins(1);
 /// How often the age of the signing keys is looked at; in the cloud a schedule says it.
 const ROTATE_EVERY: Duration = Duration::from_hours(1);
 
@@ -180,7 +188,7 @@ pub fn stop_signal() -> Result<oneshot::Receiver<()>, Problem> {
     Ok(stopped)
 }
 
-/// What the cloud triggers by itself: sweep and deliveries on a schedule, and the aggregation by its stream. Where a deployment's
+/// What the cloud triggers by itself: sweep, deliveries and billing runs on a schedule, and the aggregation by its stream. Where a deployment's
 /// own functions do the same, doing it twice changes nothing.
 pub struct Background {
     stop: CancellationToken,
@@ -203,7 +211,12 @@ impl Background {
         let sweeping = tokio::spawn(sweep(platform.sweeper(), stop.clone()));
         let delivering = tokio::spawn(deliver(platform.deliveries(), platform.clock().clone(), stop.clone()));
         let purging = tokio::spawn(purge(platform.purge(), platform.clock().clone(), stop.clone()));
-        let mut running = vec![sweeping, delivering, purging, tokio::spawn(pump.run(handler, stop.clone()))];
+        // Nobody else can be at a run: the data directory is locked.
+        let others = if engines.is_some() { Others::AreDead } else { Others::MayBeAtIt };
+        let billing = tokio::spawn(bill(platform.runs(), others, stop.clone()));
+        let beginning = tokio::spawn(begin_terms(platform.subscriptions(), platform.clock().clone(), stop.clone()));
+        let pumping = tokio::spawn(pump.run(handler, stop.clone()));
+        let mut running = vec![sweeping, delivering, purging, billing, beginning, pumping];
         if engines.is_some() {
             running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
         }
@@ -265,6 +278,42 @@ async fn purge(purge: Purge, clock: Clock, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(PURGE_EVERY) => {}
+        }
+    }
+}
+
+async fn bill(runs: Runs, mut others: Others, stop: CancellationToken) {
+    loop {
+        let ran = tokio::select! {
+            () = stop.cancelled() => return,
+            // What is cut off goes on where it was.
+            ran = runs.tick(others, FOREVER) => ran,
+        };
+        if let Err(error) = ran {
+            tracing::error!(error = ?error, "a billing run failed; it will be tried again");
+        }
+        // From now on this process may be.
+        others = Others::MayBeAtIt;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(BILL_EVERY) => {}
+        }
+    }
+}
+
+async fn begin_terms(subscriptions: Subscriptions, clock: Clock, stop: CancellationToken) {
+    loop {
+        let begun = tokio::select! {
+            () = stop.cancelled() => return,
+            // What is cut off is still to be looked at then.
+            begun = subscriptions.begin_terms(clock.now().after(TERMS_EVERY)) => begun,
+        };
+        if let Err(error) = begun {
+            tracing::error!(error = ?error, "no terms begin at the moment; it will be tried again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(TERMS_EVERY) => {}
         }
     }
 }

@@ -3,12 +3,18 @@
 use lmo_shared::{auth::Authenticator, mail::Mailer, platform::Platform};
 use utoipa_axum::router::OpenApiRouter;
 
+mod invoices;
+mod plans;
+mod runs;
 mod task;
 
 pub use task::Task;
 
 /// The function's routes.
 #[must_use]
-pub fn router(_platform: &Platform, _authenticator: &Authenticator, _mailer: &Mailer) -> OpenApiRouter {
+pub fn router(platform: &Platform, authenticator: &Authenticator, mailer: &Mailer) -> OpenApiRouter {
     OpenApiRouter::new()
+        .merge(plans::router(platform, authenticator))
+        .merge(runs::router(platform, authenticator))
+        .merge(invoices::router(platform, authenticator, mailer))
 }

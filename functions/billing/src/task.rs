@@ -1,21 +1,73 @@
 //! What schedules want of the function.
 
-use lmo_shared::{clock::Timestamp, error::Result, mail::Mailer, platform::Platform};
-use serde::Deserialize;
+use std::time::Duration;
+
+use lmo_shared::{
+    billing::run::Others,
+    clock::{Granularity, Period, Timestamp},
+    error::{Error, Result},
+    mail::Mailer,
+    platform::Platform,
+};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// How long before Lambda ends the invocation what is long comes to an end.
+const MARGIN: Duration = Duration::from_secs(30);
 
 /// A schedule's `{"task": "..."}`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "task", rename_all = "kebab-case")]
-pub enum Task {}
+pub enum Task {
+    /// Begin the billing runs of months that are over, and go on with those that aren't finished. Every hour.
+    Bill,
+    /// Work on a part of a run. The function tells itself so.
+    BillPart {
+        /// The UTC month, as in `2026-10`.
+        month: String,
+        /// The part's number, from 0.
+        part: u16,
+    },
+    /// Give tenants the limits of the terms that have begun, and of the credit that they have. Every five minutes.
+    Terms,
+}
 
 impl Task {
     /// Performs it until `deadline`, when the invocation is ended. Twice at once is good enough.
     ///
     /// # Errors
     /// What keeps it from being done; the scheduler tries again.
-    #[expect(clippy::unused_async, reason = "there is no task yet")]
-    pub async fn perform(self, _platform: &Platform, _mailer: &Mailer, _deadline: Timestamp) -> Result<Value> {
-        match self {}
+    pub async fn perform(self, platform: &Platform, _mailer: &Mailer, deadline: Timestamp) -> Result<Value> {
+        let deadline = deadline.before(MARGIN);
+        match self {
+            Self::Bill => said(&platform.runs().tick(Others::MayBeAtIt, deadline).await?),
+            Self::BillPart { month, part } => {
+                let period = Period::parse(&month).filter(|month| month.granularity == Granularity::Month);
+                let period = period.ok_or(Error::NotFound { kind: "billing run", id: month })?;
+                let worked = platform.runs().work_on(period, part, deadline).await?;
+                tracing::info!(month = %period, part, ?worked, "billed");
+                said(&worked)
+            }
+            Self::Terms => said(&platform.subscriptions().begin_terms(deadline).await?),
+        }
+    }
+}
+
+fn said(value: &impl Serialize) -> Result<Value> {
+    serde_json::to_value(value).map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedules_event_is_read() {
+        let read = |event| serde_json::from_str::<Task>(event);
+        assert_eq!(read(include_str!("../../../events/scheduler-bill.json")).unwrap(), Task::Bill);
+        let part = Task::BillPart { month: "2026-10".to_owned(), part: 3 };
+        assert_eq!(read(include_str!("../../../events/scheduler-bill-part.json")).unwrap(), part);
+        assert_eq!(read(include_str!("../../../events/scheduler-terms.json")).unwrap(), Task::Terms);
+        assert!(read(r#"{"task": "sweep"}"#).is_err());
     }
 }

@@ -5,7 +5,11 @@
 mod accounts;
 mod aggregate;
 mod alerts;
+mod billing_cases;
+mod billing_runs;
 mod key_routes;
+#[path = "../shared/month.rs"]
+mod month;
 mod purge;
 mod requests;
 mod sealing;
