@@ -73,6 +73,9 @@ pub enum Command {
         #[arg(long)]
         month: Option<String>,
     },
+    /// Billing.
+    #[command(subcommand)]
+    Billing(Billing),
     /// Settle what crashes left, once.
     Sweep,
     /// Serve the embedded engines as an AWS endpoint, for functions in processes of their own, and print what those need.
@@ -110,6 +113,30 @@ pub enum Models {
         #[arg(long)]
         effective: Option<String>,
     },
+}
+
+/// Billing.
+#[derive(Debug, Subcommand)]
+pub enum Billing {
+    /// Store the deployment's keys of Stripe, and print where its webhook is to be sent to.
+    Stripe(StripeArgs),
+}
+
+/// The deployment's keys of Stripe.
+#[derive(Debug, Clone, Arguments)]
+pub struct StripeArgs {
+    /// A file with the secret key, `sk_...` or `rk_...`.
+    #[arg(long)]
+    pub secret_key_file: PathBuf,
+    /// A file with the webhook's signing secret, `whsec_...`.
+    #[arg(long)]
+    pub webhook_secret_file: PathBuf,
+    /// The key for browsers, `pk_...`, which clients are given.
+    #[arg(long)]
+    pub publishable_key: Option<String>,
+    /// Where the API is, if not at Stripe.
+    #[arg(long)]
+    pub api_base: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

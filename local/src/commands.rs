@@ -22,6 +22,7 @@ use crate::{
     resources, serve,
 };
 
+mod billing;
 mod operators;
 mod tenants;
 
@@ -68,6 +69,7 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
             let refused = matches!(rotation, Rotation::TooSoon { .. });
             Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
+        Command::Billing(command) => billing::run(backend, command).await,
         Command::Books { month } => books(backend, month).await,
         Command::Sweep => {
             let expired = if backend.engines.is_some() { Expired::All } else { Expired::ByDeadline };

@@ -8,6 +8,7 @@ use axum::{
 };
 use lmo_shared::{
     auth::Ring,
+    billing::payments::Payments,
     clock::Clock,
     http,
     llm::catalogue::DEFAULT_ALIAS,
@@ -44,6 +45,9 @@ const DELIVER_EVERY: Duration = Duration::from_millis(500);
 const DELIVER_FOR: Duration = Duration::from_secs(10);
 /// How often tenants are removed whose time has come, likewise.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
+/// How often invoices are looked at whose payment is to be seen to, and for how long at most, likewise.
+const COLLECT_EVERY: Duration = Duration::from_secs(30);
+const COLLECT_FOR: Duration = Duration::from_mins(1);
 /// How often the age of the signing keys is looked at; in the cloud a schedule says it.
 const ROTATE_EVERY: Duration = Duration::from_hours(1);
 
@@ -62,9 +66,9 @@ pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
         platform.sweeper().sweep(Expired::All).await?;
         key = Some(banner::demo_key(platform).await?);
     }
-    let background = Background::start(platform, backend.engines.as_ref(), place);
-    let metrics = prometheus::install()?;
     let mailer = mail::mailer(platform, place, backend.engines.is_some())?;
+    let background = Background::start(platform, backend.engines.as_ref(), place, &mailer);
+    let metrics = prometheus::install()?;
     banner::print(address, key.as_deref(), &default);
     serve(listener, platform, mailer, metrics, stopped, args.patience).await?;
     background.stop().await;
@@ -188,7 +192,7 @@ pub struct Background {
 }
 
 impl Background {
-    pub fn start(platform: &Platform, engines: Option<&Engines>, place: &Place) -> Self {
+    pub fn start(platform: &Platform, engines: Option<&Engines>, place: &Place, mailer: &Mailer) -> Self {
         let stop = CancellationToken::new();
         let failures = place.data_dir.join("failed-events.jsonl");
         let mut pump = Pump::new(platform.kinesis(), platform.config().stream.as_str(), failures);
@@ -203,7 +207,10 @@ impl Background {
         let sweeping = tokio::spawn(sweep(platform.sweeper(), stop.clone()));
         let delivering = tokio::spawn(deliver(platform.deliveries(), platform.clock().clone(), stop.clone()));
         let purging = tokio::spawn(purge(platform.purge(), platform.clock().clone(), stop.clone()));
-        let mut running = vec![sweeping, delivering, purging, tokio::spawn(pump.run(handler, stop.clone()))];
+        let payments = platform.payments(mailer.clone());
+        let collecting = tokio::spawn(collect(payments, platform.clock().clone(), stop.clone()));
+        let mut running =
+            vec![sweeping, delivering, purging, collecting, tokio::spawn(pump.run(handler, stop.clone()))];
         if engines.is_some() {
             running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
         }
@@ -248,6 +255,27 @@ async fn deliver(deliveries: Deliveries, clock: Clock, stop: CancellationToken) 
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(DELIVER_EVERY) => {}
+        }
+    }
+}
+
+async fn collect(payments: Payments, clock: Clock, stop: CancellationToken) {
+    loop {
+        let mut run = std::pin::pin!(payments.run_due(clock.now().after(COLLECT_FOR)));
+        let ran = tokio::select! {
+            ran = &mut run => ran,
+            () = stop.cancelled() => {
+                // What is cut off then is found out after the next start.
+                let _ = tokio::time::timeout(LAST_WORDS, run).await;
+                return;
+            }
+        };
+        if let Err(error) = ran {
+            tracing::error!(error = ?error, "no payments are seen to at the moment; it will be tried again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(COLLECT_EVERY) => {}
         }
     }
 }

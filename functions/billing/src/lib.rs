@@ -3,12 +3,13 @@
 use lmo_shared::{auth::Authenticator, mail::Mailer, platform::Platform};
 use utoipa_axum::router::OpenApiRouter;
 
+mod payments;
 mod task;
 
 pub use task::Task;
 
 /// The function's routes.
 #[must_use]
-pub fn router(_platform: &Platform, _authenticator: &Authenticator, _mailer: &Mailer) -> OpenApiRouter {
-    OpenApiRouter::new()
+pub fn router(platform: &Platform, authenticator: &Authenticator, mailer: &Mailer) -> OpenApiRouter {
+    OpenApiRouter::new().merge(payments::router(platform, authenticator, mailer))
 }

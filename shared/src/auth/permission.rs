@@ -99,6 +99,7 @@ macro_rules! permissions {
 const OWNERS: &[Role] = &[Role::Owner];
 const ADMINS: &[Role] = &[Role::Owner, Role::Admin];
 const BUILDERS: &[Role] = &[Role::Owner, Role::Admin, Role::Developer];
+const CLERKS: &[Role] = &[Role::Owner, Role::Admin, Role::Billing];
 const ALL: &[Role] = &Role::ALL;
 
 permissions! {
@@ -175,6 +176,13 @@ permissions! {
         "POST /api/tenant/webhooks/{id}/rotate", "POST /api/tenant/webhooks/{id}/test",
         "POST /api/tenant/webhooks/{id}/replay", "POST /api/tenant/webhooks/{id}/deliveries/{message}/replay",
     ];
+    /// See plan, invoices and payment method.
+    BillingRead = "billing:read": CLERKS, [BillingRead, TenantAdmin], ["GET /api/billing/payment-method"];
+    /// Change plan and payment method, and pay.
+    BillingWrite = "billing:write": CLERKS, [TenantAdmin], [
+        "POST /api/billing/payment-method", "DELETE /api/billing/payment-method", "POST /api/billing/credits",
+        "POST /api/billing/invoices/{id}/pay",
+    ];
     /// Read the audit log.
     AuditRead = "audit:read": ADMINS, [AuditRead, TenantAdmin], ["GET /api/tenant/audit"];
 }
@@ -207,6 +215,12 @@ impl Permission {
     #[must_use]
     pub fn outlasts_tenant(self) -> bool {
         matches!(self, Self::TenantRestore | Self::TenantExport)
+    }
+
+    /// Whether it is left to a tenant that is suspended because it doesn't pay.
+    #[must_use]
+    pub fn is_for_paying(self) -> bool {
+        matches!(self, Self::BillingRead | Self::BillingWrite)
     }
 
     /// The one that opens a route; `None` if none does, so that nobody may use it.

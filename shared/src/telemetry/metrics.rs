@@ -24,6 +24,10 @@ pub fn describe() {
     describe_counter!("Retries", Unit::Count, "Calls of a provider after a request's first");
     describe_counter!("HoldsSwept", Unit::Count, "Holds that the sweep settled or released");
     describe_counter!("BooksDiffer", Unit::Count, "Months of tenants whose meter and totals say different things");
+    describe_counter!("PaymentsFailed", Unit::Count, "Attempts to have an invoice paid that failed");
+    describe_counter!("PaymentsUnknown", Unit::Count, "Calls of Stripe of which it isn't known what became of them");
+    describe_counter!("PaymentsDisputed", Unit::Count, "Payments that a buyer disputes at its bank");
+    describe_counter!("RefundsFailed", Unit::Count, "Money that was to go back and couldn't");
 }
 
 /// A request was answered.

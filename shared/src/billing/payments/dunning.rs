@@ -2,7 +2,7 @@
 //! that goes on as soon as all of it is paid.
 
 use super::{
-    Payments, TRIES, UNPAID, contended,
+    Payments, TRIES, contended,
     rules::{self, Duty},
     settle, watch,
 };
@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result},
     id::{InvoiceId, TenantId},
     store::{Change, keys},
-    tenant::{Operation, Status, Tenant},
+    tenant::{Operation, Status, Tenant, UNPAID},
     webhook::{Event, announce},
 };
 

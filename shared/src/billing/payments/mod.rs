@@ -38,7 +38,6 @@ pub use hear::Heard;
 pub use manual::Noted;
 pub use purchase::NewPurchase;
 pub use queue::Ran;
-pub use tell::UNPAID;
 pub use wallet::Setup;
 
 /// How often something is tried again that others changed meanwhile.
@@ -91,7 +90,7 @@ pub struct Collected {
     pub next: Option<Timestamp>,
 }
 
-/// What a buyer needs to have an invoice paid in a browser, with Stripe.js.
+/// What a buyer needs to have an invoice paid in a browser, with Stripe.js. Not to be logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Confirmation {
     /// The payment's secret.

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::Payments;
 use crate::{
-    audit::{Actor, Edit, IfMatch},
+    audit::{Actor, Deed, Edit, IfMatch, record},
     billing::{
         PaymentMethod, Profile, Wallet,
         stripe::{SavedMethod, SetupIntent, StripeError},
@@ -33,15 +33,17 @@ impl Payments {
         Ok(self.wallet(tenant).await?.payment_method)
     }
 
-    /// Begins to set a payment method up. It is the tenant's when Stripe says that it is done.
+    /// Begins to set a payment method up, and notes that in a change. It is the tenant's when Stripe says that it is done.
     ///
     /// # Errors
     /// `Conflict` if the deployment has no account at Stripe; `Unavailable`.
-    pub async fn set_up(&self, tenant: &Tenant, actor: &Actor) -> Result<Setup> {
+    pub async fn set_up(&self, change: &mut Change, tenant: &Tenant, actor: &Actor) -> Result<Setup> {
         let keys = self.stripe.keys().await?.ok_or(StripeError::Off)?;
         let customer = self.customer(tenant, actor).await?;
         let key = format!("setup:{:032x}", rand::random::<u128>());
         let setup = self.stripe.create_setup(&customer, &[("tenant", tenant.id.to_string())], &key).await?;
+        let deed = Deed { action: "payment_method.set_up", target: setup.id.clone(), ..Deed::default() };
+        record(change, tenant.id, actor, self.clock.now(), deed)?;
         let secret = setup.client_secret.ok_or_else(|| Error::internal("a setup without a secret"))?;
         Ok(Setup { client_secret: secret.0, publishable_key: keys.value.publishable_key.clone() })
     }

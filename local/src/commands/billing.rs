@@ -1,0 +1,14 @@
+//! `lmo billing`.
+
+mod stripe;
+
+use std::process::ExitCode;
+
+use crate::{args::Billing, backend::Backend, problem::Problem};
+
+/// Does it.
+pub async fn run(backend: &Backend, command: Billing) -> Result<ExitCode, Problem> {
+    match command {
+        Billing::Stripe(args) => stripe::run(backend, args).await,
+    }
+}
