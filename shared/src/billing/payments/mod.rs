@@ -4,8 +4,7 @@
 //! the list does the next thing that there is to do, and writes with it when the one after that is. What moves money is
 //! written before it is asked for, so whoever finds it later can find out what became of it.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
@@ -120,7 +119,7 @@ impl State {
 
 /// Has an invoice's payment seen to at `at`; nothing more is done about it if that is absent. Who writes the invoice, in the
 /// same change and on condition of its version, calls this whenever something else becomes due: when it is finalised, when it
-/// is void, when a credit note takes something off.
+/// is void, when a credit note takes something off. Once in a change, or at the same time: an item is in it once.
 ///
 /// # Errors
 /// `Internal` if it can't be written as an item.
