@@ -92,7 +92,7 @@ mod tests {
         for same in ["2025-12-01", "2025-12-01T00:00:00Z", "2025-12-01T01:00:00+01:00"] {
             assert_eq!(of(&format!("effective = \"{same}\"")), Timestamp(1_764_547_200_000), "{same}");
         }
-        assert!(complaint(&text("effective = \"soon\"")).starts_with("line 5, key `plans"));
+        assert!(complaint(&text("effective = \"soon\"")).starts_with("line 5, key `plans.effective`: "));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod payments;
 mod plan;
 mod profile;
 mod rate;
+pub mod repo;
 mod settings;
 mod statement;
 pub mod stripe;
@@ -23,7 +24,7 @@ pub use invoice::{Compared, CreditNote, CreditSettlement, Invoice, InvoiceStatus
 pub use payment::{Collection, Letter, Method, Payment, PaymentState, Purchase, Refund, RefundState, Source};
 pub use plan::{Charge, KindPrices, Overage, Package, Plan, PriceRule, Seats, Tier, Trial};
 pub use profile::{PaymentMethod, Profile, Wallet};
-pub use rate::{charged, rate};
+pub use rate::{charged, rate, segments};
 pub use settings::{CountryTax, Dunning, Seller, Settings};
 pub use statement::{Account, Adjustment, Discount, Line, LineKind, Off, Segment, Statement, TokenKind, Used};
 pub use subscription::{Coupon, Grant, Redeemed, Subscription, Term};

@@ -37,7 +37,7 @@ pub struct Segment {
     pub from: Timestamp,
     /// The first instant behind it.
     pub to: Timestamp,
-    /// When the tenant's trial ends. A segment lies before it or behind it, never across: who makes the account cuts there.
+    /// When the tenant's trial ends. On a plan with a trial a segment lies before it or behind it, never across.
     pub trial_until: Option<Timestamp>,
     /// The most members that there were at once.
     pub seats: u32,

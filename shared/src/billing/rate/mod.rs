@@ -1,6 +1,8 @@
 //! Rating: from what was used, under which plan and for how long, to the lines of an invoice. It is a pure function of whole
 //! totals, so that it doesn't matter in which pieces and in which order usage came. docs/billing.md has the rules in prose.
 
+use std::collections::BTreeMap;
+
 use super::{
     Account, Adjustment, Amount, Line, LineKind, Off, Statement, Used,
     amount::{half_up, overflow},
@@ -14,10 +16,12 @@ use crate::{
 mod deductions;
 mod lines;
 mod metered;
+mod parts;
 mod price;
 mod segment;
 mod tiers;
 
+pub use parts::segments;
 pub(super) use price::{Kinds, at_list, of_kind, of_list};
 
 use lines::Lines;
@@ -44,8 +48,8 @@ pub fn rate(account: &Account) -> Result<Statement> {
 ///
 /// # Errors
 /// `Internal` on overflow.
-pub fn charged(total: &Total) -> Result<std::collections::BTreeMap<Used, Usage>> {
-    let mut charged = std::collections::BTreeMap::new();
+pub fn charged(total: &Total) -> Result<BTreeMap<Used, Usage>> {
+    let mut charged = BTreeMap::new();
     for (key, row) in total.rows.iter().filter(|(key, _)| !key.byok) {
         let used = Used { model: key.model.clone(), prices: key.prices.clone() };
         let sum: &mut Usage = charged.entry(used).or_default();

@@ -284,7 +284,8 @@ fn line_of(text: &str, at: usize) -> usize {
 /// The key that the line at `at` sets, with the table that it stands in.
 fn key_at(text: &str, at: usize) -> Option<String> {
     let line = line_of(text, at);
-    let table = |text: &str| Some(text.trim().strip_prefix('[')?.split(']').next()?.trim().to_owned());
+    let table =
+        |text: &str| Some(text.trim().strip_prefix('[')?.trim_start_matches('[').split(']').next()?.trim().to_owned());
     let lines: Vec<_> = text.lines().take(line).collect();
     let last = lines.last()?;
     if let Some(table) = table(last) {

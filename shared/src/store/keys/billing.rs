@@ -33,6 +33,27 @@ pub fn coupon(code: &str) -> String {
     format!("{COUPON_PREFIX}{code}")
 }
 
+const TERM_PREFIX: &str = "TERM#";
+
+/// A tenant whose plan or credit is to be looked at, by when. Padded, so that text order is time order.
+#[must_use]
+pub fn term(at: Timestamp, tenant: TenantId) -> String {
+    format!("{TERM_PREFIX}{:015}#{tenant}", at.0)
+}
+
+/// Between which sort keys all of them lie that are due at a time.
+#[must_use]
+pub fn terms_until(at: Timestamp) -> (String, String) {
+    (TERM_PREFIX.to_owned(), format!("{TERM_PREFIX}{:015}~", at.0))
+}
+
+/// What such a sort key says; `None` if it is none.
+#[must_use]
+pub fn parse_term(sort: &str) -> Option<(Timestamp, TenantId)> {
+    let (at, tenant) = sort.strip_prefix(TERM_PREFIX)?.split_once('#')?;
+    Some((Timestamp(at.parse().ok()?), TenantId::parse(tenant)?))
+}
+
 /// A sequence of numbers, which have no gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sequence {
