@@ -8,6 +8,7 @@ use crate::{
     audit::{Actor, Deed, record},
     billing::{
         Amount, Currency, Grant, PaymentState, Purchase,
+        repo::{Grants, grants::grant},
         stripe::{Event as Told, StripeError, chargeable},
     },
     error::{Error, Result},
@@ -91,20 +92,10 @@ impl Payments {
             let mut change = Change::new(&self.table);
             change.replace(&table.invoices(), &sort, &purchase, of)?;
             if state == PaymentState::Succeeded {
-                let grant = Grant {
-                    id,
-                    currency: purchase.currency,
-                    amount: purchase.amount,
-                    left: purchase.amount,
-                    reason: "purchase".to_owned(),
-                    granted_at: now,
-                    expires_at: None,
-                    version: 1,
-                };
-                change.put_new(&table.main(), &keys::grant(id), &grant)?;
-                let after = json!({"amount": grant.amount, "currency": grant.currency, "reason": grant.reason});
-                let deed = Deed { action: "credit.give", target: id.to_string(), after, ..Deed::default() };
-                record(&mut change, tenant, &Actor::system(), now, deed)?;
+                let grant = Grant { id, ..grant(purchase.amount, purchase.currency, "purchase".to_owned(), None, now) };
+                Grants::give(&mut change, tenant, &grant, &Actor::system())?;
+                // A plan that is prepaid caps what may be used at what is there.
+                change.put(&self.table.billing(), &keys::term(now, tenant), &json!({"tenant": tenant}))?;
             }
             note_event(&mut change, told, now)?;
             if change.commit().await? == Committed::Yes {
