@@ -9,7 +9,8 @@ use std::{sync::Arc, time::Duration};
 use serde::Serialize;
 
 use super::{
-    Invoice, InvoiceStatus, Letter, Payment, PaymentState, PaymentStatus, Settings, Wallet,
+    Dunning, Invoice, InvoiceStatus, Letter, Payment, PaymentState, PaymentStatus, Wallet,
+    repo::BillingSettings,
     stripe::{Stripe, StripeError},
 };
 use crate::{
@@ -204,8 +205,9 @@ impl Payments {
         })
     }
 
-    async fn settings(&self) -> Result<Option<Settings>> {
-        self.table.billing().find(keys::SETTINGS).await
+    async fn dunning(&self) -> Result<Dunning> {
+        let settings = BillingSettings::new(self.table.clone()).find().await?;
+        Ok(settings.map(|settings| settings.dunning).unwrap_or_default())
     }
 
     async fn wallet(&self, tenant: TenantId) -> Result<Wallet> {

@@ -9,7 +9,7 @@ use crate::{
     billing::{
         Amount, Currency, Grant, PaymentState, Purchase,
         repo::{Grants, grants::grant},
-        stripe::{Event as Told, StripeError, chargeable},
+        stripe::{Event as Told, IntentStatus, StripeError, chargeable},
     },
     error::{Error, Result},
     id::{GrantId, TenantId},
@@ -83,7 +83,11 @@ impl Payments {
                 Err(StripeError::Missing) => return Ok(false),
                 Err(error) => return Err(error.into()),
             };
-            let state = Outcome::of(&intent).state;
+            let state = match Outcome::of(&intent).state {
+                // Its buyer may try again with the same one, until it is over.
+                PaymentState::Failed if intent.status != IntentStatus::Canceled => PaymentState::ActionRequired,
+                state => state,
+            };
             if state == purchase.status {
                 return Ok(true);
             }

@@ -6,7 +6,8 @@ use super::Payments;
 use crate::{
     audit::{Actor, Deed, Edit, IfMatch, record},
     billing::{
-        PaymentMethod, Profile, Wallet,
+        PaymentMethod, Wallet,
+        repo::Buyers,
         stripe::{SavedMethod, SetupIntent, StripeError},
     },
     error::{Error, Result},
@@ -82,10 +83,9 @@ impl Payments {
         if let Some(customer) = self.wallet(tenant.id).await?.customer {
             return Ok(customer);
         }
-        let buyer: Option<Profile> = self.table.tenant(tenant.id).main().find(keys::BUYER).await?;
-        let name = buyer.as_ref().map(|buyer| buyer.name.as_str()).filter(|name| !name.is_empty());
-        let (name, email) = (name.unwrap_or(&tenant.name), buyer.as_ref().and_then(|buyer| buyer.email.as_ref()));
-        let email = email.map(|email| email.as_str().to_owned());
+        let buyer = Buyers::new(self.table.clone()).get(tenant.id).await?.profile;
+        let name = if buyer.name.is_empty() { &tenant.name } else { &buyer.name };
+        let email = buyer.email.as_ref().map(|email| email.as_str().to_owned());
         // What is asked for under a key must always be the same.
         let asked = Sha256::digest(format!("{name}\n{}", email.as_deref().unwrap_or_default()));
         let asked = asked.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
