@@ -6,6 +6,7 @@ mod accounts;
 mod aggregate;
 mod alerts;
 mod key_routes;
+mod payments;
 mod purge;
 mod requests;
 mod sealing;
