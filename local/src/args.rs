@@ -118,8 +118,25 @@ pub enum Models {
 /// Billing.
 #[derive(Debug, Subcommand)]
 pub enum Billing {
+    /// Make the invoices of a month that is over, or go on with it; exit code 1 if something failed, or if drafts can't be
+    /// finalised because their books differ.
+    Run(RunArgs),
     /// Store the deployment's keys of Stripe, and print where its webhook is to be sent to.
     Stripe(StripeArgs),
+}
+
+/// A billing run.
+#[derive(Debug, Clone, Arguments)]
+pub struct RunArgs {
+    /// The UTC month, as in 2026-10; the last one if absent.
+    #[arg(long)]
+    pub period: Option<String>,
+    /// In how many parts at most it is worked off, if it begins; by the number of tenants if absent.
+    #[arg(long)]
+    pub parts: Option<u16>,
+    /// Go through all tenants once more if it is finished.
+    #[arg(long)]
+    pub again: bool,
 }
 
 /// The deployment's keys of Stripe.

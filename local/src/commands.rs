@@ -97,12 +97,7 @@ fn document(platform: &Platform, place: &Place) -> Result<ExitCode, Problem> {
 
 async fn books(backend: &Backend, month: Option<String>) -> Result<ExitCode, Problem> {
     let platform = &backend.platform;
-    let month = match month {
-        None => Period::month(platform.clock().now()),
-        Some(text) => Period::parse(&text)
-            .filter(|month| month.granularity == Granularity::Month)
-            .ok_or_else(|| Problem(format!("--month: `{text}` is not a month, as in 2026-11")))?,
-    };
+    let month = month.map_or_else(|| Ok(Period::month(platform.clock().now())), |text| month_of("--month", &text))?;
     let mut all_agree = true;
     for tenant in platform.tenants().active(month).await? {
         let difference = platform.books().compare(tenant, month).await?;
@@ -112,6 +107,11 @@ async fn books(backend: &Backend, month: Option<String>) -> Result<ExitCode, Pro
         )?;
     }
     Ok(if all_agree { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn month_of(option: &str, text: &str) -> Result<Period, Problem> {
+    let month = Period::parse(text).filter(|month| month.granularity == Granularity::Month);
+    month.ok_or_else(|| Problem(format!("{option}: `{text}` is not a month, as in 2026-11")))
 }
 
 fn print(value: &impl Serialize) -> Result<ExitCode, Problem> {

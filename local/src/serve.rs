@@ -8,7 +8,10 @@ use axum::{
 };
 use lmo_shared::{
     auth::Ring,
-    billing::payments::Payments,
+    billing::{
+        payments::Payments,
+        run::{FOREVER, Others, Runs},
+    },
     clock::Clock,
     http,
     llm::catalogue::DEFAULT_ALIAS,
@@ -45,6 +48,8 @@ const DELIVER_EVERY: Duration = Duration::from_millis(500);
 const DELIVER_FOR: Duration = Duration::from_secs(10);
 /// How often tenants are removed whose time has come, likewise.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
+/// How often billing runs are looked after, likewise.
+const BILL_EVERY: Duration = Duration::from_mins(10);
 /// How often invoices are looked at whose payment is to be seen to, and for how long at most, likewise.
 const COLLECT_EVERY: Duration = Duration::from_secs(30);
 const COLLECT_FOR: Duration = Duration::from_mins(1);
@@ -184,7 +189,7 @@ pub fn stop_signal() -> Result<oneshot::Receiver<()>, Problem> {
     Ok(stopped)
 }
 
-/// What the cloud triggers by itself: sweep and deliveries on a schedule, and the aggregation by its stream. Where a deployment's
+/// What the cloud triggers by itself: sweep, deliveries and billing runs on a schedule, and the aggregation by its stream. Where a deployment's
 /// own functions do the same, doing it twice changes nothing.
 pub struct Background {
     stop: CancellationToken,
@@ -209,8 +214,11 @@ impl Background {
         let purging = tokio::spawn(purge(platform.purge(), platform.clock().clone(), stop.clone()));
         let payments = platform.payments(mailer.clone());
         let collecting = tokio::spawn(collect(payments, platform.clock().clone(), stop.clone()));
-        let mut running =
-            vec![sweeping, delivering, purging, collecting, tokio::spawn(pump.run(handler, stop.clone()))];
+        // Nobody else can be at a run: the data directory is locked.
+        let others = if engines.is_some() { Others::AreDead } else { Others::MayBeAtIt };
+        let billing = tokio::spawn(bill(platform.runs(), others, stop.clone()));
+        let pumping = tokio::spawn(pump.run(handler, stop.clone()));
+        let mut running = vec![sweeping, delivering, purging, collecting, billing, pumping];
         if engines.is_some() {
             running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
         }
@@ -293,6 +301,25 @@ async fn purge(purge: Purge, clock: Clock, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(PURGE_EVERY) => {}
+        }
+    }
+}
+
+async fn bill(runs: Runs, mut others: Others, stop: CancellationToken) {
+    loop {
+        let ran = tokio::select! {
+            () = stop.cancelled() => return,
+            // What is cut off goes on where it was.
+            ran = runs.tick(others, FOREVER) => ran,
+        };
+        if let Err(error) = ran {
+            tracing::error!(error = ?error, "a billing run failed; it will be tried again");
+        }
+        // From now on this process may be.
+        others = Others::MayBeAtIt;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(BILL_EVERY) => {}
         }
     }
 }

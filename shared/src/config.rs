@@ -31,6 +31,17 @@ pub struct Config {
     pub flush: Flush,
     /// How far calls go to addresses that tenants choose.
     pub reach: Reach,
+    /// The Lambda function that this is, if it is one.
+    pub function: Option<OwnFunction>,
+}
+
+/// The Lambda function that a process is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnFunction {
+    /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets.
+    pub name: String,
+    /// `AWS_LAMBDA_FUNCTION_VERSION`, which Lambda sets.
+    pub version: String,
 }
 
 /// How far calls go to addresses that tenants choose, see [`outbound`](crate::outbound).
@@ -101,8 +112,8 @@ impl Watch {
         Ok(Self {
             filter: lookup("RUST_LOG"),
             collector: lookup(COLLECTOR).map(url).transpose()?,
-            function: lookup("AWS_LAMBDA_FUNCTION_NAME"),
-            version: lookup("AWS_LAMBDA_FUNCTION_VERSION"),
+            function: lookup(FUNCTION_NAME),
+            version: lookup(FUNCTION_VERSION),
         })
     }
 }
@@ -156,10 +167,17 @@ impl Config {
                 Flush::BeforeReturning => Reach::Public,
                 Flush::Behind => Reach::Laptop,
             },
+            function: own_function(lookup),
         })
     }
 }
 
+fn own_function(lookup: &dyn Fn(&str) -> Option<String>) -> Option<OwnFunction> {
+    Some(OwnFunction { name: lookup(FUNCTION_NAME)?, version: lookup(FUNCTION_VERSION)? })
+}
+
+const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
+const FUNCTION_VERSION: &str = "AWS_LAMBDA_FUNCTION_VERSION";
 const ISSUER: &str = "LMO_ISSUER";
 
 fn issuer(text: &str) -> Result<String, BadVariable> {

@@ -11,7 +11,10 @@ use crate::{
     auth::{Authenticator, Connections, LastUse, Links, Operators, Ring, Throttle, Tokens, password::Passwords},
     aws::{self, CachedCredentials, Signer},
     billing::{
+        invoices::Invoices,
         payments::{self, Payments},
+        repo::{BillingSettings, Buyers, Coupons, Grants, Plans, Subscriptions},
+        run::{Hands, Invoker, Runs},
         stripe::Stripe,
     },
     cache::{AnswerCache, Flights, Neighbours},
@@ -182,7 +185,7 @@ impl Platform {
     /// The removal of tenants.
     #[must_use]
     pub fn purge(&self) -> Purge {
-        Purge::new(self.table.clone(), self.clock.clone())
+        Purge::new(self.table.clone(), self.clock.clone(), self.subscriptions())
     }
 
     /// Accounts of people, who are written to by `mailer`. Their tokens are those that the authenticator knows.
@@ -199,6 +202,7 @@ impl Platform {
             tokens,
             seal: self.seal(),
             providers: self.identity_providers(),
+            subscriptions: self.subscriptions(),
         })
     }
 
@@ -323,6 +327,48 @@ impl Platform {
         Stripe::new(Secret::new(self.secrets(), name, self.clock.clone()))
     }
 
+    /// Plans.
+    #[must_use]
+    pub fn plans(&self) -> Plans {
+        Plans::new(self.table.clone())
+    }
+
+    /// The operator's settings for billing.
+    #[must_use]
+    pub fn billing_settings(&self) -> BillingSettings {
+        BillingSettings::new(self.table.clone())
+    }
+
+    /// Which plans tenants are on.
+    #[must_use]
+    pub fn subscriptions(&self) -> Subscriptions {
+        Subscriptions::new(self.table.clone(), self.clock.clone(), self.catalogues(), self.meters())
+    }
+
+    /// Coupons.
+    #[must_use]
+    pub fn coupons(&self) -> Coupons {
+        Coupons::new(self.table.clone(), self.clock.clone(), self.subscriptions())
+    }
+
+    /// Prepaid credit.
+    #[must_use]
+    pub fn grants(&self) -> Grants {
+        Grants::new(self.table.clone())
+    }
+
+    /// Who buys.
+    #[must_use]
+    pub fn buyers(&self) -> Buyers {
+        Buyers::new(self.table.clone())
+    }
+
+    /// Invoices.
+    #[must_use]
+    pub fn invoices(&self) -> Invoices {
+        Invoices::new(self.table.clone(), self.clock.clone(), self.subscriptions(), self.catalogues())
+    }
+
     /// Payments of invoices, of which buyers are told by `mailer`.
     #[must_use]
     pub fn payments(&self, mailer: Mailer) -> Payments {
@@ -357,6 +403,17 @@ impl Platform {
     #[must_use]
     pub fn sweeper(&self) -> Sweeper {
         Sweeper::new(self.table.clone(), self.clock.clone())
+    }
+
+    /// Billing runs. Of a function their parts are invocations of itself.
+    #[must_use]
+    pub fn runs(&self) -> Runs {
+        let endpoint = self.sdk.endpoint_url().and_then(|url| url.parse().ok());
+        let hands = match (self.config.function.clone(), self.signer("lambda")) {
+            (Some(function), Some(signer)) => Hands::Invocations(Invoker { signer, function, endpoint }),
+            (None, _) | (_, None) => Hands::Process,
+        };
+        Runs::new(self.table.clone(), self.clock.clone(), self.invoices(), hands)
     }
 
     /// Compares meters and totals.

@@ -3,7 +3,9 @@
 use lmo_shared::{auth::Authenticator, mail::Mailer, platform::Platform};
 use utoipa_axum::router::OpenApiRouter;
 
+mod invoices;
 mod payments;
+mod runs;
 mod task;
 
 pub use task::Task;
@@ -11,5 +13,8 @@ pub use task::Task;
 /// The function's routes.
 #[must_use]
 pub fn router(platform: &Platform, authenticator: &Authenticator, mailer: &Mailer) -> OpenApiRouter {
-    OpenApiRouter::new().merge(payments::router(platform, authenticator, mailer))
+    OpenApiRouter::new()
+        .merge(invoices::router(platform, authenticator, mailer))
+        .merge(payments::router(platform, authenticator, mailer))
+        .merge(runs::router(platform, authenticator))
 }

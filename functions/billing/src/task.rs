@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use lmo_shared::{
-    clock::Timestamp,
+    billing::run::Others,
+    clock::{Granularity, Period, Timestamp},
     error::{Error, Result},
     mail::Mailer,
     platform::Platform,
@@ -11,13 +12,22 @@ use lmo_shared::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// How long what is under way may take when nothing more is begun: the calls of Stripe for one invoice.
-const LAST: Duration = Duration::from_secs(60);
+/// How long before Lambda ends the invocation what is long comes to an end.
+const MARGIN: Duration = Duration::from_secs(30);
 
 /// A schedule's `{"task": "..."}`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "task", rename_all = "kebab-case")]
 pub enum Task {
+    /// Begin the billing runs of months that are over, and go on with those that aren't finished. Every hour.
+    Bill,
+    /// Work on a part of a run. The function tells itself so.
+    BillPart {
+        /// The UTC month, as in `2026-10`.
+        month: String,
+        /// The part's number, from 0.
+        part: u16,
+    },
     /// See to the payment of invoices whose time has come.
     Collect,
 }
@@ -28,8 +38,17 @@ impl Task {
     /// # Errors
     /// What keeps it from being done; the scheduler tries again.
     pub async fn perform(self, platform: &Platform, mailer: &Mailer, deadline: Timestamp) -> Result<Value> {
+        let deadline = deadline.before(MARGIN);
         match self {
-            Self::Collect => said(&platform.payments(mailer.clone()).run_due(deadline.before(LAST)).await?),
+            Self::Collect => said(&platform.payments(mailer.clone()).run_due(deadline.before(MARGIN)).await?),
+            Self::Bill => said(&platform.runs().tick(Others::MayBeAtIt, deadline).await?),
+            Self::BillPart { month, part } => {
+                let period = Period::parse(&month).filter(|month| month.granularity == Granularity::Month);
+                let period = period.ok_or(Error::NotFound { kind: "billing run", id: month })?;
+                let worked = platform.runs().work_on(period, part, deadline).await?;
+                tracing::info!(month = %period, part, ?worked, "billed");
+                said(&worked)
+            }
         }
     }
 }
@@ -44,7 +63,11 @@ mod tests {
 
     #[test]
     fn a_schedules_event_is_read() {
-        let event = include_str!("../../../events/scheduler-collect.json");
-        assert_eq!(serde_json::from_str::<Task>(event).unwrap(), Task::Collect);
+        let read = |event| serde_json::from_str::<Task>(event);
+        assert_eq!(read(include_str!("../../../events/scheduler-bill.json")).unwrap(), Task::Bill);
+        assert_eq!(read(include_str!("../../../events/scheduler-collect.json")).unwrap(), Task::Collect);
+        let part = Task::BillPart { month: "2026-10".to_owned(), part: 3 };
+        assert_eq!(read(include_str!("../../../events/scheduler-bill-part.json")).unwrap(), part);
+        assert!(read(r#"{"task": "sweep"}"#).is_err());
     }
 }

@@ -29,6 +29,7 @@ pub fn on(engines: &Engines, clock: Clock) -> Platform {
         origin_token: None,
         flush: Flush::BeforeReturning,
         reach: Reach::Public,
+        function: None,
     };
     Platform::new(sdk, config, clock)
 }

@@ -89,6 +89,7 @@ impl Ground {
                 origin_token: None,
                 flush: Flush::Behind,
                 reach: Reach::Laptop,
+                function: None,
             };
             resources::create(&Platform::new(sdk, config, Clock::System)).await.unwrap();
             engines

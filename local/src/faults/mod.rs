@@ -78,6 +78,7 @@ impl Scene {
             origin_token: None,
             flush: Flush::BeforeReturning,
             reach: Reach::Laptop,
+            function: None,
         };
         let platform = Platform::new(sdk(&network), config, Clock::manual(now));
         resources::create(&platform).await.expect("table and stream");

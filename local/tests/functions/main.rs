@@ -5,7 +5,10 @@
 mod accounts;
 mod aggregate;
 mod alerts;
+mod billing_runs;
 mod key_routes;
+#[path = "../shared/month.rs"]
+mod month;
 mod payments;
 mod purge;
 mod requests;

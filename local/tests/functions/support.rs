@@ -24,6 +24,7 @@ use lmo_shared::{
     platform::Platform,
 };
 use tempfile::TempDir;
+use tokio::sync::Notify;
 
 /// The platform, and what it stands on.
 pub struct Ground {
@@ -32,6 +33,8 @@ pub struct Ground {
     pub cut: Arc<Mutex<Option<String>>>,
     /// How many more requests get through, if not all do.
     pub left: Arc<Mutex<Option<usize>>>,
+    /// Told when the first one did not.
+    pub dead: Arc<Notify>,
     _engines: Engines,
     dir: TempDir,
 }
@@ -48,8 +51,13 @@ impl Ground {
     pub async fn bare(now: Timestamp) -> Self {
         let dir = TempDir::new().unwrap();
         let engines = Engines::open(dir.path()).await.unwrap();
-        let (cut, left) = (Arc::default(), Arc::default());
-        let network = Network { engine: engines.http_client(), cut: Arc::clone(&cut), left: Arc::clone(&left) };
+        let (cut, left, dead) = (Arc::default(), Arc::default(), Arc::<Notify>::default());
+        let network = Network {
+            engine: engines.http_client(),
+            cut: Arc::clone(&cut),
+            left: Arc::clone(&left),
+            dead: Arc::clone(&dead),
+        };
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
@@ -67,9 +75,10 @@ impl Ground {
             origin_token: None,
             flush: Flush::BeforeReturning,
             reach: Reach::Laptop,
+            function: None,
         };
         let platform = Platform::new(sdk, config, Clock::manual(now));
-        Self { platform, cut, left, _engines: engines, dir }
+        Self { platform, cut, left, dead, _engines: engines, dir }
     }
 
     /// Writes mail into the data directory.
@@ -90,12 +99,14 @@ struct Network {
     engine: SharedHttpClient,
     cut: Arc<Mutex<Option<String>>>,
     left: Arc<Mutex<Option<usize>>>,
+    dead: Arc<Notify>,
 }
 
 impl HttpClient for Network {
     fn http_connector(&self, settings: &HttpConnectorSettings, parts: &RuntimeComponents) -> SharedHttpConnector {
         let engine = self.engine.http_connector(settings, parts);
-        SharedHttpConnector::new(Connector { engine, cut: Arc::clone(&self.cut), left: Arc::clone(&self.left) })
+        let (cut, left, dead) = (Arc::clone(&self.cut), Arc::clone(&self.left), Arc::clone(&self.dead));
+        SharedHttpConnector::new(Connector { engine, cut, left, dead })
     }
 }
 
@@ -104,6 +115,7 @@ struct Connector {
     engine: SharedHttpConnector,
     cut: Arc<Mutex<Option<String>>>,
     left: Arc<Mutex<Option<usize>>>,
+    dead: Arc<Notify>,
 }
 
 impl HttpConnector for Connector {
@@ -114,6 +126,9 @@ impl HttpConnector for Connector {
             *left = left.saturating_sub(1);
             none
         });
+        if is_last {
+            self.dead.notify_one();
+        }
         if is_last || self.cut.lock().unwrap().as_deref().is_some_and(|cut| body.contains(cut)) {
             return HttpConnectorFuture::ready(Err(ConnectorError::io("no route to host".into())));
         }

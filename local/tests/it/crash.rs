@@ -17,7 +17,7 @@ const TAKES: u64 = 25;
 const KILLS: usize = 20;
 
 /// A sequence of numbers that looks random (`SplitMix64`).
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
     fn below(&mut self, end: u64) -> u64 {
@@ -28,7 +28,8 @@ impl Random {
         (z ^ (z >> 31)) % end
     }
 
-    async fn pause(&mut self, most: Duration) {
+    /// Waits for at most so long.
+    pub async fn pause(&mut self, most: Duration) {
         let most = u64::try_from(most.as_micros()).unwrap();
         sleep(Duration::from_micros(self.below(most + 1))).await;
     }

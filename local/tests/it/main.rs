@@ -4,6 +4,7 @@
 
 mod accounts;
 mod audit;
+mod billing_runs;
 mod broken_authentication;
 mod burst;
 mod cache;
@@ -36,6 +37,8 @@ mod matrix;
 mod members;
 mod metrics;
 mod models;
+#[path = "../shared/month.rs"]
+mod month;
 mod oidc;
 mod openapi;
 mod operators;

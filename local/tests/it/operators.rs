@@ -12,14 +12,14 @@ const ADMIN: &str = "/api/admin/tenants";
 const GRACE: &str = "grace@example.com";
 
 /// A platform with an operator, and the operator's access token.
-struct Desk {
+pub struct Desk {
     setup: Setup,
     lmo: Lmo,
     token: String,
 }
 
 /// Tokens and links are good in every process of one deployment.
-fn deployment() -> Setup {
+pub fn deployment() -> Setup {
     let setup = Setup::new().env("LMO_ISSUER", "http://127.0.0.1:8080");
     setup.write_models(
         "[providers.lmo]\nkind = \"echo\"\n[models.\"lmo/echo\"]\nprovider = \"lmo\"\ncontext_window = 100000\n\
@@ -36,7 +36,11 @@ async fn choose_password(lmo: &Lmo, link: &str) {
 
 impl Desk {
     async fn new() -> Self {
-        let setup = deployment();
+        Self::of(deployment()).await
+    }
+
+    /// The same on a data directory.
+    pub async fn of(setup: Setup) -> Self {
         let added = setup.run(&["operator", "add", "--email", GRACE]);
         let lmo = setup.start();
         choose_password(&lmo, added["link"].as_str().unwrap()).await;
@@ -46,11 +50,11 @@ impl Desk {
         Self { setup, lmo, token }
     }
 
-    async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
+    pub async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
         self.lmo.send(method, path, &self.token, body).await
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub async fn get(&self, path: &str) -> Value {
         let got = self.send("GET", path, None).await;
         assert_eq!(got.status, 200, "{path}: {}", got.body);
         got.json()
@@ -84,7 +88,7 @@ fn routes(document: &Value, tenant: &str) -> Vec<(String, String, Option<Value>)
                 "post" if path == ADMIN => Some(json!({"name": "made"})),
                 _ => Some(json!({})),
             };
-            (method.to_uppercase(), path.replace("{id}", tenant), body)
+            (method.to_uppercase(), path.replace("{id}", tenant).replace("{period}", "2026-10"), body)
         })
     });
     operations.collect()
@@ -115,7 +119,9 @@ async fn only_an_operator_opens_the_operators_routes() {
     assert_eq!(desk.names("").await.len(), 2);
     for (method, path, body) in &routes {
         let opened = desk.send(method, path, body.as_ref()).await;
-        assert!((200..300).contains(&opened.status) || opened.status == 409, "{method} {path}: {}", opened.body);
+        // Of a month without a run there is nothing to see.
+        let good = (200..300).contains(&opened.status) || opened.status == 409 || opened.body.contains("billing run");
+        assert!(good, "{method} {path}: {}", opened.body);
     }
     let Desk { setup, lmo, token } = desk;
     lmo.stop();

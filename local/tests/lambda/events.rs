@@ -7,7 +7,7 @@ use lmo_bench::lambda::{HttpEvent, event};
 use crate::support::{Ground, Value, ask, assert_status, events, json, query};
 
 /// The files that tests here or beside feed to a binary.
-const FED: [&str; 30] = [
+const FED: [&str; 32] = [
     "apigw-auth-token.json",
     "apigw-embed.json",
     "apigw-embeddings.json",
@@ -32,6 +32,8 @@ const FED: [&str; 30] = [
     "kinesis-batch-duplicated.json",
     "kinesis-batch-poison.json",
     "kinesis-batch.json",
+    "scheduler-bill-part.json",
+    "scheduler-bill.json",
     "scheduler-collect.json",
     "scheduler-deliver.json",
     "scheduler-purge.json",
@@ -214,4 +216,16 @@ async fn stream_answers_its_events_in_the_format_of_each_path() {
             .collect();
         assert_eq!(said, text, "{file}: {body}");
     }
+}
+
+#[tokio::test]
+async fn the_schedules_event_begins_no_billing_run_before_somebody_says_who_sells() {
+    let ground = Ground::new();
+    let mut billing = ground.function("billing");
+    let billed = billing.invoke(&event("scheduler-bill.json")).await.unwrap();
+    assert_eq!((&billed.error, billed.json()), (&None, json!([])), "{billed:?}");
+    // Nobody has begun that run.
+    let error = billing.invoke(&event("scheduler-bill-part.json")).await.unwrap().error.unwrap();
+    assert!(error.body.contains("2026-10"), "{error:?}");
+    assert_eq!(billing.invoke(&event("scheduler-bill.json")).await.unwrap().json(), json!([]));
 }

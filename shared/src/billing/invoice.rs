@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::{Amount, Collection, Currency, Line, Percent, Profile, Seller};
 use crate::{
     clock::{Period, Timestamp},
-    id::{CreditNoteId, InvoiceId, TenantId},
+    id::{CreditNoteId, GrantId, InvoiceId, TenantId},
     usage::Difference,
 };
 
@@ -43,6 +43,9 @@ pub struct Invoice {
     /// Paid out of prepaid credit.
     #[serde(default)]
     pub from_credit: Amount,
+    /// Which credit that was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credit_used: Vec<(GrantId, Amount)>,
     /// What is to be paid: total without what came from credit.
     pub due: Amount,
     /// What was paid of it, whatever became of that later.
@@ -54,6 +57,12 @@ pub struct Invoice {
     /// What was given back, by credit notes.
     #[serde(default)]
     pub credited: Amount,
+    /// The part of that before tax.
+    #[serde(default)]
+    pub credited_subtotal: Amount,
+    /// What later invoices made up for, because it came late.
+    #[serde(default)]
+    pub late: Amount,
     /// What the next invoice begins with, because this one had nothing left to take it off: zero or negative.
     #[serde(default)]
     pub carried: Amount,
@@ -143,6 +152,9 @@ pub struct Compared {
     pub at: Timestamp,
     /// Whether meter, totals and ledger agree.
     pub agree: bool,
+    /// Whether there are hours that are not counted to their end.
+    #[serde(default)]
+    pub open: bool,
     /// Meter and totals.
     pub books: Difference,
     /// What the ledger has, counted entry by entry.

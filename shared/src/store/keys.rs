@@ -26,6 +26,7 @@
 //! | | `WALLET` | how it pays |
 //! | | `GRANT#<crd>` | prepaid credit |
 //! | | `ADJUSTMENT#<adj>` | what its next invoice makes up for |
+//! | | `LATE#<hour>` | that an event came for an hour that was counted to its end |
 //! | `TENANT#<tnt>#INVOICES` | `INVOICE#<inv>` | the invoice of a month; it outlives its tenant, like all that follow |
 //! | | `NOTE#<crn>` | a credit note, by time |
 //! | | `PAYMENT#<inv>#<nnnnn>` | an attempt to pay an invoice |

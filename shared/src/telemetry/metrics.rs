@@ -24,6 +24,11 @@ pub fn describe() {
     describe_counter!("Retries", Unit::Count, "Calls of a provider after a request's first");
     describe_counter!("HoldsSwept", Unit::Count, "Holds that the sweep settled or released");
     describe_counter!("BooksDiffer", Unit::Count, "Months of tenants whose meter and totals say different things");
+    describe_counter!("InvoicesHeld", Unit::Count, "Invoices that stay drafts, because the books differ");
+    describe_counter!("BillingRunsBegun", Unit::Count, "Billing runs that began");
+    describe_counter!("BillingRunsFinished", Unit::Count, "Billing runs after which every tenant has its invoice");
+    describe_counter!("InvoicesFinalised", Unit::Count, "Invoices that got their number");
+    describe_counter!("RunFailures", Unit::Count, "Tenants that a pass of a billing run failed with");
     describe_counter!("PaymentsFailed", Unit::Count, "Attempts to have an invoice paid that failed");
     describe_counter!("PaymentsUnknown", Unit::Count, "Calls of Stripe of which it isn't known what became of them");
     describe_counter!("PaymentsDisputed", Unit::Count, "Payments that a buyer disputes at its bank");
@@ -78,4 +83,29 @@ pub(crate) fn swept(swept: &Swept) {
 /// The books of so many months of tenants differ.
 pub(crate) fn books_differ(months: u64) {
     counter!("BooksDiffer").increment(months);
+}
+
+/// An invoice stays a draft, because the books differ.
+pub(crate) fn invoice_held() {
+    counter!("InvoicesHeld").increment(1);
+}
+
+/// A billing run began.
+pub(crate) fn run_began() {
+    counter!("BillingRunsBegun").increment(1);
+}
+
+/// A billing run is finished.
+pub(crate) fn run_finished() {
+    counter!("BillingRunsFinished").increment(1);
+}
+
+/// So many invoices got their number.
+pub(crate) fn invoices_finalised(invoices: u64) {
+    counter!("InvoicesFinalised").increment(invoices);
+}
+
+/// A billing run failed with so many tenants of a page.
+pub(crate) fn run_failures(tenants: u64) {
+    counter!("RunFailures").increment(tenants);
 }

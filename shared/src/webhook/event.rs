@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    billing::Invoice,
+    billing::{CreditNote, Invoice},
     clock::{Period, Timestamp},
     id::WebhookId,
     tenant::{ApiKey, Member},
@@ -47,6 +47,8 @@ kinds! {
     MemberRemoved = "member.removed",
     /// 50, 80 or 100 % of a monthly cap are spent.
     QuotaReached = "quota.reached",
+    /// An invoice got its number.
+    InvoiceFinalised = "invoice.finalised",
     /// An invoice is paid.
     InvoicePaid = "invoice.paid",
     /// An attempt to have an invoice paid failed.
@@ -55,6 +57,10 @@ kinds! {
     InvoiceActionRequired = "invoice.payment_action_required",
     /// An invoice was given up.
     InvoiceUncollectible = "invoice.uncollectible",
+    /// An invoice was declared void.
+    InvoiceVoided = "invoice.voided",
+    /// A credit note was made.
+    CreditNoteCreated = "credit_note.created",
     /// Somebody wants to see whether a webhook works. It is told to that one alone.
     WebhookTest = "webhook.test",
 }
@@ -76,6 +82,8 @@ pub enum Event<'a> {
     MemberRemoved(&'a Member),
     /// A part of a monthly cap is spent.
     QuotaReached(Reached),
+    /// An invoice got its number.
+    InvoiceFinalised(&'a Invoice),
     /// An invoice is paid.
     InvoicePaid(&'a Invoice),
     /// An attempt to have an invoice paid failed.
@@ -84,6 +92,10 @@ pub enum Event<'a> {
     InvoiceActionRequired(&'a Invoice),
     /// An invoice was given up.
     InvoiceUncollectible(&'a Invoice),
+    /// An invoice was declared void.
+    InvoiceVoided(&'a Invoice),
+    /// A credit note was made.
+    CreditNoteCreated(&'a CreditNote),
     /// A webhook is tried.
     WebhookTest(WebhookId),
 }
@@ -124,6 +136,9 @@ impl Event<'_> {
             Self::MemberChanged(_) => EventType::MemberChanged,
             Self::MemberRemoved(_) => EventType::MemberRemoved,
             Self::QuotaReached(_) => EventType::QuotaReached,
+            Self::InvoiceFinalised(_) => EventType::InvoiceFinalised,
+            Self::InvoiceVoided(_) => EventType::InvoiceVoided,
+            Self::CreditNoteCreated(_) => EventType::CreditNoteCreated,
             Self::InvoicePaid(_) => EventType::InvoicePaid,
             Self::InvoicePaymentFailed(_) => EventType::InvoicePaymentFailed,
             Self::InvoiceActionRequired(_) => EventType::InvoiceActionRequired,
@@ -161,7 +176,17 @@ impl Event<'_> {
                 "spent": reached.spent,
                 "limit": reached.limit,
             }),
-            Self::InvoicePaid(invoice)
+            Self::CreditNoteCreated(note) => json!({
+                "id": note.id,
+                "number": note.number,
+                "invoice": note.invoice,
+                "invoice_number": note.invoice_number,
+                "currency": note.currency,
+                "total": note.total,
+            }),
+            Self::InvoiceFinalised(invoice)
+            | Self::InvoiceVoided(invoice)
+            | Self::InvoicePaid(invoice)
             | Self::InvoicePaymentFailed(invoice)
             | Self::InvoiceActionRequired(invoice)
             | Self::InvoiceUncollectible(invoice) => json!({

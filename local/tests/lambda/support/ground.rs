@@ -90,6 +90,7 @@ impl Ground {
             origin_token: None,
             flush: Flush::BeforeReturning,
             reach: Reach::Laptop,
+            function: None,
         };
         Platform::new(sdk, config, Clock::System)
     }

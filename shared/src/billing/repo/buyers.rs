@@ -94,9 +94,11 @@ impl Profile {
         match (self.tax_id.as_deref(), country) {
             (None, _) => Ok(()),
             (Some(_), None) => require(false, "country", "must be given with a tax_id, whose form it decides"),
-            (Some(id), Some(country)) => {
-                require(is_tax_id(id, country), "tax_id", "must have the form that its country gives it, without spaces")
-            }
+            (Some(id), Some(country)) => require(
+                is_tax_id(id, country),
+                "tax_id",
+                "must have the form that its country gives it, without spaces",
+            ),
         }
     }
 
@@ -113,10 +115,13 @@ fn is_tax_id(id: &str, country: &str) -> bool {
     match form(country) {
         Some((prefix, lengths, letters)) => id.strip_prefix(prefix).is_some_and(|rest| {
             lengths.contains(&rest.len())
-                && rest.bytes().all(|byte| byte.is_ascii_digit() || (letters && (byte.is_ascii_uppercase() || b"+*".contains(&byte))))
+                && rest.bytes().all(|byte| {
+                    byte.is_ascii_digit() || (letters && (byte.is_ascii_uppercase() || b"+*".contains(&byte)))
+                })
         }),
         None => {
-            (4..=30).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-./".contains(&byte))
+            (4..=30).contains(&id.len())
+                && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-./".contains(&byte))
         }
     }
 }
@@ -189,7 +194,10 @@ mod tests {
             (Profile { tax_id: Some("DE123456789".to_owned()), ..named("a") }, "country"),
         ] {
             let refused = profile.check().unwrap_err();
-            assert!(matches!(&refused, crate::error::Error::Invalid { param, .. } if param == field), "{field}: {refused}");
+            assert!(
+                matches!(&refused, crate::error::Error::Invalid { param, .. } if param == field),
+                "{field}: {refused}"
+            );
         }
     }
 }

@@ -42,16 +42,14 @@ impl Grants {
         record(change, tenant, actor, grant.granted_at, deed)
     }
 
-    /// Gives credit as the operator.
+    /// The same as the operator does it.
     ///
     /// # Errors
-    /// As [`Grants::give`]; `Unavailable`.
-    pub async fn give_as_operator(&self, tenant: TenantId, grant: &Grant, actor: &Actor) -> Result<()> {
-        let mut change = Change::new(&self.table);
-        Self::give(&mut change, tenant, grant, actor)?;
+    /// As [`Grants::give`].
+    pub fn give_as_operator(change: &mut Change, tenant: TenantId, grant: &Grant, actor: &Actor) -> Result<()> {
+        Self::give(change, tenant, grant, actor)?;
         let deed = Deed { action: "credit.give", target: tenant.to_string(), after: json!(grant), ..Deed::default() };
-        record_for_operators(&mut change, actor, grant.granted_at, deed)?;
-        change.commit().await?.or(|| Error::Conflict("that credit was given already".to_owned()))
+        record_for_operators(change, actor, grant.granted_at, deed)
     }
 
     /// All credit that a tenant ever got, the oldest first.
@@ -113,7 +111,13 @@ pub fn left(grants: &[Grant]) -> Result<Amount> {
 
 /// New credit.
 #[must_use]
-pub fn grant(amount: Amount, currency: Currency, reason: String, expires_at: Option<Timestamp>, now: Timestamp) -> Grant {
+pub fn grant(
+    amount: Amount,
+    currency: Currency,
+    reason: String,
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Grant {
     Grant { id: GrantId::new(now), currency, amount, left: amount, reason, granted_at: now, expires_at, version: 1 }
 }
 
@@ -126,11 +130,8 @@ mod tests {
         let month = Period::parse("2026-11").unwrap();
         let at = |text| Timestamp::parse(text).unwrap();
         let make = |amount, expires, now| grant(Amount::units(amount), Currency::EUR, String::new(), expires, at(now));
-        let (late, old, young) = (
-            make(1, Some(at("2027-01-01")), "2026-09-01"),
-            make(2, None, "2026-09-01"),
-            make(4, None, "2026-10-01"),
-        );
+        let (late, old, young) =
+            (make(1, Some(at("2027-01-01")), "2026-09-01"), make(2, None, "2026-09-01"), make(4, None, "2026-10-01"));
         let soon = make(8, Some(at("2026-11-15")), "2026-10-02");
         let gone = make(16, Some(at("2026-11-01")), "2026-10-02");
         let next = make(32, None, "2026-12-01");

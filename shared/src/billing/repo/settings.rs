@@ -36,7 +36,8 @@ impl BillingSettings {
     /// # Errors
     /// `Conflict` if there are none yet; `Unavailable`.
     pub async fn get(&self) -> Result<Settings> {
-        let missing = || Error::Conflict("billing has no settings yet: lmo billing settings apply billing.toml".to_owned());
+        let missing =
+            || Error::Conflict("billing has no settings yet: lmo billing settings apply billing.toml".to_owned());
         self.find().await?.ok_or_else(missing)
     }
 
@@ -44,7 +45,13 @@ impl BillingSettings {
     ///
     /// # Errors
     /// `Invalid` with the field that is wrong; `PreconditionFailed`; `Conflict` if somebody was quicker; `Unavailable`.
-    pub async fn put(&self, mut settings: Settings, version: IfMatch, actor: &Actor, now: Timestamp) -> Result<Settings> {
+    pub async fn put(
+        &self,
+        mut settings: Settings,
+        version: IfMatch,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<Settings> {
         settings.check()?;
         let before = self.find().await?;
         let of = before.as_ref().map_or(0, |before| before.version);
@@ -77,8 +84,11 @@ impl Settings {
     /// `Invalid` with the field that is wrong.
     pub fn check(&self) -> Result<()> {
         self.seller.check()?;
-        for (field, prefix) in [("invoice_prefix", &self.invoice_prefix), ("credit_note_prefix", &self.credit_note_prefix)] {
-            let good = prefix.len() <= 20 && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-/.".contains(&byte));
+        for (field, prefix) in
+            [("invoice_prefix", &self.invoice_prefix), ("credit_note_prefix", &self.credit_note_prefix)]
+        {
+            let good =
+                prefix.len() <= 20 && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-/.".contains(&byte));
             require(good, field, "must have at most 20 letters, digits, hyphens, slashes and points")?;
         }
         let differ = self.invoice_prefix != self.credit_note_prefix;
@@ -86,17 +96,26 @@ impl Settings {
         require((1..=240).contains(&self.grace_hours), "grace_hours", "must be from 1 to 240")?;
         require(self.payment_days <= 120, "payment_days", "must be at most 120")?;
         let days = &self.dunning.days;
-        require(days.len() <= 20 && days.iter().all(|day| *day <= 365), "dunning.days", "must be at most 20 days, of at most 365")?;
+        require(
+            days.len() <= 20 && days.iter().all(|day| *day <= 365),
+            "dunning.days",
+            "must be at most 20 days, of at most 365",
+        )?;
         require(days.is_sorted_by(|a, b| a < b), "dunning.days", "must be in order, each once")?;
-        for (field, days) in
-            [("dunning.suspend_after_days", self.dunning.suspend_after_days), ("dunning.give_up_after_days", self.dunning.give_up_after_days)]
-        {
+        for (field, days) in [
+            ("dunning.suspend_after_days", self.dunning.suspend_after_days),
+            ("dunning.give_up_after_days", self.dunning.give_up_after_days),
+        ] {
             require(days.is_none_or(|days| (1..=730).contains(&days)), field, "must be from 1 to 730")?;
         }
         for (country, tax) in &self.tax {
             let field = format!("tax.{country}");
             require(is_country(country), &field, "must be two capital letters (ISO 3166-1)")?;
-            require((Percent::ZERO..=Percent::ALL).contains(&tax.rate), &format!("{field}.rate"), "must be from 0 to 100")?;
+            require(
+                (Percent::ZERO..=Percent::ALL).contains(&tax.rate),
+                &format!("{field}.rate"),
+                "must be from 0 to 100",
+            )?;
             require(is_text(&tax.name, 1, 20), &format!("{field}.name"), "must have 1 to 20 characters")?;
         }
         Ok(())

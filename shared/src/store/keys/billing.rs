@@ -95,6 +95,22 @@ pub fn adjustment(id: AdjustmentId) -> String {
     format!("{ADJUSTMENT_PREFIX}{id}")
 }
 
+/// What all marks of hours begin with that got an event when they were counted to their end.
+pub const LATE_PREFIX: &str = "LATE#";
+
+/// The mark of such an hour.
+#[must_use]
+pub fn late(hour: Period) -> String {
+    debug_assert_eq!(hour.granularity, Granularity::Hour);
+    format!("{LATE_PREFIX}{hour}")
+}
+
+/// What all such marks of a month begin with.
+#[must_use]
+pub fn late_in(month: Period) -> String {
+    format!("{LATE_PREFIX}{month}-")
+}
+
 /// What all invoices of a tenant begin with; they sort by period.
 pub const INVOICE_PREFIX: &str = "INVOICE#";
 /// What all credit notes of a tenant begin with.
@@ -138,11 +154,13 @@ pub fn payment(invoice: InvoiceId, attempt: u32) -> String {
 pub fn purchase(id: GrantId) -> String {
     format!("PURCHASE#{id}")
 }
+/// What all runs begin with; they sort by month.
+pub const RUN_PREFIX: &str = "RUN#";
 
 /// A run of a month.
 #[must_use]
 pub fn run(month: Period) -> String {
-    format!("RUN#{month}")
+    format!("{RUN_PREFIX}{month}")
 }
 
 /// What all parts of a run begin with.

@@ -1,0 +1,97 @@
+//! A month of tenants that have used something and were counted, put straight into the table: what billing begins with.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use futures_util::{StreamExt, stream};
+use lmo_shared::{
+    audit::Actor,
+    clock::{Clock, Period, Timestamp},
+    id::{KeyId, RequestId, TenantId},
+    llm::{Usage, catalogue::Catalogue},
+    money::{NanoUsd, Tokens},
+    platform::Platform,
+    quota::{Account, Hold, Limits},
+    tenant::Tenant,
+    usage::{Entry, Expired, Ledger, Outcome, expires_at},
+};
+
+/// How many tenants are put in at once.
+const AT_ONCE: usize = 64;
+const MODELS: &str = "[providers.lmo]\nkind = \"echo\"\n[models.\"lmo/echo\"]\nprovider = \"lmo\"\n\
+                      context_window = 100000\nprice = { input = 1, output = 2 }\n";
+
+/// Tenants that ask once in the last minutes of a month, and are counted a few hours later. The platform's clock is
+/// one that tests set; it stands at that time then.
+pub async fn plant(platform: &Platform, month: Period, count: usize) -> Vec<TenantId> {
+    let made = month.start().after(Duration::from_hours(24));
+    let asked = month.end().before(Duration::from_mins(20));
+    set(platform.clock(), made);
+    let models = Catalogue::from_toml(MODELS, month.start()).unwrap();
+    let prices = platform.catalogues().apply(models).await.unwrap();
+    let tenants: Vec<Tenant> = (0..count).map(|number| Tenant::new(format!("Tenant {number}"), made)).collect();
+    set(platform.clock(), asked);
+    let one = |(number, tenant): (usize, &Tenant)| {
+        let (tenant, prices) = (tenant.clone(), prices.clone());
+        async move {
+            let mut change = platform.tenants().change();
+            platform.tenants().create(&mut change, &tenant, &Actor::command_line()).unwrap();
+            change.commit().await.unwrap().or(|| panic!("refused")).unwrap();
+            ask(platform, tenant.id, prices, 1_000 + number as u64).await;
+        }
+    };
+    stream::iter(tenants.iter().enumerate().map(one)).buffer_unordered(AT_ONCE).for_each(async |()| {}).await;
+    set(platform.clock(), month.end().after(Duration::from_hours(3)));
+    platform.sweeper().sweep(Expired::ByDeadline).await.unwrap();
+    let mut ids: Vec<_> = tenants.into_iter().map(|tenant| tenant.id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// One request, in the books as if it had been answered.
+async fn ask(platform: &Platform, tenant: TenantId, prices: String, tokens: u64) {
+    let now = platform.clock().now();
+    let (key, request) = (KeyId::new(now), RequestId::new(now));
+    let account = Account { tenant, limits: Limits::default(), shards: 1, key, key_limits: Limits::default() };
+    let usage = Usage { input_tokens: Tokens(tokens), output_tokens: Tokens(tokens), ..Usage::default() };
+    let cost = NanoUsd(tokens * 3_000);
+    let model = "lmo/echo".to_owned();
+    let deadline = now.after(Duration::from_mins(5));
+    let hold = Hold {
+        input: usage.input_tokens,
+        output: usage.output_tokens,
+        cost,
+        deadline,
+        key,
+        model: model.clone(),
+        prices: prices.clone(),
+        byok: false,
+    };
+    let meters = platform.meters();
+    let grant = meters.hold(&account, request, hold).await.unwrap();
+    let entry = Entry {
+        key,
+        model,
+        prices,
+        usage,
+        nano_usd: cost,
+        byok: false,
+        estimated: false,
+        unbilled: Tokens::ZERO,
+        outcome: Outcome::Answered,
+        attempts: 1,
+        failed_attempts: Vec::new(),
+        first_ms: None,
+        total_ms: 1,
+        expires_at: expires_at(request),
+    };
+    Ledger::new(platform.table().clone()).record(tenant, request, entry).await.unwrap();
+    meters.settle(&account, &grant, Tokens(2 * tokens), cost).await.unwrap();
+}
+
+/// Sets a clock that tests set.
+pub fn set(clock: &Clock, to: Timestamp) {
+    match clock {
+        Clock::Manual(now) => now.store(to.0, Ordering::SeqCst),
+        Clock::System => panic!("nobody sets the machine's clock"),
+    }
+}
