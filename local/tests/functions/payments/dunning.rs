@@ -118,7 +118,12 @@ async fn a_bank_that_wants_the_buyer_gets_the_buyer() {
     assert_eq!(confirmation.publishable_key.as_deref(), Some("pk_test_of_the_deployment"));
     let [intent] = scene.intents(None).await.try_into().unwrap();
     assert!(confirmation.client_secret.starts_with(text(&intent["id"])));
-    assert!(confirmation.payment_method.is_some());
+    // Stripe.js does this in the buyer's browser.
+    let form = format!("payment_method={}&return_url=https://example.com", confirmation.payment_method.unwrap());
+    let confirm = format!("/v1/payment_intents/{}/confirm", text(&intent["id"]));
+    assert_eq!(scene.ask("POST", &confirm, &form).await["status"], "requires_action");
+    scene.payments.hear(&told("payment_intent.requires_action", &intent)).await.unwrap();
+    assert_eq!(scene.status(invoice).await, PaymentStatus::ActionRequired);
     scene.bank.authenticate(text(&intent["id"]), true).await.unwrap();
     scene.payments.hear(&told("payment_intent.succeeded", &intent)).await.unwrap();
     let paid = scene.read(invoice).await;
