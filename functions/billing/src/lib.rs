@@ -5,6 +5,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 mod invoices;
 mod payments;
+mod plans;
 mod runs;
 mod task;
 
@@ -14,7 +15,8 @@ pub use task::Task;
 #[must_use]
 pub fn router(platform: &Platform, authenticator: &Authenticator, mailer: &Mailer) -> OpenApiRouter {
     OpenApiRouter::new()
+        .merge(plans::router(platform, authenticator))
+        .merge(runs::router(platform, authenticator))
         .merge(invoices::router(platform, authenticator, mailer))
         .merge(payments::router(platform, authenticator, mailer))
-        .merge(runs::router(platform, authenticator))
 }

@@ -30,6 +30,8 @@ pub enum Task {
     },
     /// See to the payment of invoices whose time has come.
     Collect,
+    /// Give tenants the limits of the terms that have begun, and of the credit that they have. Every five minutes.
+    Terms,
 }
 
 impl Task {
@@ -40,6 +42,7 @@ impl Task {
     pub async fn perform(self, platform: &Platform, mailer: &Mailer, deadline: Timestamp) -> Result<Value> {
         let deadline = deadline.before(MARGIN);
         match self {
+            // What is under way then asks Stripe, which takes its time.
             Self::Collect => said(&platform.payments(mailer.clone()).run_due(deadline.before(MARGIN)).await?),
             Self::Bill => said(&platform.runs().tick(Others::MayBeAtIt, deadline).await?),
             Self::BillPart { month, part } => {
@@ -49,6 +52,7 @@ impl Task {
                 tracing::info!(month = %period, part, ?worked, "billed");
                 said(&worked)
             }
+            Self::Terms => said(&platform.subscriptions().begin_terms(deadline).await?),
         }
     }
 }
@@ -68,6 +72,7 @@ mod tests {
         assert_eq!(read(include_str!("../../../events/scheduler-collect.json")).unwrap(), Task::Collect);
         let part = Task::BillPart { month: "2026-10".to_owned(), part: 3 };
         assert_eq!(read(include_str!("../../../events/scheduler-bill-part.json")).unwrap(), part);
+        assert_eq!(read(include_str!("../../../events/scheduler-terms.json")).unwrap(), Task::Terms);
         assert!(read(r#"{"task": "sweep"}"#).is_err());
     }
 }

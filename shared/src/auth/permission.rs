@@ -99,7 +99,7 @@ macro_rules! permissions {
 const OWNERS: &[Role] = &[Role::Owner];
 const ADMINS: &[Role] = &[Role::Owner, Role::Admin];
 const BUILDERS: &[Role] = &[Role::Owner, Role::Admin, Role::Developer];
-const PAYERS: &[Role] = &[Role::Owner, Role::Admin, Role::Billing];
+const CLERKS: &[Role] = &[Role::Owner, Role::Admin, Role::Billing];
 const ALL: &[Role] = &Role::ALL;
 
 permissions! {
@@ -116,11 +116,6 @@ permissions! {
     Sessions = "sessions": BUILDERS, [Query], ["GET /api/tenant/sessions/{id}", "DELETE /api/tenant/sessions/{id}"];
     /// Read the tenant's usage.
     UsageRead = "usage:read": ALL, [UsageRead], ["GET /api/tenant/usage"];
-    /// Read invoices and credit notes.
-    InvoicesRead = "invoices:read": PAYERS, [BillingRead], [
-        "GET /api/billing/invoices", "GET /api/billing/invoices/{id}", "GET /api/billing/credit-notes",
-        "GET /api/billing/credit-notes/{id}",
-    ];
     /// See the tenant itself.
     TenantRead = "tenant:read": ALL, [TenantAdmin], ["GET /api/tenant"];
     /// Rename the tenant, and say how its members prove who they are.
@@ -181,10 +176,15 @@ permissions! {
         "POST /api/tenant/webhooks/{id}/rotate", "POST /api/tenant/webhooks/{id}/test",
         "POST /api/tenant/webhooks/{id}/replay", "POST /api/tenant/webhooks/{id}/deliveries/{message}/replay",
     ];
-    /// See plan and payment method.
-    BillingRead = "billing:read": PAYERS, [BillingRead, TenantAdmin], ["GET /api/billing/payment-method"];
+    /// See plan, invoices and payment method.
+    BillingRead = "billing:read": CLERKS, [BillingRead, TenantAdmin], [
+        "GET /api/billing/plan", "GET /api/billing/plans", "GET /api/billing/credits", "GET /api/billing/profile",
+        "GET /api/billing/invoices", "GET /api/billing/invoices/{id}", "GET /api/billing/credit-notes",
+        "GET /api/billing/credit-notes/{id}", "GET /api/billing/payment-method",
+    ];
     /// Change plan and payment method, and pay.
-    BillingWrite = "billing:write": PAYERS, [TenantAdmin], [
+    BillingWrite = "billing:write": CLERKS, [TenantAdmin], [
+        "PUT /api/billing/plan", "POST /api/billing/coupons", "PUT /api/billing/profile",
         "POST /api/billing/payment-method", "DELETE /api/billing/payment-method", "POST /api/billing/credits",
         "POST /api/billing/invoices/{id}/pay",
     ];
@@ -225,7 +225,7 @@ impl Permission {
     /// Whether it is left to a tenant that is suspended because it doesn't pay.
     #[must_use]
     pub fn is_for_paying(self) -> bool {
-        matches!(self, Self::InvoicesRead | Self::BillingRead | Self::BillingWrite)
+        matches!(self, Self::BillingRead | Self::BillingWrite)
     }
 
     /// The one that opens a route; `None` if none does, so that nobody may use it.

@@ -3,7 +3,7 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use lmo_shared::{
     auth::Caller,
-    billing::{Amount, Currency, payments::Payments},
+    billing::{Amount, Currency, payments::Payments, repo::Subscriptions},
     clock::Clock,
     error::Error,
     http::{Create, Created, Errors, Handled},
@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 pub struct BuyCreditRequest {
     /// How much.
     pub amount: Amount,
-    /// The currency: that of the tenant's plan, or no invoice uses it.
+    /// The currency: that of the tenant's plan, if it has one.
     pub currency: Currency,
 }
 
@@ -54,10 +54,19 @@ pub(super) async fn buy(
     caller: Caller,
     State(payments): State<Payments>,
     State(tenants): State<Tenants>,
+    State(subscriptions): State<Subscriptions>,
     State(clock): State<Clock>,
     Create { body: BuyCreditRequest { amount, currency }, once }: Create<BuyCreditRequest>,
 ) -> Handled<Response> {
     let work = async |change: &mut Change| {
+        let subscribed = subscriptions.find(caller.tenant()).await?;
+        if let Some(plan) = subscribed.as_ref().and_then(|subscribed| subscribed.plan_at(clock.now()))
+            && plan.currency != currency
+        {
+            let detail =
+                format!("currency must be that of the plan, {}: only such credit pays its invoices", plan.currency);
+            return Err(Error::invalid("currency", detail));
+        }
         let new = payments.buy(change, caller.tenant(), amount, currency, &caller.actor()).await?;
         let body = PurchaseView {
             id: new.purchase.id,

@@ -3,7 +3,7 @@
 use axum::extract::FromRef;
 use lmo_shared::{
     auth::{Authenticator, Operators},
-    billing::payments::Payments,
+    billing::{payments::Payments, repo::Subscriptions},
     clock::Clock,
     error::Error,
     id::{InvoiceId, TenantId},
@@ -26,6 +26,7 @@ struct State {
     operators: Operators,
     payments: Payments,
     tenants: Tenants,
+    subscriptions: Subscriptions,
     clock: Clock,
 }
 
@@ -36,6 +37,7 @@ pub(crate) fn router(platform: &Platform, authenticator: &Authenticator, mailer:
         authenticator: authenticator.clone(),
         payments: platform.payments(mailer.clone()),
         tenants: platform.tenants(),
+        subscriptions: platform.subscriptions(),
         clock: platform.clock().clone(),
     };
     OpenApiRouter::new()

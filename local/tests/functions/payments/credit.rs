@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use lmo_shared::{
     audit::Actor,
-    billing::{Amount, Currency, Grant, payments::{Heard, NewPurchase}},
+    billing::{
+        Amount, Currency, Grant,
+        payments::{Heard, NewPurchase},
+    },
     store::{Change, Committed, keys},
 };
 use serde_json::json;

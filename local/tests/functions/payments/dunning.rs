@@ -1,6 +1,8 @@
 //! What follows when nobody pays, and that it ends when somebody does.
 
 use lmo_shared::{
+    audit::Source,
+    auth::Permission,
     billing::{Amount, PaymentState, PaymentStatus},
     tenant::{Status, UNPAID},
 };
@@ -65,6 +67,10 @@ async fn whoever_was_suspended_goes_on_when_all_of_it_is_paid_and_not_before() {
     scene.wait(14 * DAY + 21 * DAY);
     scene.run().await;
     assert_eq!(scene.tenant_status().await, Status::Suspended);
+    let caller = scene.ground.platform.authenticator().of_key(&scene.key, Source::default()).await.unwrap();
+    assert!(caller.require(Permission::BillingWrite).is_ok(), "it may still pay");
+    assert_eq!(caller.require(Permission::Query).unwrap_err().code(), "tenant_suspended");
+    assert_eq!(caller.require(Permission::KeysWrite).unwrap_err().code(), "tenant_suspended");
     scene.note(first, "49.00").await.unwrap();
     scene.run().await;
     assert_eq!((scene.status(first).await, scene.tenant_status().await), (PaymentStatus::Paid, Status::Suspended));
@@ -89,6 +95,8 @@ async fn whom_the_operator_suspended_for_something_else_stays_so() {
     scene.run().await;
     let tenant = scene.ground.platform.tenants().get(scene.id()).await.unwrap();
     assert_eq!((tenant.status, tenant.suspended_for.as_deref()), (Status::Suspended, Some("fraud")));
+    let refused = scene.ground.platform.authenticator().of_key(&scene.key, Source::default()).await.unwrap_err();
+    assert_eq!(refused.code(), "tenant_suspended");
 }
 
 #[tokio::test]

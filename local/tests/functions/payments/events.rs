@@ -17,7 +17,9 @@ async fn what_is_told_twice_or_in_the_wrong_order_changes_nothing() {
     let mut failed = intent.clone();
     failed["status"] = json!("requires_payment_method");
     let event = told("payment_intent.payment_failed", &failed);
-    for event in [&event, &event, &told("payment_intent.processing", &failed), &told("payment_intent.succeeded", &intent)] {
+    for event in
+        [&event, &event, &told("payment_intent.processing", &failed), &told("payment_intent.succeeded", &intent)]
+    {
         assert_eq!(scene.payments.hear(event).await.unwrap(), Heard::Known);
     }
     assert_eq!(scene.read(invoice).await, before);
@@ -77,7 +79,8 @@ async fn a_dispute_is_in_the_audit_log_once() {
     let invoice = scene.invoice("2026-10", "49.00").await;
     scene.collect(invoice).await;
     let reference = scene.attempts(invoice).await[0].reference.clone();
-    let event = told("charge.dispute.created", &json!({"id": "du_1", "reason": "fraudulent", "payment_intent": reference}));
+    let event =
+        told("charge.dispute.created", &json!({"id": "du_1", "reason": "fraudulent", "payment_intent": reference}));
     for _ in 0..2 {
         assert_eq!(scene.payments.hear(&event).await.unwrap(), Heard::Known);
     }

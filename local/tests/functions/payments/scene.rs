@@ -30,6 +30,8 @@ pub struct Scene {
     pub bank: StripeStandin,
     pub payments: Payments,
     pub tenant: Tenant,
+    /// A key of the tenant's that may do everything.
+    pub key: String,
     mail: TempDir,
     http: reqwest::Client,
 }
@@ -57,9 +59,9 @@ impl Scene {
         let known = BillingSettings::new(platform.table().clone());
         known.put(settings, IfMatch::Any, &actor, platform.clock().now()).await.unwrap();
         let tenant = Tenant::new("acme", platform.clock().now());
-        platform.tenants().open(&tenant, &Actor::command_line()).await.unwrap();
+        let key = platform.tenants().open(&tenant, &Actor::command_line()).await.unwrap().text;
         let payments = platform.payments(mailer);
-        Arc::new(Self { ground, bank, payments, tenant, mail, http: reqwest::Client::new() })
+        Arc::new(Self { ground, bank, payments, tenant, key, mail, http: reqwest::Client::new() })
     }
 
     /// One that pays with a card of the stand-in's (`pm_card_visa`).
@@ -215,8 +217,16 @@ impl Scene {
 
     /// What webhooks are told of invoices, the oldest first.
     pub async fn announced(&self) -> Vec<String> {
-        let events: Vec<Value> =
-            self.ground.platform.table().tenant(self.tenant.id).webhooks().begins_with("EVENT#").collect().await.unwrap();
+        let events: Vec<Value> = self
+            .ground
+            .platform
+            .table()
+            .tenant(self.tenant.id)
+            .webhooks()
+            .begins_with("EVENT#")
+            .collect()
+            .await
+            .unwrap();
         let kinds = events.iter().map(|event| text(&event["kind"]).to_owned());
         kinds.filter(|kind| kind.starts_with("invoice.")).collect()
     }
