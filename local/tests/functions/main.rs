@@ -10,6 +10,7 @@ mod billing_runs;
 mod key_routes;
 #[path = "../shared/month.rs"]
 mod month;
+mod payments;
 mod purge;
 mod requests;
 mod sealing;

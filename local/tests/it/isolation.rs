@@ -304,6 +304,28 @@ impl World {
                 };
                 self.second(method, &path, body.as_ref()).await.assert_error(404, "not_found");
             }
+            // What is paid with is in `payments`, where there is something to pay with.
+            "GET /api/billing/payment-method" => {
+                assert_eq!(self.second(method, path, None).await.json(), json!({}));
+            }
+            "DELETE /api/billing/payment-method" => {
+                assert_eq!(self.second(method, path, None).await.status, 204);
+            }
+            "POST /api/billing/payment-method" => {
+                self.second(method, path, Some(&json!({}))).await.assert_error(409, "conflict");
+            }
+            "POST /api/billing/credits" => {
+                let body = json!({"amount": "10", "currency": "EUR"});
+                self.second(method, path, Some(&body)).await.assert_error(409, "conflict");
+            }
+            "POST /api/billing/invoices/{id}/pay" => {
+                let path = path.replace("{id}", "inv_01ARZ3NDEKTSV4RRFFQ69G5FAV");
+                self.second(method, &path, None).await.assert_error(404, "not_found");
+            }
+            // Only Stripe can sign, and there is no account.
+            "POST /webhooks/stripe" => {
+                self.second(method, path, Some(&json!({"id": "evt_1"}))).await.assert_error(404, "no_route");
+            }
             // They know people, who are held apart in `accounts`; a key is nobody.
             _ if path.starts_with("/api/auth/") => self.assert_nobody(method, path).await,
             // Those who work for the operator alone.

@@ -44,6 +44,7 @@ mod openapi;
 mod operators;
 mod origin;
 mod pass_through;
+mod payments;
 mod permissions;
 mod providers;
 mod regions;
