@@ -10,7 +10,13 @@ use crate::{
     audit::Audit,
     auth::{Authenticator, Connections, LastUse, Links, Operators, Ring, Throttle, Tokens, password::Passwords},
     aws::{self, CachedCredentials, Signer},
-    billing::run::{Hands, Invoices, Invoker, Runs},
+    billing::{
+        invoices::Invoices,
+        payments::{self, Payments},
+        repo::{BillingSettings, Buyers, Coupons, Grants, Plans, Subscriptions},
+        run::{Hands, Invoker, Runs},
+        stripe::Stripe,
+    },
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
     config::Config,
@@ -23,6 +29,7 @@ use crate::{
     people::{self, Accounts, Staff},
     quota::Meters,
     seal::Seal,
+    secret::Secret,
     session::Sessions,
     store::Table,
     telemetry,
@@ -312,6 +319,67 @@ impl Platform {
         Sessions::new(self.table.clone(), self.clock.clone())
     }
 
+    /// Stripe, by the keys that the deployment has of it.
+    #[must_use]
+    pub fn stripe(&self) -> Stripe {
+        let name = format!("{}/stripe", self.config.secrets);
+        Stripe::new(Secret::new(self.secrets(), name, self.clock.clone()))
+    }
+
+    /// Plans.
+    #[must_use]
+    pub fn plans(&self) -> Plans {
+        Plans::new(self.table.clone())
+    }
+
+    /// The operator's settings for billing.
+    #[must_use]
+    pub fn billing_settings(&self) -> BillingSettings {
+        BillingSettings::new(self.table.clone())
+    }
+
+    /// Which plans tenants are on.
+    #[must_use]
+    pub fn subscriptions(&self) -> Subscriptions {
+        Subscriptions::new(self.table.clone(), self.clock.clone(), self.plans(), self.catalogues(), self.meters())
+    }
+
+    /// Coupons.
+    #[must_use]
+    pub fn coupons(&self) -> Coupons {
+        Coupons::new(self.table.clone(), self.clock.clone(), self.subscriptions())
+    }
+
+    /// Prepaid credit.
+    #[must_use]
+    pub fn grants(&self) -> Grants {
+        Grants::new(self.table.clone())
+    }
+
+    /// Who buys.
+    #[must_use]
+    pub fn buyers(&self) -> Buyers {
+        Buyers::new(self.table.clone())
+    }
+
+    /// Invoices.
+    #[must_use]
+    pub fn invoices(&self) -> Invoices {
+        Invoices::new(self.table.clone(), self.clock.clone(), self.subscriptions(), self.catalogues())
+    }
+
+    /// Payments of invoices, of which buyers are told by `mailer`.
+    #[must_use]
+    pub fn payments(&self, mailer: Mailer) -> Payments {
+        Payments::new(payments::Parts {
+            table: self.table.clone(),
+            clock: self.clock.clone(),
+            stripe: self.stripe(),
+            mailer,
+            site: self.config.issuer.clone(),
+        })
+    }
+
     /// Prompt templates.
     #[must_use]
     pub fn templates(&self) -> Templates {
@@ -344,7 +412,7 @@ impl Platform {
             (Some(function), Some(signer)) => Hands::Invocations(Arc::new(Invoker { signer, function, endpoint })),
             (None, _) | (_, None) => Hands::Process,
         };
-        Runs::new(self.table.clone(), self.clock.clone(), Invoices(self.table.clone()), hands)
+        Runs::new(self.table.clone(), self.clock.clone(), self.invoices(), hands)
     }
 
     /// Compares meters and totals.

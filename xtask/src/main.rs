@@ -124,7 +124,9 @@ fn bench(root: &Path, quick: bool) -> Result<(), String> {
     run(&mut load)?;
     let mut benches = vec!["bench", "--profile", "laptop", "--workspace"];
     benches.extend(
-        ["translate", "aggregate", "authenticate", "accounts"].into_iter().flat_map(|bench| ["--bench", bench]),
+        ["translate", "aggregate", "authenticate", "accounts", "rating"]
+            .into_iter()
+            .flat_map(|bench| ["--bench", bench]),
     );
     if quick {
         benches.extend(["--", "--quick"]);

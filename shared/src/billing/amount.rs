@@ -213,9 +213,15 @@ impl TryFrom<String> for Percent {
 #[schema(value_type = String, example = "EUR")]
 pub struct Currency([u8; 3]);
 
-/// Those with other than two digits behind the point, as ISO 4217 has them (amendment 177); payment providers agree on them.
+/// Those with other than two digits behind the point, as ISO 4217 has them (amendment 177).
 const OTHERS: [(u8, &[&str]); 2] = [
-    (0, &["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]),
+    (
+        0,
+        &[
+            "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF",
+            "XPF",
+        ],
+    ),
     (3, &["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]),
 ];
 const TWO: &[&str] = &[

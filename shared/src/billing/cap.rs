@@ -134,3 +134,72 @@ fn dearer(
 fn lower(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     [one, other].into_iter().flatten().min()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{billing::plans_from_toml, clock::Timestamp};
+
+    fn catalogue() -> Catalogue {
+        let text = "[providers.p]\nkind = \"echo\"\n\
+            [models.\"p/a\"]\nprovider = \"p\"\ncontext_window = 1000\nprice = { input = 1, output = 4 }\n\
+            [models.\"p/free\"]\nprovider = \"p\"\ncontext_window = 1000\nprice = { input = 0, output = 0 }\n\
+            [models.\"p/embed\"]\nprovider = \"p\"\ncontext_window = 1000\ncapabilities = [\"embed\"]\nprice = { input = 0.5 }\n";
+        Catalogue::from_toml(text, Timestamp(1)).unwrap()
+    }
+
+    fn plan(more: &str) -> Plan {
+        let text = format!("[[plans]]\nname = \"a\"\ntitle = \"A\"\ncurrency = \"EUR\"\n{more}\n");
+        plans_from_toml(&text, Timestamp(1)).unwrap().remove(0)
+    }
+
+    fn money(more: &str) -> Option<u64> {
+        plan(more).capped(&catalogue()).unwrap().monthly_nano_usd
+    }
+
+    #[test]
+    fn the_cap_in_list_prices_is_that_of_the_dearest_ratio() {
+        assert_eq!(money("overage = \"charged\""), None);
+        // 100 EUR at half a euro for a dollar, with a quarter added.
+        assert_eq!(money("usd = \"0.5\"\nmarkup = \"25\"\noverage = { up_to = \"100\" }"), Some(160_000_000_000));
+        assert_eq!(money("included_credit = \"60\"\noverage = { up_to = \"40\" }"), Some(100_000_000_000));
+        // Output costs half of what it does in the catalogue, input three times as much: all may be input.
+        let rules = "[[plans.prices]]\nmodels = [\"p/a\"]\nper_million = { input = \"3\", output = \"2\" }";
+        assert_eq!(money(&format!("overage = {{ up_to = \"30\" }}\n{rules}")), Some(10_000_000_000));
+        assert_eq!(money("overage = \"prepaid\""), Some(0));
+        assert_eq!(
+            plan("overage = \"prepaid\"").capped_at(Amount::units(7), &catalogue()).unwrap().monthly_nano_usd,
+            Some(7_000_000_000)
+        );
+        assert_eq!(money("markup = \"-100\"\noverage = { up_to = \"1\" }"), None);
+    }
+
+    #[test]
+    fn fees_of_tiers_and_a_begun_package_are_set_aside() {
+        let rules = "[[plans.prices]]\nmodels = [\"p/a\"]\ngraduated = [{ up_to = 10, price = \"1\", flat = \"2\" }, { price = \"2\", flat = \"3\" }]\n\
+            [[plans.prices]]\nmodels = [\"p/embed\"]\npackage = { tokens = 1_000_000, price = \"1\" }\n";
+        // 20 less 2, 3 and 1, at 2 EUR for what may cost a dollar.
+        assert_eq!(money(&format!("overage = {{ up_to = \"20\" }}\n{rules}")), Some(7_000_000_000));
+        assert_eq!(money(&format!("overage = {{ up_to = \"5\" }}\n{rules}")), Some(0));
+    }
+
+    #[test]
+    fn what_is_refused_beyond_is_what_is_included() {
+        let limits = |more: &str| plan(&format!("overage = \"refused\"\n{more}")).capped(&catalogue()).unwrap();
+        let tokens = limits("included_tokens = 1_000");
+        assert_eq!((tokens.monthly_tokens, tokens.monthly_nano_usd), (Some(1_000), None));
+        let credit = limits("included_credit = \"5\"");
+        assert_eq!((credit.monthly_tokens, credit.monthly_nano_usd), (None, Some(5_000_000_000)));
+        let lower = limits("included_tokens = 1_000\nlimits = { monthly_tokens = 10, requests_per_minute = 3 }");
+        assert_eq!((lower.monthly_tokens, lower.requests_per_minute), (Some(10), Some(3)));
+    }
+
+    #[test]
+    fn a_model_that_is_free_by_the_catalogue_alone_cant_be_capped() {
+        let rule = "overage = { up_to = \"5\" }\n[[plans.prices]]\nmodels = [\"p/f*\"]\n";
+        let priced = plan(&format!("{rule}per_million = {{ input = \"1\", output = \"1\" }}"));
+        let problem = priced.capped(&catalogue()).unwrap_err().to_string();
+        assert!(problem.contains("`p/free`"), "{problem}");
+        assert!(plan(&format!("{rule}markup = \"100\"")).capped(&catalogue()).is_ok());
+    }
+}

@@ -141,3 +141,81 @@ fn in_a_list<T>(list: &[T], least: usize, at: &str) -> Result<()> {
 fn require(holds: bool, at: &str, problem: &'static str) -> Result<()> {
     if holds { Ok(()) } else { Err(Error::invalid(at, problem)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    /// The field, the plan of the example, and what makes the field wrong.
+    type Fault = (&'static str, &'static str, fn(&mut Plan));
+
+    fn example(name: &str) -> Plan {
+        let plans = super::super::plans_from_toml(include_str!("../../../plans.toml"), Timestamp(1)).unwrap();
+        plans.into_iter().find(|plan| plan.name == name).unwrap()
+    }
+
+    fn fault(name: &str, change: impl FnOnce(&mut Plan)) -> String {
+        let mut plan = example(name);
+        change(&mut plan);
+        match plan.check() {
+            Err(Error::Invalid { param, .. }) => param,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_field_that_is_wrong_is_named() {
+        let negative = Amount(-1);
+        let faults: [Fault; 19] = [
+            ("name", "team", |plan| plan.name = "Team".to_owned()),
+            ("name", "team", |plan| plan.name = "a".repeat(65)),
+            ("title", "team", |plan| plan.title = " ".to_owned()),
+            ("title", "team", |plan| plan.title = "a\nb".to_owned()),
+            ("base_fee", "team", |plan| plan.base_fee = Amount::units(1_000_000_001)),
+            ("included_credit", "team", |plan| plan.included_credit = Amount(-1)),
+            ("trial.days", "team", |plan| plan.trial.as_mut().unwrap().days = 0),
+            ("overage.up_to", "team", |plan| plan.overage = Overage::UpTo(Amount(5_000_000))),
+            ("overage", "team", |plan| {
+                (plan.overage, plan.included_credit) = (Overage::Refused, Amount::ZERO);
+            }),
+            ("markup", "team", |plan| plan.markup = Percent(-1_000_001)),
+            ("usd", "team", |plan| plan.usd = Amount::ZERO),
+            ("usd", "prepaid", |plan| plan.usd = Amount::units(2)),
+            ("prices[0].models", "enterprise", |plan| plan.prices[0].models.clear()),
+            ("prices[0].models[0]", "enterprise", |plan| plan.prices[0].models[0] = "a*b".to_owned()),
+            ("prices[0].per_million.cached_input", "enterprise", |plan| {
+                let Charge::PerMillion(prices) = &mut plan.prices[0].charge else { panic!("another example") };
+                prices.cached_input = Some(Amount(-1));
+            }),
+            ("prices[1].graduated[1].up_to", "enterprise", |plan| tiers(plan, 1)[1].up_to = Some(1)),
+            ("prices[1].graduated[0].up_to", "enterprise", |plan| tiers(plan, 1)[0].up_to = None),
+            ("prices[2].volume[1].up_to", "enterprise", |plan| tiers(plan, 2)[1].up_to = Some(u64::MAX)),
+            ("prices[2].volume", "enterprise", |plan| tiers(plan, 2).clear()),
+        ];
+        for (field, name, change) in faults {
+            assert_eq!(fault(name, change), field);
+        }
+        assert_eq!(fault("team", |plan| plan.seats.as_mut().unwrap().fee = negative), "seats.fee");
+        let models = vec!["m".to_owned(); 101];
+        assert_eq!(fault("enterprise", |plan| plan.prices[3].models = models), "prices[3].models");
+    }
+
+    fn tiers(plan: &mut Plan, place: usize) -> &mut Vec<Tier> {
+        match &mut plan.prices[place].charge {
+            Charge::Graduated(tiers) | Charge::Volume(tiers) => tiers,
+            Charge::Markup(_) | Charge::PerMillion(_) | Charge::Package(_) => panic!("another example"),
+        }
+    }
+
+    #[test]
+    fn a_plan_reads_back_from_json_and_from_the_table() {
+        for name in ["free", "team", "enterprise", "prepaid"] {
+            let plan = example(name);
+            let json = serde_json::to_string(&plan).unwrap();
+            assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+            let item: serde_dynamo::Item = serde_dynamo::to_item(&plan).unwrap();
+            assert_eq!(serde_dynamo::from_item::<_, Plan>(item).unwrap(), plan);
+        }
+    }
+}

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Amount, Currency, Line, Percent, Profile, Seller};
+use super::{Amount, Collection, Currency, Line, Percent, Profile, Seller};
 use crate::{
     clock::{Period, Timestamp},
-    id::{CreditNoteId, InvoiceId, PaymentId, TenantId},
+    id::{CreditNoteId, GrantId, InvoiceId, TenantId},
     usage::Difference,
 };
 
@@ -43,14 +43,26 @@ pub struct Invoice {
     /// Paid out of prepaid credit.
     #[serde(default)]
     pub from_credit: Amount,
+    /// Which credit that was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credit_used: Vec<(GrantId, Amount)>,
     /// What is to be paid: total without what came from credit.
     pub due: Amount,
-    /// What was paid of it.
+    /// What was paid of it, whatever became of that later.
     #[serde(default)]
     pub paid: Amount,
+    /// What of that went back the way that it came.
+    #[serde(default)]
+    pub refunded: Amount,
     /// What was given back, by credit notes.
     #[serde(default)]
     pub credited: Amount,
+    /// The part of that before tax.
+    #[serde(default)]
+    pub credited_subtotal: Amount,
+    /// What later invoices made up for, because it came late.
+    #[serde(default)]
+    pub late: Amount,
     /// What the next invoice begins with, because this one had nothing left to take it off: zero or negative.
     #[serde(default)]
     pub carried: Amount,
@@ -72,9 +84,12 @@ pub struct Invoice {
     /// Why it is void, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub void_for: Option<String>,
-    /// How often paying it was tried.
+    /// How many payments there are of it, whatever became of them.
     #[serde(default)]
     pub attempts: u32,
+    /// How its payment is followed up.
+    #[serde(default)]
+    pub collection: Collection,
     /// The number of its version.
     #[serde(default)]
     pub version: u64,
@@ -137,6 +152,9 @@ pub struct Compared {
     pub at: Timestamp,
     /// Whether meter, totals and ledger agree.
     pub agree: bool,
+    /// Whether there are hours that are not counted to their end.
+    #[serde(default)]
+    pub open: bool,
     /// Meter and totals.
     pub books: Difference,
     /// What the ledger has, counted entry by entry.
@@ -186,67 +204,6 @@ pub enum CreditSettlement {
     Credit,
     /// It goes back the way that it came.
     Refund,
-}
-
-/// An attempt to have an invoice paid, or a payment that arrived otherwise. It is written before the money moves.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Payment {
-    /// Its identifier.
-    pub id: PaymentId,
-    /// What it pays.
-    pub invoice: InvoiceId,
-    /// The how manieth attempt for that invoice, from 1.
-    pub attempt: u32,
-    /// The way that the money goes.
-    pub method: Method,
-    /// How much, in the invoice's currency.
-    pub amount: Amount,
-    /// The currency.
-    pub currency: Currency,
-    /// How far it is.
-    pub status: PaymentState,
-    /// What the payment provider calls it (`pi_...`), or the operator (the reference of a bank transfer).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
-    /// What the provider said last against it: a code such as `card_declined`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
-    /// What was given back of it.
-    #[serde(default)]
-    pub refunded: Amount,
-    /// When it was begun.
-    pub created_at: Timestamp,
-    /// When its state was changed last.
-    pub changed_at: Timestamp,
-    /// The number of its version.
-    #[serde(default)]
-    pub version: u64,
-}
-
-/// The way that money goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// By Stripe, with the tenant's payment method.
-    Stripe,
-    /// By bank transfer, or otherwise past LMO; the operator notes it.
-    Manual,
-}
-
-/// How far a payment is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PaymentState {
-    /// It is noted; whether the provider knows of it is not known.
-    Begun,
-    /// The provider works on it.
-    Processing,
-    /// The buyer has to do something.
-    ActionRequired,
-    /// It came to nothing.
-    Failed,
-    /// The money is there.
-    Succeeded,
 }
 
 impl Invoice {

@@ -7,20 +7,23 @@ mod cap;
 mod check;
 mod file;
 mod invoice;
+pub mod invoices;
+mod payment;
+pub mod payments;
 mod plan;
 mod profile;
 mod rate;
+pub mod repo;
 pub mod run;
 mod settings;
 mod statement;
+pub mod stripe;
 mod subscription;
 
 pub use amount::{Amount, Currency, NANOS, Percent, sum};
 pub use file::plans_from_toml;
-pub use invoice::{
-    Compared, CreditNote, CreditSettlement, Invoice, InvoiceStatus, Method, Payment, PaymentState, PaymentStatus,
-    TaxLine,
-};
+pub use invoice::{Compared, CreditNote, CreditSettlement, Invoice, InvoiceStatus, PaymentStatus, TaxLine};
+pub use payment::{Collection, Letter, Method, Payment, PaymentState, Purchase, Refund, RefundState, Source};
 pub use plan::{Charge, KindPrices, Overage, Package, Plan, PriceRule, Seats, Tier, Trial};
 pub use profile::{PaymentMethod, Profile, Wallet};
 pub use rate::{charged, rate, segments};

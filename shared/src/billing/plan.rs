@@ -98,7 +98,7 @@ pub struct Seats {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Trial {
-    /// How long, in days from the first subscription to any plan.
+    /// How long, in days from the first time that the tenant is on a plan with a trial: it is given once.
     pub days: u32,
     /// Usage within the trial that costs nothing.
     #[serde(default)]

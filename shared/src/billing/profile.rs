@@ -1,9 +1,10 @@
 //! Who buys, and how it pays.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::mail::EmailAddress;
+use crate::{audit::Versioned, mail::EmailAddress};
 
 /// Who buys: what stands on its invoices.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -38,9 +39,24 @@ pub struct Wallet {
     /// Its payment method there (`pm_...`); absent: it pays by transfer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_method: Option<PaymentMethod>,
+    /// When setting it up was begun, in seconds since the epoch: one that was begun before doesn't take its place.
+    #[serde(default)]
+    pub set_up_at: u64,
     /// The number of its version.
     #[serde(default)]
     pub version: u64,
+}
+
+impl Versioned for Wallet {
+    const KIND: &'static str = "payment method";
+
+    fn version(&mut self) -> &mut u64 {
+        &mut self.version
+    }
+
+    fn shown(&self) -> Value {
+        json!({"customer": self.customer, "payment_method": self.payment_method})
+    }
 }
 
 /// What a tenant pays with, as far as it may be shown.

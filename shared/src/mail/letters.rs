@@ -159,7 +159,7 @@ fn one_line(text: &str) -> String {
 
 /// A name that a stranger chose, for a mail to somebody who doesn't know that stranger: short, in one line, and nothing
 /// in it is a link, also to mail programs that make one of whatever looks like a domain.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     const LONGEST: usize = 60;
     let name = one_line(name);
     let mut plain = String::new();

@@ -4,12 +4,14 @@ use crate::error::Result;
 
 mod address;
 mod folder;
+mod invoices;
 mod letters;
 mod message;
 mod ses;
 
 pub use address::EmailAddress;
 pub use folder::Folder;
+pub use invoices::Due;
 pub use letters::Mail;
 pub use ses::Ses;
 

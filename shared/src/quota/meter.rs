@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Counted, Hold, Limits, Need, Refusal, Scope};
 use crate::{
     clock::{Period, Timestamp},
+    error::{Error, Result},
     webhook::Measure,
 };
 
@@ -59,6 +60,27 @@ impl Meter {
             limit_nano_usd: cap_nano_usd,
             ..Self::default()
         }
+    }
+
+    /// The same with other figures of what was spent; what remains makes up for it.
+    ///
+    /// # Errors
+    /// `Internal` if the figures are beyond what a meter counts.
+    pub fn having_spent(&self, requests: u64, tokens: u64, nano_usd: u64) -> Result<Self> {
+        let (held_tokens, held_nano_usd) = self.held();
+        let left = |cap: i64, held: u64, spent: u64| {
+            let used = i64::try_from(held.checked_add(spent)?).ok()?;
+            cap.checked_sub(used)
+        };
+        let overflow = || Error::internal("a meter overflows");
+        Ok(Self {
+            requests,
+            tokens_spent: tokens,
+            nano_usd_spent: nano_usd,
+            tokens_left: left(self.cap_tokens, held_tokens, tokens).ok_or_else(overflow)?,
+            nano_usd_left: left(self.cap_nano_usd, held_nano_usd, nano_usd).ok_or_else(overflow)?,
+            ..self.clone()
+        })
     }
 
     /// What is held in tokens and in nano-USD.

@@ -26,9 +26,11 @@
 //! | | `WALLET` | how it pays |
 //! | | `GRANT#<crd>` | prepaid credit |
 //! | | `ADJUSTMENT#<adj>` | what its next invoice makes up for |
+//! | | `LATE#<hour>` | that an event came for an hour that was counted to its end |
 //! | `TENANT#<tnt>#INVOICES` | `INVOICE#<inv>` | the invoice of a month; it outlives its tenant, like all that follow |
 //! | | `NOTE#<crn>` | a credit note, by time |
 //! | | `PAYMENT#<inv>#<nnnnn>` | an attempt to pay an invoice |
+//! | | `PURCHASE#<crd>` | prepaid credit that is being bought, or was |
 //! | `TENANT#<tnt>#LEDGER#<hour>` | `<req>` | one request, by its start |
 //! | `TENANT#<tnt>#TOTALS` | `B#<hour>#<nnn>` | totals of ten seconds |
 //! | | `H#<hour>`, `D#<day>`, `M#<month>` | totals of an hour, a day, a month |
@@ -61,6 +63,7 @@
 //! | `BILLING` | `SETTINGS` | what the operator says of billing |
 //! | | `PLAN#<name>#<effective>` | a version of a plan, by the time it takes effect |
 //! | | `COUPON#<code>` | a coupon |
+//! | | `TERM#<ms>#<tnt>` | a tenant whose plan or credit is to be looked at, by when |
 //! | | `NUMBERS#<kind>#<year>` | the last number of an invoice or a credit note |
 //! | `RUNS` | `RUN#<month>` | a billing run |
 //! | | `PART#<month>#<nnnn>` | how far a part of it is |

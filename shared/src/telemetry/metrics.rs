@@ -24,6 +24,7 @@ pub fn describe() {
     describe_counter!("Retries", Unit::Count, "Calls of a provider after a request's first");
     describe_counter!("HoldsSwept", Unit::Count, "Holds that the sweep settled or released");
     describe_counter!("BooksDiffer", Unit::Count, "Months of tenants whose meter and totals say different things");
+    describe_counter!("InvoicesHeld", Unit::Count, "Invoices that stay drafts, because the books differ");
     describe_counter!("BillingRunsBegun", Unit::Count, "Billing runs that began");
     describe_counter!("BillingRunsFinished", Unit::Count, "Billing runs after which every tenant has its invoice");
     describe_counter!("InvoicesFinalised", Unit::Count, "Invoices that got their number");
@@ -78,6 +79,11 @@ pub(crate) fn swept(swept: &Swept) {
 /// The books of so many months of tenants differ.
 pub(crate) fn books_differ(months: u64) {
     counter!("BooksDiffer").increment(months);
+}
+
+/// An invoice stays a draft, because the books differ.
+pub(crate) fn invoice_held() {
+    counter!("InvoicesHeld").increment(1);
 }
 
 /// A billing run began.

@@ -31,7 +31,7 @@ mod repo;
 mod retention;
 
 pub use address::AddressRange;
-pub use deletion::Announcements;
+pub use deletion::{Announcements, GRACE as DELETION_TAKES};
 pub use export::{Exports, Position as ExportPosition};
 pub use identity_provider::IdentityProvider;
 pub use invites::{Acceptable, Invitation, Invite, Invites};

@@ -90,6 +90,17 @@ impl Tenants {
         edit.apply(decide).await
     }
 
+    /// Adds a tenant in its next version to a change, and what operators see of it in the list.
+    ///
+    /// # Errors
+    /// `Internal` if it can't be written as an item.
+    pub fn replace(&self, change: &mut Change, tenant: &mut Tenant) -> Result<()> {
+        let of = tenant.version;
+        tenant.version += 1;
+        change.replace(&self.of(tenant.id).main(), keys::TENANT, tenant, of)?;
+        self.list(change, tenant)
+    }
+
     /// Adds to a change what operators see of a tenant in the list.
     pub(super) fn list(&self, change: &mut Change, tenant: &Tenant) -> Result<()> {
         change.put(&self.table.tenants(), &keys::listed(tenant.id), &Listed::from(tenant)).map(drop)

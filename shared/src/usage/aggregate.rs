@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Entry, UsageEvent,
     totals::{Total, TotalItem},
@@ -30,6 +32,15 @@ const ENTRIES_AT_ONCE: i32 = 250;
 
 /// Bucket totals are needed while their hour is open.
 const BUCKETS_KEPT: Duration = Duration::from_hours(48);
+
+/// How long it is remembered that an hour got an event late: until the next invoices are made.
+const LATE_KEPT: Duration = Duration::from_hours(100 * 24);
+
+/// The mark of an hour that got an event when it was counted to its end.
+#[derive(Serialize)]
+struct Late {
+    expires_at: u64,
+}
 
 /// Counts the ledger.
 #[derive(Debug, Clone)]
@@ -101,12 +112,97 @@ impl Aggregator {
         item.map(|item| item.total()).transpose()
     }
 
+    /// The hours of a month that have a total, in order.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn hours(&self, tenant: TenantId, month: Period) -> Result<Vec<Period>> {
+        #[derive(Deserialize)]
+        struct Row {
+            sk: String,
+        }
+        let first = keys::total(Period::of(Granularity::Hour, month.start()));
+        let last = keys::total(Period::of(Granularity::Hour, month.end()).previous());
+        let rows = self.table.tenant(tenant).totals().between::<Row>(&first, &last).only(keys::SK).collect().await?;
+        Ok(rows.iter().filter_map(|row| Period::parse(row.sk.strip_prefix("H#")?)).collect())
+    }
+
+    /// Counts an hour from the ledger whatever was there, also if it was counted to its end: for the operator, who repairs.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn rewrite(&self, tenant: TenantId, hour: Period) -> Result<()> {
+        let handle = self.table.tenant(tenant);
+        let mut total = count(handle.ledger(hour).all::<Entry>()).await?;
+        total.closed = true;
+        let (totals, sort) = (handle.totals(), keys::total(hour));
+        match total.n {
+            0 => totals.delete_all(&[sort]).await,
+            _ => totals.put(&sort, &TotalItem::of(&total, None)?).await,
+        }
+    }
+
+    /// Sums the days of a month and the month anew, whatever was there: for the operator, who repairs.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn rewrite_sums(&self, tenant: TenantId, month: Period) -> Result<()> {
+        let first = Period::of(Granularity::Day, month.start());
+        let days = std::iter::successors(Some(first), |day| Some(day.next()));
+        for day in days.take_while(|day| day.start() < month.end()) {
+            self.rewrite_sum(tenant, day, Granularity::Hour).await?;
+        }
+        self.rewrite_sum(tenant, month, Granularity::Day).await
+    }
+
+    async fn rewrite_sum(&self, tenant: TenantId, whole: Period, parts: Granularity) -> Result<()> {
+        let first = keys::total(Period::of(parts, whole.start()));
+        let last = keys::total(Period::of(parts, whole.end()).previous());
+        let totals = self.table.tenant(tenant).totals();
+        let (total, sort) = (merge(totals.between(&first, &last)).await?, keys::total(whole));
+        match total.n {
+            0 => totals.delete_all(&[sort]).await,
+            _ => totals.put(&sort, &TotalItem::of(&total, None)?).await,
+        }
+    }
+
+    /// Counts the hours of a month again that got an event when they were counted to their end: their totals grow by what came late.
+    /// The marks stay, for whoever made an invoice of them.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn count_late(&self, tenant: TenantId, month: Period) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Mark {
+            sk: String,
+        }
+        const LARGER: &str = "attribute_not_exists(n) OR n < :n";
+        let handle = self.table.tenant(tenant);
+        let marks = handle.main().begins_with::<Mark>(&keys::late_in(month)).only(keys::SK).collect().await?;
+        for mark in marks {
+            let Some(hour) = mark.sk.strip_prefix(keys::LATE_PREFIX).and_then(Period::parse) else { continue };
+            let mut total = count(handle.ledger(hour).all::<Entry>()).await?;
+            total.closed = true;
+            let item = TotalItem::of(&total, None)?;
+            let put = handle.totals().put_if(&keys::total(hour), &item, LARGER, &[(":n", number(total.n))]).await?;
+            if put == Written::Yes {
+                self.roll_up(tenant, [hour.start()]).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// An open hour is counted through its buckets; one that is past from its ledger, whose buckets may be gone; one
     /// that is closed not at all, which makes a replay of old records cheap.
     async fn count_hour(&self, tenant: TenantId, hour: Period, buckets: &[Bucket]) -> Result<Written> {
         let handle = self.table.tenant(tenant);
         if self.clock.now() > hour.end().after(CLOSES_AFTER) {
             if self.total(tenant, hour).await?.is_some_and(|total| total.closed) {
+                // An old event again, or something new that came late: whoever compares the books finds out.
+                handle
+                    .main()
+                    .put_new(&keys::late(hour), &Late { expires_at: hour.end().after(LATE_KEPT).seconds() })
+                    .await?;
                 return Ok(Written::Refused);
             }
             let total = count(handle.ledger(hour).all::<Entry>()).await?;

@@ -136,6 +136,7 @@ impl Books {
             return Ok(first.state());
         }
         self.sweeper.count_open(tenant, month).await?;
+        self.aggregator.count_late(tenant, month).await?;
         let second = self.compare(tenant, month).await?;
         // Whatever was settled in between may be in one book alone.
         Ok(if second.balanced && second.meter != first.meter { State::Open } else { second.state() })

@@ -27,7 +27,7 @@ pub use ledger::{Ledger, Recorded, expires_at};
 pub use publish::{Publisher, UsageEvent};
 pub use report::{GroupBy, Report, ReportRow, Reports};
 pub use sweep::{Expired, Sweeper, Swept};
-pub use totals::{Total, TotalRow};
+pub use totals::{RowKey, Total, TotalRow};
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -196,6 +196,15 @@ impl Sweeper {
         Ok(Settlement { request, need: hold.need(), tokens, cost, counts: true, window: None })
     }
 
+    /// Settles what is held past its deadline in a tenant's month, however long ago it was, and closes the hours that can be closed.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn finish_month(&self, tenant: TenantId, month: Period) -> Result<()> {
+        let Some(active) = self.table.active(month).find::<Active>(&tenant.to_string()).await? else { return Ok(()) };
+        self.sweep_tenant(tenant, month, active, Expired::ByDeadline, &mut Swept::default()).await
+    }
+
     /// Counts again what a tenant's month has in hours that are not closed.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
+    billing::{CreditNote, Invoice},
     clock::{Period, Timestamp},
     id::WebhookId,
     tenant::{ApiKey, Member},
@@ -31,7 +32,6 @@ macro_rules! kinds {
     };
 }
 
-// Billing's are called `invoice.*` and come behind `quota.reached`.
 kinds! {
     /// An API key was made.
     KeyCreated = "key.created",
@@ -47,6 +47,20 @@ kinds! {
     MemberRemoved = "member.removed",
     /// 50, 80 or 100 % of a monthly cap are spent.
     QuotaReached = "quota.reached",
+    /// An invoice got its number.
+    InvoiceFinalised = "invoice.finalised",
+    /// An invoice is paid.
+    InvoicePaid = "invoice.paid",
+    /// An attempt to have an invoice paid failed.
+    InvoicePaymentFailed = "invoice.payment_failed",
+    /// The payment of an invoice has to be confirmed by its buyer.
+    InvoiceActionRequired = "invoice.payment_action_required",
+    /// An invoice was given up.
+    InvoiceUncollectible = "invoice.uncollectible",
+    /// An invoice was declared void.
+    InvoiceVoided = "invoice.voided",
+    /// A credit note was made.
+    CreditNoteCreated = "credit_note.created",
     /// Somebody wants to see whether a webhook works. It is told to that one alone.
     WebhookTest = "webhook.test",
 }
@@ -68,6 +82,20 @@ pub enum Event<'a> {
     MemberRemoved(&'a Member),
     /// A part of a monthly cap is spent.
     QuotaReached(Reached),
+    /// An invoice got its number.
+    InvoiceFinalised(&'a Invoice),
+    /// An invoice is paid.
+    InvoicePaid(&'a Invoice),
+    /// An attempt to have an invoice paid failed.
+    InvoicePaymentFailed(&'a Invoice),
+    /// The payment of an invoice has to be confirmed.
+    InvoiceActionRequired(&'a Invoice),
+    /// An invoice was given up.
+    InvoiceUncollectible(&'a Invoice),
+    /// An invoice was declared void.
+    InvoiceVoided(&'a Invoice),
+    /// A credit note was made.
+    CreditNoteCreated(&'a CreditNote),
     /// A webhook is tried.
     WebhookTest(WebhookId),
 }
@@ -108,6 +136,13 @@ impl Event<'_> {
             Self::MemberChanged(_) => EventType::MemberChanged,
             Self::MemberRemoved(_) => EventType::MemberRemoved,
             Self::QuotaReached(_) => EventType::QuotaReached,
+            Self::InvoiceFinalised(_) => EventType::InvoiceFinalised,
+            Self::InvoiceVoided(_) => EventType::InvoiceVoided,
+            Self::CreditNoteCreated(_) => EventType::CreditNoteCreated,
+            Self::InvoicePaid(_) => EventType::InvoicePaid,
+            Self::InvoicePaymentFailed(_) => EventType::InvoicePaymentFailed,
+            Self::InvoiceActionRequired(_) => EventType::InvoiceActionRequired,
+            Self::InvoiceUncollectible(_) => EventType::InvoiceUncollectible,
             Self::WebhookTest(_) => EventType::WebhookTest,
         }
     }
@@ -140,6 +175,30 @@ impl Event<'_> {
                 "percent": reached.percent,
                 "spent": reached.spent,
                 "limit": reached.limit,
+            }),
+            Self::CreditNoteCreated(note) => json!({
+                "id": note.id,
+                "number": note.number,
+                "invoice": note.invoice,
+                "invoice_number": note.invoice_number,
+                "currency": note.currency,
+                "total": note.total,
+            }),
+            Self::InvoiceFinalised(invoice)
+            | Self::InvoiceVoided(invoice)
+            | Self::InvoicePaid(invoice)
+            | Self::InvoicePaymentFailed(invoice)
+            | Self::InvoiceActionRequired(invoice)
+            | Self::InvoiceUncollectible(invoice) => json!({
+                "id": invoice.id,
+                "number": invoice.number,
+                "period": invoice.period,
+                "currency": invoice.currency,
+                "total": invoice.total,
+                "due": invoice.due,
+                "paid": invoice.paid,
+                "payment": invoice.payment,
+                "due_at": invoice.due_at.map(|at| at.to_string()),
             }),
             Self::WebhookTest(id) => json!({"webhook": id}),
         }

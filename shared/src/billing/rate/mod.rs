@@ -79,3 +79,6 @@ fn consistent(account: &Account) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,12 +18,10 @@ mod item;
 mod part;
 mod progress;
 mod schedule;
-mod seam;
 mod work;
 
 pub use hands::{Hands, Invoker};
 pub use item::{Claim, Counts, Failed, Part, Run, Scope};
 pub use progress::{PartProgress, RunProgress, RunState, RunSummary};
 pub use schedule::{Begin, FOREVER, Runs};
-pub use seam::Invoices;
 pub use work::{Others, Worked};

@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::{
     Hands, Part, Run, RunProgress, RunSummary,
-    seam::Invoices,
     work::{Others, Worked},
 };
 use crate::{
     audit::{Actor, Deed, record_for_operators},
+    billing::invoices::Invoices,
     clock::{Clock, Period, Timestamp},
     error::{Error, Result},
     id::TenantId,

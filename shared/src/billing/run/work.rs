@@ -5,8 +5,9 @@ use std::{future, time::Duration};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
-use super::{Claim, Part, Run, Runs, Scope, part::Outcome, schedule::no_settings, seam::Billed};
+use super::{Claim, Part, Run, Runs, Scope, part::Outcome, schedule::no_settings};
 use crate::{
+    billing::invoices::Billed,
     clock::{Period, Timestamp},
     error::{Error, Result},
     id::TenantId,

@@ -33,6 +33,27 @@ pub fn coupon(code: &str) -> String {
     format!("{COUPON_PREFIX}{code}")
 }
 
+const TERM_PREFIX: &str = "TERM#";
+
+/// A tenant whose plan or credit is to be looked at, by when. Padded, so that text order is time order.
+#[must_use]
+pub fn term(at: Timestamp, tenant: TenantId) -> String {
+    format!("{TERM_PREFIX}{:015}#{tenant}", at.0)
+}
+
+/// Between which sort keys all of them lie that are due at a time.
+#[must_use]
+pub fn terms_until(at: Timestamp) -> (String, String) {
+    (TERM_PREFIX.to_owned(), format!("{TERM_PREFIX}{:015}~", at.0))
+}
+
+/// What such a sort key says; `None` if it is none.
+#[must_use]
+pub fn parse_term(sort: &str) -> Option<(Timestamp, TenantId)> {
+    let (at, tenant) = sort.strip_prefix(TERM_PREFIX)?.split_once('#')?;
+    Some((Timestamp(at.parse().ok()?), TenantId::parse(tenant)?))
+}
+
 /// A sequence of numbers, which have no gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sequence {
@@ -74,6 +95,22 @@ pub fn adjustment(id: AdjustmentId) -> String {
     format!("{ADJUSTMENT_PREFIX}{id}")
 }
 
+/// What all marks of hours begin with that got an event when they were counted to their end.
+pub const LATE_PREFIX: &str = "LATE#";
+
+/// The mark of such an hour.
+#[must_use]
+pub fn late(hour: Period) -> String {
+    debug_assert_eq!(hour.granularity, Granularity::Hour);
+    format!("{LATE_PREFIX}{hour}")
+}
+
+/// What all such marks of a month begin with.
+#[must_use]
+pub fn late_in(month: Period) -> String {
+    format!("{LATE_PREFIX}{month}-")
+}
+
 /// What all invoices of a tenant begin with; they sort by period.
 pub const INVOICE_PREFIX: &str = "INVOICE#";
 /// What all credit notes of a tenant begin with.
@@ -112,6 +149,11 @@ pub fn payment(invoice: InvoiceId, attempt: u32) -> String {
     format!("{}{attempt:05}", payments(invoice))
 }
 
+/// Prepaid credit that is being bought, or was.
+#[must_use]
+pub fn purchase(id: GrantId) -> String {
+    format!("PURCHASE#{id}")
+}
 /// What all runs begin with; they sort by month.
 pub const RUN_PREFIX: &str = "RUN#";
 
@@ -137,6 +179,12 @@ pub fn run_part(month: Period, part: u16) -> String {
 #[must_use]
 pub fn collect(at: Timestamp, tenant: TenantId, invoice: InvoiceId) -> String {
     format!("{:015}#{tenant}#{invoice}", at.0)
+}
+
+/// Up to which sort key everything lies that is to be seen to by `now`.
+#[must_use]
+pub fn collect_until(now: Timestamp) -> String {
+    format!("{:015}~", now.0)
 }
 
 /// What such a sort key says; `None` if it is none.

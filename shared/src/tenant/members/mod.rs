@@ -55,6 +55,14 @@ impl Members {
         self.main(tenant).page(keys::MEMBER_PREFIX, after, limit, Order::Ascending).await
     }
 
+    /// All of a tenant's members.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn list(&self, tenant: TenantId) -> Result<Vec<Member>> {
+        self.main(tenant).begins_with(keys::MEMBER_PREFIX).collect().await
+    }
+
     /// A member.
     ///
     /// # Errors

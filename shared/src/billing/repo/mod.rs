@@ -1,0 +1,15 @@
+//! What is kept of plans, settings, buyers, subscriptions, coupons and credit.
+
+mod buyers;
+mod coupons;
+pub mod grants;
+mod plans;
+mod settings;
+mod subscriptions;
+
+pub use buyers::{Buyer, Buyers};
+pub use coupons::Coupons;
+pub use grants::Grants;
+pub use plans::Plans;
+pub use settings::BillingSettings;
+pub use subscriptions::{Choice, Chooser, Subscribed, Subscriptions, When};

@@ -1,0 +1,156 @@
+//! The operator's settings in the table, and what they may say.
+
+use serde_json::json;
+
+use crate::{
+    audit::{Actor, Deed, IfMatch, record_for_operators},
+    billing::{Percent, Seller, Settings},
+    clock::Timestamp,
+    error::{Error, Result},
+    store::{Change, Table, keys},
+};
+
+/// The operator's settings for billing.
+#[derive(Debug, Clone)]
+pub struct BillingSettings {
+    table: Table,
+}
+
+impl BillingSettings {
+    /// Those in `table`.
+    #[must_use]
+    pub fn new(table: Table) -> Self {
+        Self { table }
+    }
+
+    /// The settings, if there ever were any.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn find(&self) -> Result<Option<Settings>> {
+        self.table.billing().find(keys::SETTINGS).await
+    }
+
+    /// The settings.
+    ///
+    /// # Errors
+    /// `Conflict` if there are none yet; `Unavailable`.
+    pub async fn get(&self) -> Result<Settings> {
+        let missing =
+            || Error::Conflict("billing has no settings yet: lmo billing settings apply billing.toml".to_owned());
+        self.find().await?.ok_or_else(missing)
+    }
+
+    /// Replaces the settings.
+    ///
+    /// # Errors
+    /// `Invalid` with the field that is wrong; `PreconditionFailed`; `Conflict` if somebody was quicker; `Unavailable`.
+    pub async fn put(
+        &self,
+        mut settings: Settings,
+        version: IfMatch,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<Settings> {
+        settings.check()?;
+        let before = self.find().await?;
+        let of = before.as_ref().map_or(0, |before| before.version);
+        version.check(of)?;
+        settings.version = of + 1;
+        let mut change = Change::new(&self.table);
+        change.replace(&self.table.billing(), keys::SETTINGS, &settings, of)?;
+        let (before, after) = (json!(before), json!(&settings));
+        let deed = Deed { action: "billing_settings.replace", target: "billing".to_owned(), before, after };
+        record_for_operators(&mut change, actor, now, deed)?;
+        change.commit().await?.or(|| Error::Conflict("somebody else is changing the settings".to_owned()))?;
+        Ok(settings)
+    }
+}
+
+impl Settings {
+    /// From the text of a `billing.toml`.
+    ///
+    /// # Errors
+    /// `Invalid` with what is wrong, and where.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let settings: Self = toml::from_str(text).map_err(|error| Error::invalid("billing.toml", error.to_string()))?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Whether invoices can be made with them.
+    ///
+    /// # Errors
+    /// `Invalid` with the field that is wrong.
+    pub fn check(&self) -> Result<()> {
+        self.seller.check()?;
+        for (field, prefix) in
+            [("invoice_prefix", &self.invoice_prefix), ("credit_note_prefix", &self.credit_note_prefix)]
+        {
+            let good =
+                prefix.len() <= 20 && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-/.".contains(&byte));
+            require(good, field, "must have at most 20 letters, digits, hyphens, slashes and points")?;
+        }
+        let differ = self.invoice_prefix != self.credit_note_prefix;
+        require(differ, "credit_note_prefix", "must differ from invoice_prefix, or two documents had one number")?;
+        require((1..=240).contains(&self.grace_hours), "grace_hours", "must be from 1 to 240")?;
+        require(self.payment_days <= 120, "payment_days", "must be at most 120")?;
+        let days = &self.dunning.days;
+        require(
+            days.len() <= 20 && days.iter().all(|day| *day <= 365),
+            "dunning.days",
+            "must be at most 20 days, of at most 365",
+        )?;
+        require(days.is_sorted_by(|a, b| a < b), "dunning.days", "must be in order, each once")?;
+        for (field, days) in [
+            ("dunning.suspend_after_days", self.dunning.suspend_after_days),
+            ("dunning.give_up_after_days", self.dunning.give_up_after_days),
+        ] {
+            require(days.is_none_or(|days| (1..=730).contains(&days)), field, "must be from 1 to 730")?;
+        }
+        for (country, tax) in &self.tax {
+            let field = format!("tax.{country}");
+            require(is_country(country), &field, "must be two capital letters (ISO 3166-1)")?;
+            require(
+                (Percent::ZERO..=Percent::ALL).contains(&tax.rate),
+                &format!("{field}.rate"),
+                "must be from 0 to 100",
+            )?;
+            require(is_text(&tax.name, 1, 20), &format!("{field}.name"), "must have 1 to 20 characters")?;
+        }
+        Ok(())
+    }
+}
+
+impl Seller {
+    fn check(&self) -> Result<()> {
+        require(is_text(&self.name, 1, 200), "seller.name", "must have 1 to 200 characters")?;
+        lines(&self.address, "seller.address")?;
+        require(is_country(&self.country), "seller.country", "must be two capital letters (ISO 3166-1)")?;
+        lines(&self.bank, "seller.bank")?;
+        for (field, text) in [("seller.tax_id", &self.tax_id), ("seller.email", &self.email)] {
+            require(text.as_ref().is_none_or(|text| is_text(text, 1, 100)), field, "must have 1 to 100 characters")?;
+        }
+        let footer = self.footer.as_ref().is_none_or(|text| is_text(text, 1, 500));
+        require(footer, "seller.footer", "must have 1 to 500 characters")
+    }
+}
+
+pub(super) fn lines(lines: &[String], field: &str) -> Result<()> {
+    let good = lines.len() <= 6 && lines.iter().all(|line| is_text(line, 1, 100));
+    require(good, field, "must be at most 6 lines of 1 to 100 characters")
+}
+
+/// Text that a document can show: so many characters, none of them for control.
+pub(super) fn is_text(text: &str, least: usize, most: usize) -> bool {
+    (least..=most).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control)
+}
+
+/// Two capital letters.
+pub(super) fn is_country(code: &str) -> bool {
+    code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+pub(super) fn require(holds: bool, field: &str, problem: &str) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::invalid(field, format!("{field} {problem}"))) }
+}
