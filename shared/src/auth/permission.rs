@@ -99,6 +99,7 @@ macro_rules! permissions {
 const OWNERS: &[Role] = &[Role::Owner];
 const ADMINS: &[Role] = &[Role::Owner, Role::Admin];
 const BUILDERS: &[Role] = &[Role::Owner, Role::Admin, Role::Developer];
+const PAYERS: &[Role] = &[Role::Owner, Role::Admin, Role::Billing];
 const ALL: &[Role] = &Role::ALL;
 
 permissions! {
@@ -115,6 +116,11 @@ permissions! {
     Sessions = "sessions": BUILDERS, [Query], ["GET /api/tenant/sessions/{id}", "DELETE /api/tenant/sessions/{id}"];
     /// Read the tenant's usage.
     UsageRead = "usage:read": ALL, [UsageRead], ["GET /api/tenant/usage"];
+    /// Read invoices and credit notes.
+    InvoicesRead = "invoices:read": PAYERS, [BillingRead], [
+        "GET /api/billing/invoices", "GET /api/billing/invoices/{id}", "GET /api/billing/credit-notes",
+        "GET /api/billing/credit-notes/{id}",
+    ];
     /// See the tenant itself.
     TenantRead = "tenant:read": ALL, [TenantAdmin], ["GET /api/tenant"];
     /// Rename the tenant, and say how its members prove who they are.

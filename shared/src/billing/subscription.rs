@@ -11,9 +11,12 @@ use crate::{clock::Timestamp, id::GrantId};
 pub struct Subscription {
     /// Each from a time on until the next one's, in order. One in the future is a change that is to come.
     pub terms: Vec<Term>,
-    /// When it ends; nothing is charged for what comes behind.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// When it ends; nothing is charged for what comes behind. It is not kept: it follows from the tenant's deletion.
+    #[serde(skip)]
     pub ended_at: Option<Timestamp>,
+    /// When the tenant was to be deleted and then wasn't: nothing is charged for these times. In order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<Pause>,
     /// When the trial ends, if there was one: it is decided with the first term, and is never given twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial_until: Option<Timestamp>,
@@ -36,6 +39,15 @@ pub struct Term {
     pub from: Timestamp,
 }
 
+/// A time for which nothing is charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Its first instant.
+    pub from: Timestamp,
+    /// The first instant behind it.
+    pub to: Timestamp,
+}
+
 /// A coupon that a tenant has redeemed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Redeemed {
@@ -43,6 +55,9 @@ pub struct Redeemed {
     pub code: String,
     /// How much, as it was then.
     pub off: Off,
+    /// The currency of an amount; absent for a percentage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
     /// When.
     #[schema(value_type = u64)]
     pub at: Timestamp,

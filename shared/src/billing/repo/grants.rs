@@ -42,16 +42,14 @@ impl Grants {
         record(change, tenant, actor, grant.granted_at, deed)
     }
 
-    /// Gives credit as the operator.
+    /// The same as the operator does it.
     ///
     /// # Errors
-    /// As [`Grants::give`]; `Unavailable`.
-    pub async fn give_as_operator(&self, tenant: TenantId, grant: &Grant, actor: &Actor) -> Result<()> {
-        let mut change = Change::new(&self.table);
-        Self::give(&mut change, tenant, grant, actor)?;
+    /// As [`Grants::give`].
+    pub fn give_as_operator(change: &mut Change, tenant: TenantId, grant: &Grant, actor: &Actor) -> Result<()> {
+        Self::give(change, tenant, grant, actor)?;
         let deed = Deed { action: "credit.give", target: tenant.to_string(), after: json!(grant), ..Deed::default() };
-        record_for_operators(&mut change, actor, grant.granted_at, deed)?;
-        change.commit().await?.or(|| Error::Conflict("that credit was given already".to_owned()))
+        record_for_operators(change, actor, grant.granted_at, deed)
     }
 
     /// All credit that a tenant ever got, the oldest first.
