@@ -214,7 +214,7 @@ impl Outcome {
         match billed {
             Billed::Nothing => Self::Nothing,
             Billed::Waiting { until } => Self::Waiting(until),
-            Billed::Draft { why } => Self::Draft(why),
+            Billed::Draft { why } => Self::Held(why),
             Billed::Finalised { new } => {
                 metrics::invoices_finalised(u64::from(new));
                 Self::Finalised
