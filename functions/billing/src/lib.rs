@@ -4,6 +4,7 @@ use lmo_shared::{auth::Authenticator, mail::Mailer, platform::Platform};
 use utoipa_axum::router::OpenApiRouter;
 
 mod invoices;
+mod plans;
 mod runs;
 mod task;
 
@@ -12,9 +13,8 @@ pub use task::Task;
 /// The function's routes.
 #[must_use]
 pub fn router(platform: &Platform, authenticator: &Authenticator, mailer: &Mailer) -> OpenApiRouter {
-    OpenApiRouter::new().merge(runs::router(platform, authenticator)).merge(invoices::router(
-        platform,
-        authenticator,
-        mailer,
-    ))
+    OpenApiRouter::new()
+        .merge(plans::router(platform, authenticator))
+        .merge(runs::router(platform, authenticator))
+        .merge(invoices::router(platform, authenticator, mailer))
 }

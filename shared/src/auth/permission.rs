@@ -99,7 +99,7 @@ macro_rules! permissions {
 const OWNERS: &[Role] = &[Role::Owner];
 const ADMINS: &[Role] = &[Role::Owner, Role::Admin];
 const BUILDERS: &[Role] = &[Role::Owner, Role::Admin, Role::Developer];
-const PAYERS: &[Role] = &[Role::Owner, Role::Admin, Role::Billing];
+const CLERKS: &[Role] = &[Role::Owner, Role::Admin, Role::Billing];
 const ALL: &[Role] = &Role::ALL;
 
 permissions! {
@@ -116,11 +116,6 @@ permissions! {
     Sessions = "sessions": BUILDERS, [Query], ["GET /api/tenant/sessions/{id}", "DELETE /api/tenant/sessions/{id}"];
     /// Read the tenant's usage.
     UsageRead = "usage:read": ALL, [UsageRead], ["GET /api/tenant/usage"];
-    /// Read invoices and credit notes.
-    InvoicesRead = "invoices:read": PAYERS, [BillingRead], [
-        "GET /api/billing/invoices", "GET /api/billing/invoices/{id}", "GET /api/billing/credit-notes",
-        "GET /api/billing/credit-notes/{id}",
-    ];
     /// See the tenant itself.
     TenantRead = "tenant:read": ALL, [TenantAdmin], ["GET /api/tenant"];
     /// Rename the tenant, and say how its members prove who they are.
@@ -180,6 +175,16 @@ permissions! {
         "POST /api/tenant/webhooks", "PATCH /api/tenant/webhooks/{id}", "DELETE /api/tenant/webhooks/{id}",
         "POST /api/tenant/webhooks/{id}/rotate", "POST /api/tenant/webhooks/{id}/test",
         "POST /api/tenant/webhooks/{id}/replay", "POST /api/tenant/webhooks/{id}/deliveries/{message}/replay",
+    ];
+    /// See plan, invoices and payment method.
+    BillingRead = "billing:read": CLERKS, [BillingRead, TenantAdmin], [
+        "GET /api/billing/plan", "GET /api/billing/plans", "GET /api/billing/credits", "GET /api/billing/profile",
+        "GET /api/billing/invoices", "GET /api/billing/invoices/{id}", "GET /api/billing/credit-notes",
+        "GET /api/billing/credit-notes/{id}",
+    ];
+    /// Change plan and payment method, and pay.
+    BillingWrite = "billing:write": CLERKS, [TenantAdmin], [
+        "PUT /api/billing/plan", "POST /api/billing/coupons", "PUT /api/billing/profile",
     ];
     /// Read the audit log.
     AuditRead = "audit:read": ADMINS, [AuditRead, TenantAdmin], ["GET /api/tenant/audit"];

@@ -1,9 +1,9 @@
 //! Which plan a tenant is on, and was: and what else its invoices follow from.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::{Amount, Currency, Off};
+use super::{Amount, Currency, Off, plan::instant};
 use crate::{clock::Timestamp, id::GrantId};
 
 /// The plans that a tenant is and was on. One item.
@@ -83,8 +83,8 @@ pub struct Coupon {
     /// How many tenants may redeem it; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redemptions_left: Option<u32>,
-    /// Until when it may be redeemed, in milliseconds since the epoch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Until when it may be redeemed. Written as milliseconds since the epoch, read also as RFC 3339 text or a date.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "perhaps_instant")]
     #[schema(value_type = Option<u64>)]
     pub until: Option<Timestamp>,
     /// The only plans that it is for; empty: all.
@@ -93,6 +93,12 @@ pub struct Coupon {
     /// The number of its version.
     #[serde(default)]
     pub version: u64,
+}
+
+fn perhaps_instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    #[derive(Deserialize)]
+    struct Written(#[serde(deserialize_with = "instant")] Timestamp);
+    Ok(Option::<Written>::deserialize(from)?.map(|written| written.0))
 }
 
 /// Prepaid credit. The one that expires first is used first, then the oldest.

@@ -40,17 +40,18 @@ impl Coupons {
         self.table.billing().begins_with(keys::COUPON_PREFIX).collect().await
     }
 
-    /// Adds a new coupon to a change.
+    /// Adds a new coupon to a change. Returns it as it is kept.
     ///
     /// # Errors
     /// `Invalid` with the field that is wrong.
-    pub fn create(&self, change: &mut Change, coupon: &Coupon, actor: &Actor) -> Result<()> {
+    pub fn create(&self, change: &mut Change, coupon: &Coupon, actor: &Actor) -> Result<Coupon> {
         coupon.check()?;
-        let coupon = &Coupon { version: 1, ..coupon.clone() };
-        change.put_new(&self.table.billing(), &keys::coupon(&coupon.code), coupon)?;
+        let coupon = Coupon { version: 1, ..coupon.clone() };
+        change.put_new(&self.table.billing(), &keys::coupon(&coupon.code), &coupon)?;
         let deed =
             Deed { action: "coupon.create", target: coupon.code.clone(), after: json!(coupon), ..Deed::default() };
-        record_for_operators(change, actor, self.clock.now(), deed)
+        record_for_operators(change, actor, self.clock.now(), deed)?;
+        Ok(coupon)
     }
 
     /// Takes a coupon away. Who redeemed it keeps it.

@@ -8,7 +8,7 @@ use crate::{
     clock::{Period, Timestamp},
     error::{Error, Result},
     id::{GrantId, TenantId},
-    store::{Change, Table, keys},
+    store::{Change, Order, Table, keys},
 };
 
 /// Tenants' prepaid credit.
@@ -58,6 +58,19 @@ impl Grants {
     /// `Unavailable`.
     pub async fn of(&self, tenant: TenantId) -> Result<Vec<Grant>> {
         self.table.tenant(tenant).main().begins_with(keys::GRANT_PREFIX).collect().await
+    }
+
+    /// A page of all credit that a tenant ever got, the latest first, and behind which sort key to go on, if there is more.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn page(
+        &self,
+        tenant: TenantId,
+        after: Option<&str>,
+        limit: u16,
+    ) -> Result<(Vec<Grant>, Option<String>)> {
+        self.table.tenant(tenant).main().page(keys::GRANT_PREFIX, after, limit, Order::Descending).await
     }
 
     /// What pays for a month, in the order in which it is used.
