@@ -4,7 +4,8 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use lmo_shared::{
-    audit::Actor,
+    audit::{Actor, IfMatch},
+    billing::{Settings, plans_from_toml},
     clock::{Clock, Period, Timestamp},
     id::{KeyId, RequestId, TenantId},
     llm::{Usage, catalogue::Catalogue},
@@ -19,6 +20,23 @@ use lmo_shared::{
 const AT_ONCE: usize = 64;
 pub const MODELS: &str = "[providers.lmo]\nkind = \"echo\"\n[models.\"lmo/echo\"]\nprovider = \"lmo\"\n\
                       context_window = 100000\nprice = { input = 1, output = 2 }\n";
+
+/// By usage alone, so that each pays something else.
+const PLAN: &str = "[[plans]]\nname = \"metered\"\ntitle = \"Metered\"\ncurrency = \"EUR\"\nbase_fee = \"5\"\n\
+                    usd = \"0.9\"\neffective = \"2020-01-01\"\n";
+const SETTINGS: &str = "default_plan = \"metered\"\n[seller]\nname = \"LMO\"\naddress = [\"Street 1\"]\ncountry = \"DE\"\n\
+                        [tax.DE]\nrate = \"19\"\n";
+
+/// Says who sells what.
+pub async fn open_shop(platform: &Platform) {
+    let (actor, now) = (Actor::command_line(), platform.clock().now());
+    let catalogue = Catalogue::from_toml(MODELS, now).unwrap();
+    for plan in plans_from_toml(PLAN, now).unwrap() {
+        platform.plans().apply(plan, &catalogue, &actor, now).await.unwrap();
+    }
+    let settings = Settings::from_toml(SETTINGS).unwrap();
+    platform.billing_settings().put(settings, IfMatch::Any, &actor, now).await.unwrap();
+}
 
 /// Tenants that ask once in the last minutes of a month, and are counted a few hours later. The platform's clock is
 /// one that tests set; it stands at that time then.

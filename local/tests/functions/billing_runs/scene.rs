@@ -11,10 +11,9 @@ use lmo_shared::{
     store::keys,
     tenant::Tenant,
 };
-use serde_json::json;
 
 use crate::{
-    month::{plant, set},
+    month::{open_shop, plant, set},
     support::Ground,
 };
 
@@ -37,12 +36,7 @@ pub struct Scene {
 impl Scene {
     pub async fn at(now: &str) -> Self {
         let ground = Ground::at(at(now)).await;
-        let settings = json!({
-            "seller": {"name": "LMO", "address": ["Street 1"], "country": "DE"},
-            "grace_hours": 24, "default_plan": "free", "version": 1,
-        });
-        let settings: lmo_shared::billing::Settings = serde_json::from_value(settings).unwrap();
-        ground.platform.table().billing().put(keys::SETTINGS, &settings).await.unwrap();
+        open_shop(&ground.platform).await;
         Self { ground }
     }
 

@@ -11,9 +11,9 @@ use lmo_shared::{
     platform::Platform,
     store::keys,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::month::plant;
+use crate::month::{open_shop, plant};
 
 /// The month before the last: its grace period is over.
 pub fn month() -> Period {
@@ -24,12 +24,7 @@ pub fn month() -> Period {
 pub async fn tenants(data_dir: &Path, count: usize) {
     in_place(data_dir, async |platform| {
         resources::create(platform).await.unwrap();
-        let settings = json!({
-            "seller": {"name": "LMO", "address": ["Street 1"], "country": "DE"},
-            "grace_hours": 24, "default_plan": "free", "version": 1,
-        });
-        let settings: lmo_shared::billing::Settings = serde_json::from_value(settings).unwrap();
-        platform.table().billing().put(keys::SETTINGS, &settings).await.unwrap();
+        open_shop(platform).await;
         plant(platform, month(), count).await;
     })
     .await;

@@ -133,13 +133,14 @@ impl Invoices {
         self.late(&tenant, month, now).await?;
         let until = month.end().after(std::time::Duration::from_hours(1) * settings.grace_hours);
         let draft = self.draft(&tenant, &subscribed, month, &settings, &kept, now).await?;
+        if now < until {
+            // Its last hours are still being counted, so that the books may differ.
+            self.write_draft(&kept, draft.invoice).await?;
+            return Ok(Billed::Waiting { until });
+        }
         if !draft.compared.agree {
             let why = self.hold_back(&tenant, &kept, draft, now).await?;
             return Ok(Billed::Draft { why });
-        }
-        if now < until {
-            self.write_draft(&kept, draft.invoice).await?;
-            return Ok(Billed::Waiting { until });
         }
         let ready = finalise::Ready::of(draft, &kept, &tenant, &settings, now)?;
         if self.finalising.submit((), ready).await? {
