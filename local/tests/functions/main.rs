@@ -6,6 +6,7 @@ mod accounts;
 mod aggregate;
 mod alerts;
 mod billing_cases;
+mod billing_plans;
 mod billing_runs;
 mod key_routes;
 #[path = "../shared/month.rs"]
