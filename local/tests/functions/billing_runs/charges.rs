@@ -3,7 +3,11 @@
 
 use std::future::pending;
 
-use futures_util::{StreamExt, future::join_all, stream};
+use futures_util::{
+    StreamExt,
+    future::{join, join_all},
+    stream,
+};
 use lmo_bench::stripe::{Fault, Mix, StripeOptions, StripeStandin};
 use lmo_shared::{
     audit::Actor,
@@ -114,7 +118,7 @@ async fn after_a_hundred_kills_and_whatever_stripe_does_each_invoice_is_charged_
     let bank = Bank::open(&scene).await;
     let tenants = scene.plant(TENANTS).await;
     bank.set(&scene);
-    stream::iter(&tenants).for_each_concurrent(16, |tenant| bank.set_card(&scene, *tenant)).await;
+    stream::iter(&tenants).for_each_concurrent(16, |tenant| Box::pin(bank.set_card(&scene, *tenant))).await;
     bank.stripe.faults(Some(Mix { seed, percent: 20, faults: FAULTS.to_vec(), ms: 50 }));
     let mut kills = 0;
     while kills < KILLS {
@@ -134,7 +138,8 @@ async fn after_a_hundred_kills_and_whatever_stripe_does_each_invoice_is_charged_
                 let _ = bank.payments.hear(event).await;
             }
         };
-        let work = async { tokio::join!(bill, collect, hear) };
+        // Together they are too large for a thread's stack.
+        let work = join(Box::pin(bill), join(Box::pin(collect), Box::pin(hear)));
         kills += usize::from(scene.until_death(work).await.is_none());
         scene.live();
         if scene.runs().find(october()).await.unwrap().is_some_and(|run| run.finished_at.is_some()) {

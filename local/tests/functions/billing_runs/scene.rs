@@ -1,6 +1,6 @@
 //! Tenants whose month is over.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use lmo_shared::{
@@ -9,12 +9,11 @@ use lmo_shared::{
     clock::{Period, Timestamp},
     id::TenantId,
     platform::Platform,
-    store::keys,
     tenant::Tenant,
 };
 
 use crate::{
-    month::{open_shop, plant, set},
+    month::{assert_everybody_has_one_invoice, open_shop, plant, set},
     support::Ground,
 };
 
@@ -99,6 +98,11 @@ impl Scene {
         }
     }
 
+    /// Whether it died.
+    pub fn is_dead(&self) -> bool {
+        *self.ground.left.lock().unwrap() == Some(0)
+    }
+
     pub fn live(&self) {
         *self.ground.left.lock().unwrap() = None;
     }
@@ -121,24 +125,8 @@ impl Scene {
         panic!("{:#?}", self.progress().await);
     }
 
-    /// Every tenant of the month has an invoice, and only one.
+    /// Every tenant of the month has an invoice, and only one, and their numbers have no gaps.
     pub async fn assert_everybody_has_one_invoice(&self) {
-        let table = self.ground.platform.table();
-        let tenants: BTreeSet<TenantId> = table
-            .tenants()
-            .all::<lmo_shared::tenant::Listed>()
-            .collect()
-            .await
-            .unwrap()
-            .into_iter()
-            .filter(|tenant| tenant.created_at < october().end())
-            .map(|tenant| tenant.id)
-            .collect();
-        assert!(!tenants.is_empty());
-        for tenant in tenants {
-            let invoices = table.tenant(tenant).invoices();
-            let found = invoices.begins_with::<serde_json::Value>(keys::INVOICE_PREFIX).collect().await.unwrap();
-            assert_eq!(found.len(), 1, "{tenant}: {found:?}");
-        }
+        assert_everybody_has_one_invoice(&self.ground.platform, october()).await;
     }
 }

@@ -130,6 +130,10 @@ impl Invoices {
             Some(kept) => kept,
             None => self.generate(&tenant, &subscribed, month, &settings, now).await?,
         };
+        if kept.status >= InvoiceStatus::Finalised {
+            // Somebody else began after this, and was quicker with all of it.
+            return Ok(Billed::Finalised { new: false });
+        }
         self.late(&tenant, month, now).await?;
         let until = month.end().after(std::time::Duration::from_hours(1) * settings.grace_hours);
         let draft = self.draft(&tenant, &subscribed, month, &settings, &kept, now).await?;
