@@ -410,7 +410,7 @@ impl Platform {
     pub fn runs(&self) -> Runs {
         let endpoint = self.sdk.endpoint_url().and_then(|url| url.parse().ok());
         let hands = match (self.config.function.clone(), self.signer("lambda")) {
-            (Some(function), Some(signer)) => Hands::Invocations(Invoker { signer, function, endpoint }),
+            (Some(function), Some(signer)) => Hands::Invocations(Arc::new(Invoker { signer, function, endpoint })),
             (None, _) | (_, None) => Hands::Process,
         };
         Runs::new(self.table.clone(), self.clock.clone(), self.invoices(), hands)

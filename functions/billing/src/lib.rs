@@ -4,6 +4,7 @@ use lmo_shared::{auth::Authenticator, mail::Mailer, platform::Platform};
 use utoipa_axum::router::OpenApiRouter;
 
 mod invoices;
+mod payments;
 mod plans;
 mod runs;
 mod task;
@@ -17,4 +18,5 @@ pub fn router(platform: &Platform, authenticator: &Authenticator, mailer: &Maile
         .merge(plans::router(platform, authenticator))
         .merge(runs::router(platform, authenticator))
         .merge(invoices::router(platform, authenticator, mailer))
+        .merge(payments::router(platform, authenticator, mailer))
 }

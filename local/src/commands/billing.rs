@@ -5,6 +5,7 @@ mod credit;
 mod plan;
 mod run;
 mod settings;
+mod stripe;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ pub async fn run(backend: &Backend, command: Billing) -> Result<ExitCode, Proble
         Billing::Credit(args) => credit::run(platform, args).await,
         Billing::Coupon(command) => coupon::run(platform, command).await,
         Billing::Run(args) => run::run(backend, args).await,
+        Billing::Stripe(args) => stripe::run(backend, args).await,
     }
 }
 

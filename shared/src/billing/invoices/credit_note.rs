@@ -77,7 +77,9 @@ impl Invoices {
                 Grants::give(change, tenant, &grants::grant(total, note.currency, reason, None, now), actor)?;
                 change.put(&self.table.billing(), &keys::term(now, tenant), &json!({"tenant": tenant}))?;
             }
-            CreditSettlement::Refund => through.refund_in(change, &mut invoice, total, &new.reason, actor).await?,
+            CreditSettlement::Refund => {
+                through.refund_in(change, &mut invoice, total, &new.reason, actor, now).await?;
+            }
         }
         invoice.version = of + 1;
         change.replace(&self.of(tenant), &keys::invoice(invoice.id), &invoice, of)?;

@@ -130,16 +130,21 @@ impl Invoices {
             Some(kept) => kept,
             None => self.generate(&tenant, &subscribed, month, &settings, now).await?,
         };
+        if kept.status >= InvoiceStatus::Finalised {
+            // Somebody else began after this, and was quicker with all of it.
+            return Ok(Billed::Finalised { new: false });
+        }
         self.late(&tenant, month, now).await?;
         let until = month.end().after(std::time::Duration::from_hours(1) * settings.grace_hours);
         let draft = self.draft(&tenant, &subscribed, month, &settings, &kept, now).await?;
+        if now < until {
+            // Its last hours are still being counted, so that the books may differ.
+            self.write_draft(&kept, draft.invoice).await?;
+            return Ok(Billed::Waiting { until });
+        }
         if !draft.compared.agree {
             let why = self.hold_back(&tenant, &kept, draft, now).await?;
             return Ok(Billed::Draft { why });
-        }
-        if now < until {
-            self.write_draft(&kept, draft.invoice).await?;
-            return Ok(Billed::Waiting { until });
         }
         let ready = finalise::Ready::of(draft, &kept, &tenant, &settings, now)?;
         if self.finalising.submit((), ready).await? {

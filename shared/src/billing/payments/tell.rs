@@ -10,9 +10,6 @@ use crate::{
     store::Change,
 };
 
-/// Why tenants are suspended that don't pay, as their audit log has it. Who is suspended for this goes on when all is paid.
-pub const UNPAID: &str = "an invoice is unpaid";
-
 impl Payments {
     /// Writes the buyer what it is to be written. If somebody was quicker, it is read again.
     pub(super) async fn post(&self, mut invoice: Invoice) -> Result<()> {
