@@ -58,6 +58,9 @@ pub enum Command {
     /// The model catalogue.
     #[command(subcommand)]
     Models(Models),
+    /// What is sold.
+    #[command(subcommand)]
+    Plans(Plans),
     /// Tenants.
     #[command(subcommand)]
     Tenant(Tenant),
@@ -115,12 +118,137 @@ pub enum Models {
     },
 }
 
+/// What is sold.
+#[derive(Debug, Subcommand)]
+pub enum Plans {
+    /// Put the plans of a file in. What says the same as what holds already stays.
+    Apply {
+        /// The file.
+        #[arg(default_value = "plans.toml")]
+        file: PathBuf,
+        /// From when those hold that don't say so, RFC 3339; now if absent.
+        #[arg(long)]
+        effective: Option<String>,
+    },
+    /// List the plans that hold now, one a line.
+    List,
+}
+
 /// Billing.
 #[derive(Debug, Subcommand)]
 pub enum Billing {
+    /// Who sells, and how invoices are numbered, taxed and collected.
+    #[command(subcommand)]
+    Settings(BillingSettings),
+    /// Move a tenant to a plan.
+    Plan(PlanArgs),
+    /// Give a tenant prepaid credit.
+    Credit(CreditArgs),
+    /// Coupons.
+    #[command(subcommand)]
+    Coupon(Coupon),
     /// Make the invoices of a month that is over, or go on with it; exit code 1 if something failed, or if drafts can't be
     /// finalised because their books differ.
     Run(RunArgs),
+}
+
+/// What the operator says of billing.
+#[derive(Debug, Subcommand)]
+pub enum BillingSettings {
+    /// Make a file the settings.
+    Apply {
+        /// The file.
+        #[arg(default_value = "billing.toml")]
+        file: PathBuf,
+    },
+    /// Print the settings.
+    Show,
+}
+
+/// A plan for a tenant.
+#[derive(Debug, Clone, Arguments)]
+pub struct PlanArgs {
+    /// The tenant's id.
+    #[arg(long)]
+    pub tenant: String,
+    /// The plan's name.
+    #[arg(long)]
+    pub plan: String,
+    /// From when: at once, or from the end of the month on.
+    #[arg(long, value_enum, default_value_t = At::Now)]
+    pub at: At,
+}
+
+/// From when a plan is to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum At {
+    /// At once.
+    Now,
+    /// From the end of the month on.
+    PeriodEnd,
+}
+
+/// Prepaid credit.
+#[derive(Debug, Clone, Arguments)]
+pub struct CreditArgs {
+    /// The tenant's id.
+    #[arg(long)]
+    pub tenant: String,
+    /// How much, as in 100 or 99.50.
+    #[arg(long)]
+    pub amount: String,
+    /// The currency, as in EUR.
+    #[arg(long)]
+    pub currency: String,
+    /// When it expires, RFC 3339; never if absent.
+    #[arg(long)]
+    pub expires: Option<String>,
+    /// Why; the tenant sees it.
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// Coupons.
+#[derive(Debug, Subcommand)]
+pub enum Coupon {
+    /// Make a coupon.
+    Create(CouponArgs),
+    /// List the coupons, one a line.
+    List,
+    /// Take a coupon away. Who has redeemed it keeps it.
+    Delete {
+        /// Its code.
+        code: String,
+    },
+}
+
+/// A coupon.
+#[derive(Debug, Clone, Arguments)]
+pub struct CouponArgs {
+    /// What tenants write to redeem it: 3 to 40 of A-Z, 0-9 and -.
+    #[arg(long)]
+    pub code: String,
+    /// How much in percent, as in 12.5.
+    #[arg(long, required_unless_present = "amount", conflicts_with_all = ["amount", "currency"])]
+    pub percent: Option<String>,
+    /// How much as an amount, with its currency.
+    #[arg(long, requires = "currency")]
+    pub amount: Option<String>,
+    /// The amount's currency.
+    #[arg(long, requires = "amount")]
+    pub currency: Option<String>,
+    /// For how many months; for ever if absent.
+    #[arg(long)]
+    pub periods: Option<u32>,
+    /// How many tenants may redeem it; all if absent.
+    #[arg(long)]
+    pub redemptions: Option<u32>,
+    /// Until when it may be redeemed, RFC 3339.
+    #[arg(long)]
+    pub until: Option<String>,
+    /// The only plans that it is for, with commas between; all if absent.
+    #[arg(long, value_delimiter = ',')]
+    pub plans: Vec<String>,
 }
 
 /// A billing run.

@@ -17,8 +17,10 @@ pub async fn create_tenant(
     limits: Limits,
     meter_shards: u8,
 ) -> Result<(TenantId, String), Error> {
-    let tenant = Tenant { limits, meter_shards, ..Tenant::new(name, platform.clock().now()) };
-    let key = platform.tenants().open(&tenant, &Actor::command_line()).await?;
+    let mut tenant = Tenant { limits, meter_shards, ..Tenant::new(name, platform.clock().now()) };
+    let mut change = platform.tenants().change();
+    platform.subscriptions().welcome(&mut change, &mut tenant).await?;
+    let key = platform.tenants().open_with(change, &tenant, &Actor::command_line()).await?;
     Ok((tenant.id, key.text))
 }
 

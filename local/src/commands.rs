@@ -8,6 +8,7 @@ use lmo_shared::{
     clock::{Clock, Granularity, Period, Timestamp},
     config::Config,
     http,
+    id::TenantId,
     platform::Platform,
     usage::Expired,
 };
@@ -24,6 +25,7 @@ use crate::{
 
 mod billing;
 mod operators;
+mod plans;
 mod tenants;
 
 /// Runs a command; what it finds is printed as JSON.
@@ -51,13 +53,11 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
         }
         Command::Models(Models::Apply { file, effective }) => {
             let now = platform.clock().now();
-            let at = effective.map_or(Ok(now), |text| {
-                Timestamp::parse(&text)
-                    .ok_or_else(|| Problem(format!("--effective: `{text}` is not a time in RFC 3339")))
-            })?;
+            let at = effective.map_or(Ok(now), |text| time_of("--effective", &text))?;
             let version = platform.catalogues().apply(discovery::read(&file, at)?).await?;
             print(&json!({"version": version, "effective": at.to_string()}))
         }
+        Command::Plans(command) => plans::run(platform, command).await,
         Command::Tenant(command) => tenants::run(platform, command).await,
         Command::Operator(command) => operators::run(platform, command).await,
         Command::Keys(Keys::Rotate { sealing: true, .. }) => {
@@ -107,6 +107,14 @@ async fn books(backend: &Backend, month: Option<String>) -> Result<ExitCode, Pro
         )?;
     }
     Ok(if all_agree { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn time_of(option: &str, text: &str) -> Result<Timestamp, Problem> {
+    Timestamp::parse(text).ok_or_else(|| Problem(format!("{option}: `{text}` is not a time in RFC 3339")))
+}
+
+fn tenant_of(id: &str) -> Result<TenantId, Problem> {
+    TenantId::parse(id).ok_or_else(|| Problem(format!("tenant `{id}` does not exist")))
 }
 
 fn month_of(option: &str, text: &str) -> Result<Period, Problem> {

@@ -8,7 +8,10 @@ use axum::{
 };
 use lmo_shared::{
     auth::Ring,
-    billing::run::{FOREVER, Others, Runs},
+    billing::{
+        repo::Subscriptions,
+        run::{FOREVER, Others, Runs},
+    },
     clock::Clock,
     http,
     llm::catalogue::DEFAULT_ALIAS,
@@ -47,6 +50,8 @@ const DELIVER_FOR: Duration = Duration::from_secs(10);
 const PURGE_EVERY: Duration = Duration::from_hours(1);
 /// How often billing runs are looked after, likewise.
 const BILL_EVERY: Duration = Duration::from_mins(10);
+/// How often it is looked which tenants' plans begin, likewise.
+const TERMS_EVERY: Duration = Duration::from_mins(1);
 /// How often the age of the signing keys is looked at; in the cloud a schedule says it.
 const ROTATE_EVERY: Duration = Duration::from_hours(1);
 
@@ -209,7 +214,9 @@ impl Background {
         // Nobody else can be at a run: the data directory is locked.
         let others = if engines.is_some() { Others::AreDead } else { Others::MayBeAtIt };
         let billing = tokio::spawn(bill(platform.runs(), others, stop.clone()));
-        let mut running = vec![sweeping, delivering, purging, billing, tokio::spawn(pump.run(handler, stop.clone()))];
+        let beginning = tokio::spawn(begin_terms(platform.subscriptions(), platform.clock().clone(), stop.clone()));
+        let pumping = tokio::spawn(pump.run(handler, stop.clone()));
+        let mut running = vec![sweeping, delivering, purging, billing, beginning, pumping];
         if engines.is_some() {
             running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
         }
@@ -290,6 +297,23 @@ async fn bill(runs: Runs, mut others: Others, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(BILL_EVERY) => {}
+        }
+    }
+}
+
+async fn begin_terms(subscriptions: Subscriptions, clock: Clock, stop: CancellationToken) {
+    loop {
+        let begun = tokio::select! {
+            () = stop.cancelled() => return,
+            // What is cut off is still to be looked at then.
+            begun = subscriptions.begin_terms(clock.now().after(TERMS_EVERY)) => begun,
+        };
+        if let Err(error) = begun {
+            tracing::error!(error = ?error, "no terms begin at the moment; it will be tried again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(TERMS_EVERY) => {}
         }
     }
 }

@@ -185,7 +185,7 @@ impl Platform {
     /// The removal of tenants.
     #[must_use]
     pub fn purge(&self) -> Purge {
-        Purge::new(self.table.clone(), self.clock.clone())
+        Purge::new(self.table.clone(), self.clock.clone(), self.subscriptions())
     }
 
     /// Accounts of people, who are written to by `mailer`. Their tokens are those that the authenticator knows.
@@ -202,6 +202,7 @@ impl Platform {
             tokens,
             seal: self.seal(),
             providers: self.identity_providers(),
+            subscriptions: self.subscriptions(),
         })
     }
 
@@ -341,7 +342,7 @@ impl Platform {
     /// Which plans tenants are on.
     #[must_use]
     pub fn subscriptions(&self) -> Subscriptions {
-        Subscriptions::new(self.table.clone(), self.clock.clone(), self.plans(), self.catalogues(), self.meters())
+        Subscriptions::new(self.table.clone(), self.clock.clone(), self.catalogues(), self.meters())
     }
 
     /// Coupons.

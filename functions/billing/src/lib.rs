@@ -3,6 +3,8 @@
 use lmo_shared::{auth::Authenticator, mail::Mailer, platform::Platform};
 use utoipa_axum::router::OpenApiRouter;
 
+mod invoices;
+mod plans;
 mod runs;
 mod task;
 
@@ -10,6 +12,9 @@ pub use task::Task;
 
 /// The function's routes.
 #[must_use]
-pub fn router(platform: &Platform, authenticator: &Authenticator, _mailer: &Mailer) -> OpenApiRouter {
-    OpenApiRouter::new().merge(runs::router(platform, authenticator))
+pub fn router(platform: &Platform, authenticator: &Authenticator, mailer: &Mailer) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .merge(plans::router(platform, authenticator))
+        .merge(runs::router(platform, authenticator))
+        .merge(invoices::router(platform, authenticator, mailer))
 }

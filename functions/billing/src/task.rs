@@ -28,6 +28,8 @@ pub enum Task {
         /// The part's number, from 0.
         part: u16,
     },
+    /// Give tenants the limits of the terms that have begun, and of the credit that they have. Every five minutes.
+    Terms,
 }
 
 impl Task {
@@ -46,6 +48,7 @@ impl Task {
                 tracing::info!(month = %period, part, ?worked, "billed");
                 said(&worked)
             }
+            Self::Terms => said(&platform.subscriptions().begin_terms(deadline).await?),
         }
     }
 }
@@ -64,6 +67,7 @@ mod tests {
         assert_eq!(read(include_str!("../../../events/scheduler-bill.json")).unwrap(), Task::Bill);
         let part = Task::BillPart { month: "2026-10".to_owned(), part: 3 };
         assert_eq!(read(include_str!("../../../events/scheduler-bill-part.json")).unwrap(), part);
+        assert_eq!(read(include_str!("../../../events/scheduler-terms.json")).unwrap(), Task::Terms);
         assert!(read(r#"{"task": "sweep"}"#).is_err());
     }
 }

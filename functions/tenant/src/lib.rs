@@ -6,6 +6,7 @@ use axum::extract::FromRef;
 use lmo_shared::{
     audit::Audit,
     auth::{Authenticator, Operators, Throttle},
+    billing::repo::Subscriptions,
     clock::Clock,
     llm::catalogue::Catalogues,
     mail::Mailer,
@@ -59,6 +60,7 @@ struct State {
     sessions: Sessions,
     operators: Operators,
     staff: Staff,
+    subscriptions: Subscriptions,
     meters: Meters,
     templates: Templates,
     seal: Seal,
@@ -80,6 +82,7 @@ pub fn router(
     let state = State {
         operators: platform.operators(&authenticator),
         staff: platform.staff(),
+        subscriptions: platform.subscriptions(),
         meters: platform.meters(),
         authenticator,
         tenants: platform.tenants(),

@@ -1,6 +1,10 @@
 //! `lmo billing`.
 
+mod coupon;
+mod credit;
+mod plan;
 mod run;
+mod settings;
 
 use std::process::ExitCode;
 
@@ -8,7 +12,17 @@ use crate::{args::Billing, backend::Backend, problem::Problem};
 
 /// Does it.
 pub async fn run(backend: &Backend, command: Billing) -> Result<ExitCode, Problem> {
+    let platform = &backend.platform;
     match command {
+        Billing::Settings(command) => settings::run(platform, command).await,
+        Billing::Plan(args) => plan::run(platform, &args).await,
+        Billing::Credit(args) => credit::run(platform, args).await,
+        Billing::Coupon(command) => coupon::run(platform, command).await,
         Billing::Run(args) => run::run(backend, args).await,
     }
+}
+
+/// A number, or what is wrong with it.
+fn read<T: TryFrom<String, Error = &'static str>>(option: &str, text: String) -> Result<T, Problem> {
+    T::try_from(text).map_err(|wrong| Problem(format!("{option}: {wrong}")))
 }

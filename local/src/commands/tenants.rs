@@ -4,21 +4,20 @@ use std::process::ExitCode;
 
 use lmo_shared::{
     audit::{Actor, IfMatch},
-    id::TenantId,
     platform::Platform,
     store::Change,
     tenant::{self, Listed, Operation},
 };
 use serde_json::json;
 
-use super::print;
+use super::{print, tenant_of};
 use crate::{args::Tenant, banner, problem::Problem};
 
 /// Does it.
 pub async fn run(platform: &Platform, command: Tenant) -> Result<ExitCode, Problem> {
     let (tenants, actor) = (platform.tenants(), Actor::command_line());
     let of = |id: &str| {
-        let tenant = TenantId::parse(id).ok_or_else(|| Problem(format!("tenant `{id}` does not exist")))?;
+        let tenant = tenant_of(id)?;
         Ok::<_, Problem>(Operation { tenant, version: IfMatch::Any, actor: &actor, at: platform.clock().now() })
     };
     match command {

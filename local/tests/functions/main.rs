@@ -5,6 +5,7 @@
 mod accounts;
 mod aggregate;
 mod alerts;
+mod billing_cases;
 mod billing_runs;
 mod key_routes;
 #[path = "../shared/month.rs"]

@@ -17,7 +17,7 @@ use lmo_shared::{
 
 /// How many tenants are put in at once.
 const AT_ONCE: usize = 64;
-const MODELS: &str = "[providers.lmo]\nkind = \"echo\"\n[models.\"lmo/echo\"]\nprovider = \"lmo\"\n\
+pub const MODELS: &str = "[providers.lmo]\nkind = \"echo\"\n[models.\"lmo/echo\"]\nprovider = \"lmo\"\n\
                       context_window = 100000\nprice = { input = 1, output = 2 }\n";
 
 /// Tenants that ask once in the last minutes of a month, and are counted a few hours later. The platform's clock is
@@ -48,7 +48,7 @@ pub async fn plant(platform: &Platform, month: Period, count: usize) -> Vec<Tena
 }
 
 /// One request, in the books as if it had been answered.
-async fn ask(platform: &Platform, tenant: TenantId, prices: String, tokens: u64) {
+pub async fn ask(platform: &Platform, tenant: TenantId, prices: String, tokens: u64) {
     let now = platform.clock().now();
     let (key, request) = (KeyId::new(now), RequestId::new(now));
     let account = Account { tenant, limits: Limits::default(), shards: 1, key, key_limits: Limits::default() };

@@ -99,6 +99,7 @@ macro_rules! permissions {
 const OWNERS: &[Role] = &[Role::Owner];
 const ADMINS: &[Role] = &[Role::Owner, Role::Admin];
 const BUILDERS: &[Role] = &[Role::Owner, Role::Admin, Role::Developer];
+const CLERKS: &[Role] = &[Role::Owner, Role::Admin, Role::Billing];
 const ALL: &[Role] = &Role::ALL;
 
 permissions! {
@@ -174,6 +175,16 @@ permissions! {
         "POST /api/tenant/webhooks", "PATCH /api/tenant/webhooks/{id}", "DELETE /api/tenant/webhooks/{id}",
         "POST /api/tenant/webhooks/{id}/rotate", "POST /api/tenant/webhooks/{id}/test",
         "POST /api/tenant/webhooks/{id}/replay", "POST /api/tenant/webhooks/{id}/deliveries/{message}/replay",
+    ];
+    /// See plan, invoices and payment method.
+    BillingRead = "billing:read": CLERKS, [BillingRead, TenantAdmin], [
+        "GET /api/billing/plan", "GET /api/billing/plans", "GET /api/billing/credits", "GET /api/billing/profile",
+        "GET /api/billing/invoices", "GET /api/billing/invoices/{id}", "GET /api/billing/credit-notes",
+        "GET /api/billing/credit-notes/{id}",
+    ];
+    /// Change plan and payment method, and pay.
+    BillingWrite = "billing:write": CLERKS, [TenantAdmin], [
+        "PUT /api/billing/plan", "POST /api/billing/coupons", "PUT /api/billing/profile",
     ];
     /// Read the audit log.
     AuditRead = "audit:read": ADMINS, [AuditRead, TenantAdmin], ["GET /api/tenant/audit"];

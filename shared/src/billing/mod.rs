@@ -5,6 +5,7 @@
 mod amount;
 mod cap;
 mod check;
+pub mod document;
 mod file;
 mod invoice;
 pub mod invoices;
@@ -29,4 +30,4 @@ pub use profile::{PaymentMethod, Profile, Wallet};
 pub use rate::{charged, rate, segments};
 pub use settings::{CountryTax, Dunning, Seller, Settings};
 pub use statement::{Account, Adjustment, Discount, Line, LineKind, Off, Segment, Statement, TokenKind, Used};
-pub use subscription::{Coupon, Grant, Redeemed, Subscription, Term};
+pub use subscription::{Coupon, Grant, Pause, Redeemed, Subscription, Term};

@@ -69,7 +69,7 @@ fn at_par() -> Amount {
 }
 
 /// A time as people write it, or as the table has it.
-fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+pub(super) fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "a time is RFC 3339 text, a date, or milliseconds since the epoch")]
     enum Written {

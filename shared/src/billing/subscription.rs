@@ -1,9 +1,9 @@
 //! Which plan a tenant is on, and was: and what else its invoices follow from.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::{Amount, Currency, Off};
+use super::{Amount, Currency, Off, plan::instant};
 use crate::{clock::Timestamp, id::GrantId};
 
 /// The plans that a tenant is and was on. One item.
@@ -11,9 +11,12 @@ use crate::{clock::Timestamp, id::GrantId};
 pub struct Subscription {
     /// Each from a time on until the next one's, in order. One in the future is a change that is to come.
     pub terms: Vec<Term>,
-    /// When it ends; nothing is charged for what comes behind.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// When it ends; nothing is charged for what comes behind. It is not kept: it follows from the tenant's deletion.
+    #[serde(skip)]
     pub ended_at: Option<Timestamp>,
+    /// When the tenant was to be deleted and then wasn't: nothing is charged for these times. In order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<Pause>,
     /// When the trial ends, if there was one: it is decided with the first term, and is never given twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial_until: Option<Timestamp>,
@@ -36,6 +39,15 @@ pub struct Term {
     pub from: Timestamp,
 }
 
+/// A time for which nothing is charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Its first instant.
+    pub from: Timestamp,
+    /// The first instant behind it.
+    pub to: Timestamp,
+}
+
 /// A coupon that a tenant has redeemed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Redeemed {
@@ -43,6 +55,9 @@ pub struct Redeemed {
     pub code: String,
     /// How much, as it was then.
     pub off: Off,
+    /// The currency of an amount; absent for a percentage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
     /// When.
     #[schema(value_type = u64)]
     pub at: Timestamp,
@@ -68,8 +83,8 @@ pub struct Coupon {
     /// How many tenants may redeem it; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redemptions_left: Option<u32>,
-    /// Until when it may be redeemed, in milliseconds since the epoch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Until when it may be redeemed. Written as milliseconds since the epoch, read also as RFC 3339 text or a date.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "perhaps_instant")]
     #[schema(value_type = Option<u64>)]
     pub until: Option<Timestamp>,
     /// The only plans that it is for; empty: all.
@@ -78,6 +93,12 @@ pub struct Coupon {
     /// The number of its version.
     #[serde(default)]
     pub version: u64,
+}
+
+fn perhaps_instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    #[derive(Deserialize)]
+    struct Written(#[serde(deserialize_with = "instant")] Timestamp);
+    Ok(Option::<Written>::deserialize(from)?.map(|written| written.0))
 }
 
 /// Prepaid credit. The one that expires first is used first, then the oldest.

@@ -9,6 +9,7 @@ use crate::{
         Attempt, Links, Restriction, Throttle, Tokens,
         password::{Password, Passwords, Verdict},
     },
+    billing::repo::Subscriptions,
     clock::{Clock, Timestamp},
     error::{Error, Result},
     id::TenantId,
@@ -66,6 +67,8 @@ pub struct Parts {
     pub seal: Seal,
     /// Tenants' identity providers.
     pub providers: Providers,
+    /// Puts new tenants on a plan.
+    pub subscriptions: Subscriptions,
 }
 
 /// Accounts of people: everything that they do with their own.
@@ -80,6 +83,7 @@ pub struct Accounts {
     tokens: Tokens,
     seal: Seal,
     providers: Providers,
+    subscriptions: Subscriptions,
     users: Users,
     sign_ins: SignIns,
     memberships: Memberships,
@@ -90,7 +94,7 @@ impl Accounts {
     /// The accounts in a table.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { table, clock, passwords, throttle, mailer, links, tokens, seal, providers } = parts;
+        let Parts { table, clock, passwords, throttle, mailer, links, tokens, seal, providers, subscriptions } = parts;
         Self {
             users: Users::new(table.clone()),
             sign_ins: SignIns::new(table.clone()),
@@ -105,6 +109,7 @@ impl Accounts {
             tokens,
             seal,
             providers,
+            subscriptions,
         }
     }
 

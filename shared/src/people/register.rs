@@ -42,9 +42,10 @@ impl Accounts {
         let hash = self.passwords.hash(&password).await?;
         let now = self.clock.now();
         let user = User { name, password: Some(hash), ..User::new(email, now) };
-        let tenant = Tenant::new(tenant_name, now);
+        let mut tenant = Tenant::new(tenant_name, now);
         let (sign_in, token) = SignIn::begin(&user, Some(tenant.id), false, source.clone(), now);
         self.users.add(change, &user)?;
+        self.subscriptions.welcome(change, &mut tenant).await?;
         self.tenants.create(change, &tenant, &user.acting(source))?;
         let (member, _) = self.memberships.add(change, &user, tenant.id, Role::Owner, now)?;
         self.sign_ins.add(change, &user, &sign_in, Way::Password)?;

@@ -19,7 +19,7 @@ use crate::{
     error::{Error, Result},
     id::{RequestId, TenantId},
     store::{Partition, Table, keys, keys::MeterScope},
-    tenant::Tenants,
+    tenant::{Tenant, Tenants},
 };
 
 /// Which meter.
@@ -165,12 +165,25 @@ impl Flights {
     async fn fresh(&self, meter: MeterId, asked: &Asked) -> Result<Limits> {
         let tenants = Tenants::new(self.table.clone());
         let found = match meter.scope {
-            MeterScope::Tenant(_) => {
-                tenants.find(meter.tenant).await?.map(|tenant| meter.share(&tenant.limits, tenant.meter_shards))
-            }
+            MeterScope::Tenant(_) => match tenants.find(meter.tenant).await? {
+                Some(tenant) => Some(meter.share(&self.in_month(&tenant, meter.month).await?, tenant.meter_shards)),
+                None => None,
+            },
             MeterScope::Key(id) => tenants.find_key(meter.tenant, id).await?.map(|key| key.limits),
         };
         Ok(found.unwrap_or_else(|| meter.share(&asked.limits, asked.shards)))
+    }
+
+    /// A tenant's limits as they are for a month. What prepaid credit leaves for it was computed for an earlier month, as long as
+    /// no schedule has come by: it is less by what was used since then, so that no credit is spent in two months.
+    async fn in_month(&self, tenant: &Tenant, month: Period) -> Result<Limits> {
+        let mut limits = tenant.limits;
+        let months = std::iter::successors(tenant.prepaid_in.map(Period::month), |month| Some(month.next()));
+        for earlier in months.take_while(|earlier| *earlier < month) {
+            let taken = taken(&self.table, tenant.id, earlier).await?;
+            limits.monthly_nano_usd = limits.monthly_nano_usd.map(|most| most.saturating_sub(taken));
+        }
+        Ok(limits)
     }
 
     fn seen(&self, meter: MeterId) -> Option<u64> {
@@ -258,6 +271,13 @@ pub(super) async fn meters_of(table: &Table, tenant: TenantId, prefix: &str) -> 
     let rows = table.tenant(tenant).main().begins_with::<Row>(prefix).collect().await?;
     let scoped = |row: Row| keys::parse_meter(&row.sk).map(|scope| (scope, row.meter));
     Ok(rows.into_iter().filter_map(scoped).collect())
+}
+
+/// What a tenant's month has spent and holds, in nano-USD.
+pub(super) async fn taken(table: &Table, tenant: TenantId, month: Period) -> Result<u64> {
+    let meters = meters_of(table, tenant, &keys::meters(month)).await?;
+    let of_tenant = meters.iter().filter(|(scope, _)| matches!(scope, MeterScope::Tenant(_)));
+    Ok(of_tenant.map(|(_, meter)| meter.nano_usd_spent.saturating_add(meter.held().1)).sum())
 }
 
 /// Moves a meter's cap to its limits. Returns the meter as it is then; `None` if somebody else moved it meanwhile.

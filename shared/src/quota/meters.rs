@@ -183,6 +183,14 @@ impl Meters {
         gather::level(&self.table, tenant.id, month).await
     }
 
+    /// What a tenant's month has spent and holds, in nano-USD at the catalogue's prices.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn taken(&self, tenant: TenantId, month: Period) -> Result<u64> {
+        flight::taken(&self.table, tenant, month).await
+    }
+
     /// All meters of a tenant's month, with what they count for.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! All items of the table, whosever they are: for the removal of tenants alone, which has a role of its own.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, fmt::Write as _, time::Duration};
 
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ impl Everything {
     ///
     /// An item is a tenant's if it is in its partitions, if its sort key names the tenant and is no other tenant's (who
     /// name sessions as they like), or if it says so: connections and sign-ins do. Their entries in the list of tenants are
-    /// none of them.
+    /// none of them, and neither are invoices and what is to be collected of these: they outlive the tenant.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.
@@ -59,17 +59,21 @@ impl Everything {
         for (short, name) in names {
             request = request.expression_attribute_names(short, name);
         }
-        let mut conditions = Vec::new();
+        let (mut conditions, mut kept) = (Vec::new(), String::new());
         for (index, tenant) in tenants.iter().enumerate() {
             conditions.push(format!(
                 "begins_with(#pk, :p{index}) OR NOT begins_with(#pk, :any) AND contains(#sk, :t{index}) OR #tenant = :t{index} OR #by.#tenant = :t{index}"
             ));
             request = request.expression_attribute_values(format!(":p{index}"), text(&keys::tenant(*tenant)));
             request = request.expression_attribute_values(format!(":t{index}"), text(&tenant.to_string()));
+            request = request.expression_attribute_values(format!(":i{index}"), text(&keys::invoices(*tenant)));
+            let _ = write!(kept, " AND #pk <> :i{index}");
         }
         request = request.expression_attribute_values(":list", text(keys::TENANTS));
         request = request.expression_attribute_values(":any", text(keys::ANY_TENANT));
-        request = request.filter_expression(format!("#pk <> :list AND ({})", conditions.join(" OR ")));
+        request = request.expression_attribute_values(":collect", text(keys::COLLECT));
+        let condition = format!("#pk <> :list AND #pk <> :collect{kept} AND ({})", conditions.join(" OR "));
+        request = request.filter_expression(condition);
         let found = request.set_exclusive_start_key(after.map(Key::item)).send().await.map_err(failure)?;
         let keys = found.items.unwrap_or_default().iter().map(Key::of).collect::<Result<_>>()?;
         Ok((keys, found.last_evaluated_key.as_ref().map(Key::of).transpose()?))

@@ -6,6 +6,7 @@ use super::{Authority, Members, Status, Tenant, Tenants};
 use crate::{
     audit::{Edit, IfMatch},
     auth::Role,
+    billing::{Pause, Subscription},
     clock::Timestamp,
     error::{Error, Result},
     id::TenantId,
@@ -15,6 +16,8 @@ use crate::{
 
 /// How long a deletion can be taken back.
 pub const GRACE: Duration = Duration::from_hours(30 * 24);
+/// How many deletions that were taken back an invoice has regard to.
+const MOST_PAUSES: usize = 100;
 
 impl Tenants {
     /// Announces the removal of a tenant. From now on it may do nothing but be restored and exported.
@@ -30,7 +33,7 @@ impl Tenants {
         by: &Authority,
         at: Timestamp,
     ) -> Result<Tenant> {
-        let decide = |tenant: &mut Tenant| {
+        let decide = |tenant: &mut Tenant, _: &mut Change| {
             if tenant.status != Status::Active {
                 return Err(Error::TenantSuspended);
             }
@@ -44,16 +47,25 @@ impl Tenants {
         self.edit_by_owner(id, "tenant.delete", version, by, at, decide).await
     }
 
-    /// Takes a deletion back.
+    /// Takes a deletion back. Nothing is charged for the time in between.
     ///
     /// # Errors
     /// `Conflict` unless the tenant is being deleted and the time for taking it back isn't over; `Forbidden` unless the
     /// caller is an owner; `Unavailable`.
     pub async fn restore(&self, id: TenantId, by: &Authority, at: Timestamp) -> Result<Tenant> {
-        let decide = |tenant: &mut Tenant| {
+        let main = self.of(id).main();
+        let subscription = main.find::<Subscription>(keys::SUBSCRIPTION).await?.unwrap_or_default();
+        let decide = |tenant: &mut Tenant, change: &mut Change| {
             let left = tenant.status == Status::Deleting && tenant.delete_after.is_some_and(|after| at < after);
             if !left {
                 return Err(Error::Conflict("there is no deletion that could be taken back".to_owned()));
+            }
+            let mut paused = subscription.clone();
+            // Whoever leaves and comes back without end pays for the rest of it.
+            if let Some(after) = tenant.delete_after.filter(|_| paused.pauses.len() < MOST_PAUSES) {
+                paused.pauses.push(Pause { from: after.before(GRACE), to: at });
+                paused.version += 1;
+                change.replace(&main, keys::SUBSCRIPTION, &paused, subscription.version)?;
             }
             tenant.status = Status::Active;
             tenant.delete_after = None;
@@ -70,7 +82,7 @@ impl Tenants {
         version: IfMatch,
         by: &Authority,
         at: Timestamp,
-        mut decide: impl FnMut(&mut Tenant) -> Result<()>,
+        mut decide: impl FnMut(&mut Tenant, &mut Change) -> Result<()>,
     ) -> Result<Tenant> {
         let (table, name) = (self.of(id), id.to_string());
         let main = table.main();
@@ -78,7 +90,7 @@ impl Tenants {
         standing.may(Role::Owner)?;
         let edit = Edit { table: &table, sort: keys::TENANT, id: &name, version, action, actor: &by.actor, at };
         let decide = |tenant: &mut Tenant, change: &mut Change| {
-            decide(tenant)?;
+            decide(tenant, change)?;
             standing.demand(change, &main)?;
             self.list(change, tenant)
         };

@@ -31,7 +31,7 @@ const MOST_QUERIES: u32 = 800;
 const AT_ONCE: u16 = 100;
 
 /// What the tenant's own partition has, by the beginning of the sort key.
-pub const KINDS: [(&str, &str); 11] = [
+pub const KINDS: [(&str, &str); 14] = [
     (keys::TENANT, "tenant"),
     (keys::CONFIG, "config"),
     (keys::KEY_PREFIX, "key"),
@@ -43,6 +43,9 @@ pub const KINDS: [(&str, &str); 11] = [
     (keys::TEMPLATE_PREFIX, "template"),
     ("TEMPLATE_VERSION#", "template_version"),
     ("METER#", "meter"),
+    (keys::SUBSCRIPTION, "subscription"),
+    (keys::BUYER, "billing_profile"),
+    (keys::GRANT_PREFIX, "credit"),
 ];
 
 /// What it has and is not given: marks that say nothing that isn't said elsewhere, secrets, and responses that are sealed.

@@ -70,6 +70,10 @@ pub struct Tenant {
     /// What the operator calls its plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// Of prepaid credit its limits are what was left in the month that begins then: those of a later month are less by what
+    /// was used meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepaid_in: Option<Timestamp>,
     /// When it will be removed, if it is being deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_after: Option<Timestamp>,
@@ -95,6 +99,7 @@ impl Tenant {
             status: Status::Active,
             suspended_for: None,
             plan: None,
+            prepaid_in: None,
             delete_after: None,
             require_second_factor: false,
             created_at: at,

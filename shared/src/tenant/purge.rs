@@ -10,6 +10,9 @@
 //!
 //! *In order.* First people, as long as the members are there to be seen, then the scan, and last the entry in the list of
 //! tenants, which is what says that there is something to do.
+//!
+//! *Invoices stay,* with their payments and whatever is still to be collected of them, because the law wants it. Nothing of a
+//! tenant is removed before its last invoice is final, unless that takes 60 days more.
 
 use std::time::Duration;
 
@@ -17,8 +20,9 @@ use futures_util::future;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use super::{Listed, Member, Status};
+use super::{Listed, Member, Status, Tenants, deletion::GRACE};
 use crate::{
+    billing::{Invoice, InvoiceStatus, repo::Subscriptions},
     clock::{Clock, Granularity, Period, Timestamp},
     error::Result,
     id::{TenantId, UserId},
@@ -33,6 +37,8 @@ const MOST_AT_ONCE: usize = 20;
 /// How much later than announced a tenant is removed: further than clocks differ, so that nobody takes back what has
 /// begun.
 const MARGIN: Duration = Duration::from_hours(1);
+/// How much later at most it is removed because its last invoice isn't final.
+const LONGEST: Duration = Duration::from_hours(60 * 24);
 
 /// What a run did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -64,17 +70,18 @@ struct Segment {
 }
 
 /// Removes tenants.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Purge {
     table: Table,
     clock: Clock,
+    subscriptions: Subscriptions,
 }
 
 impl Purge {
     /// The removal of tenants from `table`.
     #[must_use]
-    pub fn new(table: Table, clock: Clock) -> Self {
-        Self { table, clock }
+    pub fn new(table: Table, clock: Clock, subscriptions: Subscriptions) -> Self {
+        Self { table, clock, subscriptions }
     }
 
     /// Removes whatever is due, or goes on with it, until `deadline`.
@@ -129,10 +136,31 @@ impl Purge {
             let is_due = |tenant: &Listed| {
                 tenant.status == Status::Deleting && tenant.delete_after.is_some_and(|after| after <= past)
             };
-            due.extend(page.into_iter().filter(is_due));
+            for tenant in page.into_iter().filter(is_due) {
+                if due.len() < MOST_AT_ONCE && !self.is_owed(&tenant, past).await? {
+                    due.push(tenant);
+                }
+            }
         }
-        due.truncate(MOST_AT_ONCE);
         Ok(due)
+    }
+
+    /// Whether its last invoice is still to be made, out of what the tenant has left.
+    async fn is_owed(&self, listed: &Listed, past: Timestamp) -> Result<bool> {
+        let tenants = Tenants::new(self.table.clone());
+        let Some(tenant) = tenants.find(listed.id).await? else { return Ok(false) };
+        let Some(after) = tenant.delete_after.filter(|after| past < after.after(LONGEST)) else {
+            tracing::error!(tenant = %tenant.id, "a tenant is removed without a last invoice");
+            return Ok(false);
+        };
+        let month = Period::month(after.before(GRACE));
+        let Some(subscribed) = self.subscriptions.find(&tenant).await? else { return Ok(false) };
+        let sort = keys::invoice(keys::invoice_of(tenant.id, month));
+        let invoice: Option<Invoice> = tenants.of(tenant.id).invoices().find(&sort).await?;
+        Ok(match invoice {
+            Some(invoice) => invoice.status < InvoiceStatus::Finalised,
+            None => !subscribed.segments(month).is_empty(),
+        })
     }
 
     /// Removes a tenant from what is looked at on a schedule, and from its people.

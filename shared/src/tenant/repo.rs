@@ -59,7 +59,14 @@ impl Tenants {
     /// # Errors
     /// `Conflict` if there is a tenant of that id; `Unavailable`.
     pub async fn open(&self, tenant: &Tenant, actor: &Actor) -> Result<NewKey> {
-        let mut change = self.change();
+        self.open_with(self.change(), tenant, actor).await
+    }
+
+    /// The same as a part of a change.
+    ///
+    /// # Errors
+    /// As [`Tenants::open`].
+    pub async fn open_with(&self, mut change: Change, tenant: &Tenant, actor: &Actor) -> Result<NewKey> {
         self.create(&mut change, tenant, actor)?;
         let new = NewKey::make(tenant.id, tenant.created_at);
         let key = ApiKey::of(&new, "first", KeyScope::all(), tenant.created_at);

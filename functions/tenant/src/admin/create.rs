@@ -3,6 +3,7 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use lmo_shared::{
     auth::{NewKey, Operator},
+    billing::repo::Subscriptions,
     clock::Clock,
     error::Error,
     http::{Create, Created, Errors, Handled},
@@ -47,7 +48,8 @@ pub struct AdminCreated {
     pub api_key: Option<String>,
 }
 
-/// Makes a tenant, with an owner or with a first key.
+/// Makes a tenant, with an owner or with a first key. It is on the default plan, if there is one, and has that plan's limits
+/// unless others are given.
 #[utoipa::path(
     post,
     path = "/api/admin/tenants",
@@ -61,6 +63,7 @@ pub(crate) async fn create(
     operator: Operator,
     State(tenants): State<Tenants>,
     State(staff): State<Staff>,
+    State(subscriptions): State<Subscriptions>,
     State(mailer): State<Mailer>,
     State(clock): State<Clock>,
     Create { body, once }: Create<AdminCreateRequest>,
@@ -76,6 +79,7 @@ pub(crate) async fn create(
     AdminTenantRequest { name, plan, limits, meter_shards }.set(&mut tenant)?;
     let mut owner: Option<Owner> = None;
     let work = async |change: &mut Change| {
+        subscriptions.welcome(change, &mut tenant).await?;
         tenants.create_as_operator(change, &tenant, &actor)?;
         let mut api_key = None;
         if let Some(email) = &owner_email {

@@ -106,7 +106,7 @@ impl Invoices {
             to: month.end(),
             currency,
             segments,
-            discounts: subscribed.subscription.discounts(month),
+            discounts: subscribed.subscription.discounts(month, currency),
             adjustments: waiting.iter().map(|one| one.adjustment.clone()).collect(),
         };
         let Statement { lines, subtotal, carried, .. } = rate(&account)?;

@@ -95,7 +95,7 @@ impl Invoices {
             to: month.end(),
             currency: invoice.currency,
             segments,
-            discounts: subscribed.subscription.discounts(month),
+            discounts: subscribed.subscription.discounts(month, invoice.currency),
             adjustments: Vec::new(),
         };
         of_itself(&rate(&account)?.lines)

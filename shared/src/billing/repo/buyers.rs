@@ -88,7 +88,7 @@ impl Profile {
         require(is_text(&self.name, 1, 200), "name", "must have 1 to 200 characters")?;
         lines(&self.address, "address")?;
         let country = self.country.as_deref();
-        require(country.is_none_or(is_country), "country", "must be two capital letters (ISO 3166-1)")?;
+        require(country.is_none_or(is_country), "country", "must be a country's two letters (ISO 3166-1)")?;
         let reference = self.reference.as_ref().is_none_or(|text| is_text(text, 1, 100));
         require(reference, "reference", "must have 1 to 100 characters")?;
         match (self.tax_id.as_deref(), country) {

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::Subscriptions;
+use super::{Subscribed, Subscriptions};
 use crate::{
     audit::{Actor, Deed, Versioned, record, record_for_operators},
-    billing::{Amount, Coupon, Discount, Off, Percent, Redeemed, Subscription},
-    clock::{Clock, Period},
+    billing::{Amount, Coupon, Currency, Discount, Off, Percent, Redeemed, Subscription},
+    clock::{Clock, Period, Timestamp},
     error::{Error, Result},
     store::{Change, Committed, Table, keys},
     tenant::Tenant,
@@ -40,16 +40,18 @@ impl Coupons {
         self.table.billing().begins_with(keys::COUPON_PREFIX).collect().await
     }
 
-    /// Adds a new coupon to a change.
+    /// Adds a new coupon to a change. Returns it as it is kept.
     ///
     /// # Errors
     /// `Invalid` with the field that is wrong.
-    pub fn create(&self, change: &mut Change, coupon: &Coupon, actor: &Actor) -> Result<()> {
+    pub fn create(&self, change: &mut Change, coupon: &Coupon, actor: &Actor) -> Result<Coupon> {
         coupon.check()?;
-        change.put_new(&self.table.billing(), &keys::coupon(&coupon.code), coupon)?;
+        let coupon = Coupon { version: 1, ..coupon.clone() };
+        change.put_new(&self.table.billing(), &keys::coupon(&coupon.code), &coupon)?;
         let deed =
             Deed { action: "coupon.create", target: coupon.code.clone(), after: json!(coupon), ..Deed::default() };
-        record_for_operators(change, actor, self.clock.now(), deed)
+        record_for_operators(change, actor, self.clock.now(), deed)?;
+        Ok(coupon)
     }
 
     /// Takes a coupon away. Who redeemed it keeps it.
@@ -65,51 +67,33 @@ impl Coupons {
         change.commit().await?.or(|| Error::Conflict("the coupon was changed just now; try again".to_owned()))
     }
 
-    /// Redeems a coupon for a tenant, which can do so once.
+    /// Redeems a coupon for a tenant. Once it is redeemed, doing so again changes nothing.
     ///
     /// # Errors
-    /// `NotFound` if there is none, or none any more; `Conflict` if it was redeemed before, is for other plans or another
-    /// currency, or there is no subscription; `Unavailable`.
+    /// `NotFound` if there is none, or none any more; `Conflict` if it is for other plans or another currency, or the tenant is
+    /// on no plan; `Unavailable`.
     pub async fn redeem(&self, tenant: &Tenant, code: &str, actor: &Actor) -> Result<Redeemed> {
         for _ in 0..TRIES {
             let now = self.clock.now();
-            let mut coupon = self.get(code).await?;
-            let of_coupon = coupon.version;
-            if coupon.until.is_some_and(|until| until <= now) || coupon.redemptions_left == Some(0) {
-                return Err(missing(code));
-            }
-            let conflict = |why: &str| Err(Error::Conflict(why.to_owned()));
             let Some(subscribed) = self.subscriptions.find(tenant).await? else {
-                return conflict("the tenant is on no plan");
+                return Err(Error::Conflict("the tenant is on no plan".to_owned()));
             };
-            let Some(plan) = subscribed.plan_at(now) else { return conflict("the tenant is on no plan yet") };
-            if !coupon.plans.is_empty() && !coupon.plans.contains(&plan.name) {
-                return conflict("the coupon is for other plans");
+            if let Some(redeemed) = subscribed.subscription.coupons.iter().find(|redeemed| redeemed.code == code) {
+                return Ok(redeemed.clone());
             }
-            if coupon.currency.is_some_and(|currency| currency != plan.currency) {
-                return conflict("the coupon is in another currency than the plan");
-            }
-            let mut subscription = subscribed.subscription.clone();
-            if subscription.coupons.iter().any(|redeemed| redeemed.code == coupon.code) {
-                return conflict("the coupon was redeemed before");
-            }
-            if subscription.coupons.len() >= MOST {
-                return conflict("the tenant has redeemed as many coupons as it may");
-            }
-            let (before, of) = (subscription.shown(), subscription.version);
-            let redeemed =
-                Redeemed { code: coupon.code.clone(), off: coupon.off.clone(), at: now, periods: coupon.periods };
+            let mut coupon = self.get(code).await?;
+            let redeemed = coupon.redeemed(&subscribed, now)?;
+            let mut subscription = subscribed.subscription;
+            let (before, of, of_coupon) = (subscription.shown(), subscription.version, coupon.version);
             subscription.coupons.push(redeemed.clone());
-            subscription.version = of + 1;
-            // That a tenant's deletion ends it is no part of it.
-            subscription.ended_at = None;
+            subscription.version += 1;
             coupon.version += 1;
-            coupon.redemptions_left = coupon.redemptions_left.map(|left| left - 1);
+            coupon.redemptions_left = coupon.redemptions_left.map(|left| left.saturating_sub(1));
             let mut change = Change::new(&self.table);
             change.replace(&self.table.billing(), &keys::coupon(code), &coupon, of_coupon)?;
             change.replace(&self.table.tenant(tenant.id).main(), keys::SUBSCRIPTION, &subscription, of)?;
-            let deed =
-                Deed { action: "coupon.redeem", target: redeemed.code.clone(), before, after: subscription.shown() };
+            let after = subscription.shown();
+            let deed = Deed { action: "coupon.redeem", target: redeemed.code.clone(), before, after };
             record(&mut change, tenant.id, actor, now, deed)?;
             if change.commit().await? == Committed::Yes {
                 return Ok(redeemed);
@@ -118,7 +102,11 @@ impl Coupons {
         Err(Error::Conflict("others are redeeming it at the same time; try again".to_owned()))
     }
 
-    async fn get(&self, code: &str) -> Result<Coupon> {
+    /// A coupon.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unavailable`.
+    pub async fn get(&self, code: &str) -> Result<Coupon> {
         if !is_code(code) {
             return Err(missing(code));
         }
@@ -136,6 +124,26 @@ fn is_code(code: &str) -> bool {
 }
 
 impl Coupon {
+    /// What redeeming it gives a tenant.
+    fn redeemed(&self, subscribed: &Subscribed, now: Timestamp) -> Result<Redeemed> {
+        let conflict = |why: &str| Err(Error::Conflict(why.to_owned()));
+        if self.until.is_some_and(|until| until <= now) || self.redemptions_left == Some(0) {
+            return Err(missing(&self.code));
+        }
+        let Some(plan) = subscribed.plan_at(now) else { return conflict("the tenant is on no plan yet") };
+        if !self.plans.is_empty() && !self.plans.contains(&plan.name) {
+            return conflict("the coupon is for other plans");
+        }
+        if self.currency.is_some_and(|currency| currency != plan.currency) {
+            return conflict("the coupon is in another currency than the plan");
+        }
+        if subscribed.subscription.coupons.len() >= MOST {
+            return conflict("the tenant has redeemed as many coupons as it may");
+        }
+        let Self { code, off, currency, periods, .. } = self.clone();
+        Ok(Redeemed { code, off, currency, at: now, periods })
+    }
+
     /// Whether it can be redeemed.
     ///
     /// # Errors
@@ -166,34 +174,44 @@ impl Coupon {
 }
 
 impl Subscription {
-    /// The discounts that hold in a month, in the order in which they were redeemed.
+    /// The discounts that hold in a month and a currency, in the order in which they were redeemed.
     #[must_use]
-    pub fn discounts(&self, month: Period) -> Vec<Discount> {
+    pub fn discounts(&self, month: Period, currency: Currency) -> Vec<Discount> {
         let holds = |redeemed: &&Redeemed| {
-            let first = Period::month(redeemed.at);
-            let passed = (0..).zip(std::iter::successors(Some(first), |month| Some(month.next())));
-            let periods = redeemed.periods;
-            let mut within = passed.take_while(|(number, _)| periods.is_none_or(|periods| *number < periods));
-            first <= month && within.find(|(_, at)| *at >= month).is_some()
+            redeemed.holds_in(month) && redeemed.currency.is_none_or(|in_which| in_which == currency)
         };
         let discount = |redeemed: &Redeemed| Discount { code: redeemed.code.clone(), off: redeemed.off.clone() };
         self.coupons.iter().filter(holds).map(discount).collect()
     }
 }
 
+impl Redeemed {
+    fn holds_in(&self, month: Period) -> bool {
+        let first = Period::month(self.at);
+        let months = std::iter::successors(Some(first), |month| Some(month.next()));
+        let passed = months.take_while(|at| *at < month).count();
+        first <= month && self.periods.is_none_or(|periods| (passed as u64) < u64::from(periods))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
 
     #[test]
     fn a_coupon_holds_for_its_periods_from_the_one_it_was_redeemed_in() {
         let at = Timestamp::parse("2026-11-30T23:59:59Z").unwrap();
-        let redeemed =
-            |code: &str, periods| Redeemed { code: code.to_owned(), off: Off::Percent(Percent(10)), at, periods };
-        let subscription =
-            Subscription { coupons: vec![redeemed("TWO", Some(2)), redeemed("ALL", None)], ..Subscription::default() };
+        let redeemed = |code: &str, periods| {
+            let off = Off::Percent(Percent(10));
+            Redeemed { code: code.to_owned(), off, currency: None, at, periods }
+        };
+        let dollars = Redeemed { currency: Some(Currency::USD), ..redeemed("USD", None) };
+        let coupons = vec![redeemed("TWO", Some(2)), redeemed("ALL", None), dollars];
+        let subscription = Subscription { coupons, ..Subscription::default() };
         let of = |month| {
-            subscription.discounts(Period::parse(month).unwrap()).into_iter().map(|one| one.code).collect::<Vec<_>>()
+            let discounts = subscription.discounts(Period::parse(month).unwrap(), Currency::EUR);
+            discounts.into_iter().map(|one| one.code).collect::<Vec<_>>()
         };
         assert_eq!(of("2026-10"), [""; 0]);
         assert_eq!(of("2026-11"), ["TWO", "ALL"]);

@@ -8,7 +8,7 @@ use crate::{
     clock::{Period, Timestamp},
     error::{Error, Result},
     id::{GrantId, TenantId},
-    store::{Change, Table, keys},
+    store::{Change, Order, Table, keys},
 };
 
 /// Tenants' prepaid credit.
@@ -42,16 +42,14 @@ impl Grants {
         record(change, tenant, actor, grant.granted_at, deed)
     }
 
-    /// Gives credit as the operator.
+    /// The same as the operator does it.
     ///
     /// # Errors
-    /// As [`Grants::give`]; `Unavailable`.
-    pub async fn give_as_operator(&self, tenant: TenantId, grant: &Grant, actor: &Actor) -> Result<()> {
-        let mut change = Change::new(&self.table);
-        Self::give(&mut change, tenant, grant, actor)?;
+    /// As [`Grants::give`].
+    pub fn give_as_operator(change: &mut Change, tenant: TenantId, grant: &Grant, actor: &Actor) -> Result<()> {
+        Self::give(change, tenant, grant, actor)?;
         let deed = Deed { action: "credit.give", target: tenant.to_string(), after: json!(grant), ..Deed::default() };
-        record_for_operators(&mut change, actor, grant.granted_at, deed)?;
-        change.commit().await?.or(|| Error::Conflict("that credit was given already".to_owned()))
+        record_for_operators(change, actor, grant.granted_at, deed)
     }
 
     /// All credit that a tenant ever got, the oldest first.
@@ -60,6 +58,19 @@ impl Grants {
     /// `Unavailable`.
     pub async fn of(&self, tenant: TenantId) -> Result<Vec<Grant>> {
         self.table.tenant(tenant).main().begins_with(keys::GRANT_PREFIX).collect().await
+    }
+
+    /// A page of all credit that a tenant ever got, the latest first, and behind which sort key to go on, if there is more.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn page(
+        &self,
+        tenant: TenantId,
+        after: Option<&str>,
+        limit: u16,
+    ) -> Result<(Vec<Grant>, Option<String>)> {
+        self.table.tenant(tenant).main().page(keys::GRANT_PREFIX, after, limit, Order::Descending).await
     }
 
     /// What pays for a month, in the order in which it is used.

@@ -5,6 +5,7 @@ mod coupons;
 pub mod grants;
 mod plans;
 mod settings;
+mod subscribed;
 mod subscriptions;
 
 pub use buyers::{Buyer, Buyers};
@@ -12,4 +13,5 @@ pub use coupons::Coupons;
 pub use grants::Grants;
 pub use plans::Plans;
 pub use settings::BillingSettings;
-pub use subscriptions::{Choice, Chooser, Subscribed, Subscriptions, When};
+pub use subscribed::Subscribed;
+pub use subscriptions::{Begun, Choice, Chooser, Subscriptions, When};

@@ -12,6 +12,7 @@ use crate::{
     billing::Plan,
     clock::Timestamp,
     error::{Error, Result},
+    llm::catalogue::Catalogue,
     store::{Change, Partition, Table, keys},
 };
 
@@ -35,6 +36,8 @@ impl Item {
     }
 }
 
+/// The last instant that a key can have.
+const LAST: Timestamp = Timestamp(253_402_300_799_999);
 /// How many versions are kept at hand.
 const ENOUGH: usize = 10_000;
 
@@ -48,9 +51,14 @@ impl Plans {
     /// Puts a version in, unless it says the same as the one that holds at its time. Returns the version that holds then.
     ///
     /// # Errors
-    /// `Invalid` if it can't be sold; `Conflict` if there is another version of the very same time; `Unavailable`.
-    pub async fn apply(&self, plan: Plan, actor: &Actor, now: Timestamp) -> Result<Arc<Plan>> {
+    /// `Invalid` if it can't be sold, or has no limits by the catalogue of today; `Conflict` if there is another version of the
+    /// very same time; `Unavailable`.
+    pub async fn apply(&self, plan: Plan, catalogue: &Catalogue, actor: &Actor, now: Timestamp) -> Result<Arc<Plan>> {
         plan.check()?;
+        plan.capped(catalogue)?;
+        if plan.effective > LAST {
+            return Err(Error::invalid("effective", "effective must be before the year 10000"));
+        }
         let before = self.find_current(&plan.name, plan.effective).await?;
         if let Some(before) = &before
             && (Plan { effective: plan.effective, ..(**before).clone() }) == plan

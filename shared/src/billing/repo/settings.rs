@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::Plans;
 use crate::{
     audit::{Actor, Deed, IfMatch, record_for_operators},
     billing::{Percent, Seller, Settings},
@@ -44,7 +45,8 @@ impl BillingSettings {
     /// Replaces the settings.
     ///
     /// # Errors
-    /// `Invalid` with the field that is wrong; `PreconditionFailed`; `Conflict` if somebody was quicker; `Unavailable`.
+    /// `Invalid` with the field that is wrong, also if there is no such default plan; `PreconditionFailed`; `Conflict` if
+    /// somebody was quicker; `Unavailable`.
     pub async fn put(
         &self,
         mut settings: Settings,
@@ -53,6 +55,11 @@ impl BillingSettings {
         now: Timestamp,
     ) -> Result<Settings> {
         settings.check()?;
+        if let Some(name) = &settings.default_plan
+            && Plans::new(self.table.clone()).versions(name).await?.is_empty()
+        {
+            return Err(Error::invalid("default_plan", format!("there is no plan `{name}`: lmo plans apply")));
+        }
         let before = self.find().await?;
         let of = before.as_ref().map_or(0, |before| before.version);
         version.check(of)?;
@@ -110,7 +117,7 @@ impl Settings {
         }
         for (country, tax) in &self.tax {
             let field = format!("tax.{country}");
-            require(is_country(country), &field, "must be two capital letters (ISO 3166-1)")?;
+            require(is_country(country), &field, "must be a country's two letters (ISO 3166-1)")?;
             require(
                 (Percent::ZERO..=Percent::ALL).contains(&tax.rate),
                 &format!("{field}.rate"),
@@ -126,7 +133,7 @@ impl Seller {
     fn check(&self) -> Result<()> {
         require(is_text(&self.name, 1, 200), "seller.name", "must have 1 to 200 characters")?;
         lines(&self.address, "seller.address")?;
-        require(is_country(&self.country), "seller.country", "must be two capital letters (ISO 3166-1)")?;
+        require(is_country(&self.country), "seller.country", "must be a country's two letters (ISO 3166-1)")?;
         lines(&self.bank, "seller.bank")?;
         for (field, text) in [("seller.tax_id", &self.tax_id), ("seller.email", &self.email)] {
             require(text.as_ref().is_none_or(|text| is_text(text, 1, 100)), field, "must have 1 to 100 characters")?;
@@ -146,11 +153,56 @@ pub(super) fn is_text(text: &str, least: usize, most: usize) -> bool {
     (least..=most).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control)
 }
 
-/// Two capital letters.
+/// A country, by its ISO 3166-1 code. The United Kingdom is `GB` and Greece is `GR`, whatever their VAT ids begin with.
 pub(super) fn is_country(code: &str) -> bool {
-    code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase())
+    COUNTRIES.split(' ').any(|known| known == code)
 }
+
+const COUNTRIES: &str = "\
+    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT \
+    BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH \
+    ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT \
+    HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS \
+    LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI \
+    NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG \
+    SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG \
+    UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
 
 pub(super) fn require(holds: bool, field: &str, problem: &str) -> Result<()> {
     if holds { Ok(()) } else { Err(Error::invalid(field, format!("{field} {problem}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../../../billing.toml");
+
+    #[test]
+    fn the_example_is_good() {
+        let settings = Settings::from_toml(EXAMPLE).unwrap();
+        assert_eq!((settings.tax.len(), settings.tax["FI"].rate), (30, Percent(255_000)));
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_named() {
+        for (good, bad, field) in [
+            ("country = \"DE\"", "country = \"UK\"", "seller.country"),
+            ("name = \"Example GmbH\"", "name = \" \"", "seller.name"),
+            ("\"10115 Berlin\"", "\"a\\nb\"", "seller.address"),
+            ("\"LMO-CN-\"", "\"LMO-\"", "credit_note_prefix"),
+            ("\"LMO-CN-\"", "\"LMO #\"", "credit_note_prefix"),
+            ("grace_hours = 24", "grace_hours = 0", "grace_hours"),
+            ("payment_days = 14", "payment_days = 121", "payment_days"),
+            ("[3, 7, 14]", "[3, 3]", "dunning.days"),
+            ("suspend_after_days = 21", "suspend_after_days = 0", "dunning.suspend_after_days"),
+            ("GR = ", "EL = ", "tax.EL"),
+            ("rate = \"27\"", "rate = \"100.1\"", "tax.HU.rate"),
+            ("payment_days", "payment_day", "billing.toml"),
+        ] {
+            assert!(EXAMPLE.contains(good), "{good}");
+            let refused = Settings::from_toml(&EXAMPLE.replace(good, bad)).unwrap_err();
+            assert!(matches!(&refused, Error::Invalid { param, .. } if param == field), "{field}: {refused}");
+        }
+    }
 }
