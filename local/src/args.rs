@@ -150,6 +150,22 @@ pub enum Billing {
     /// Make the invoices of a month that is over, or go on with it; exit code 1 if something failed, or if drafts can't be
     /// finalised because their books differ.
     Run(RunArgs),
+    /// Compare meter, totals and ledger of a tenant's month, and print where they differ; exit code 1 if they do.
+    Reconcile(ReconcileArgs),
+}
+
+/// The books of a tenant's month.
+#[derive(Debug, Clone, Arguments)]
+pub struct ReconcileArgs {
+    /// The tenant's id.
+    #[arg(long)]
+    pub tenant: String,
+    /// The UTC month, as in 2026-10.
+    #[arg(long)]
+    pub period: String,
+    /// Settle what nobody works on any more, and put totals and meter right by the ledger. The next run goes on with the invoice.
+    #[arg(long)]
+    pub repair: bool,
 }
 
 /// What the operator says of billing.

@@ -14,7 +14,7 @@ use crate::{
     support::{Setup, Value, json},
 };
 
-mod seed;
+pub mod seed;
 
 use seed::{assert_everybody_has_one_invoice, month, tenants};
 

@@ -25,6 +25,7 @@ mod export;
 mod fallbacks;
 mod guardrails;
 mod idempotency;
+mod invoices;
 mod isolation;
 mod journey;
 mod key_changes;

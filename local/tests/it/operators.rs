@@ -50,6 +50,19 @@ impl Desk {
         Self { setup, lmo, token }
     }
 
+    pub fn lmo(&self) -> &Lmo {
+        &self.lmo
+    }
+
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// The operator's access token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     pub async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
         self.lmo.send(method, path, &self.token, body).await
     }
@@ -119,9 +132,8 @@ async fn only_an_operator_opens_the_operators_routes() {
     assert_eq!(desk.names("").await.len(), 2);
     for (method, path, body) in &routes {
         let opened = desk.send(method, path, body.as_ref()).await;
-        // Of a month without a run there is nothing to see.
-        let good = (200..300).contains(&opened.status) || opened.status == 409 || opened.body.contains("billing run");
-        assert!(good, "{method} {path}: {}", opened.body);
+        // What there isn't, or what an empty body doesn't say, is another matter.
+        assert!(opened.status < 500 && ![401, 403].contains(&opened.status), "{method} {path}: {}", opened.body);
     }
     let Desk { setup, lmo, token } = desk;
     lmo.stop();

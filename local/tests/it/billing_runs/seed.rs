@@ -49,7 +49,7 @@ pub async fn assert_everybody_has_one_invoice(data_dir: &Path) {
 }
 
 /// Does something with a data directory that nobody has open.
-async fn in_place(data_dir: &Path, work: impl AsyncFnOnce(&Platform)) {
+pub async fn in_place(data_dir: &Path, work: impl AsyncFnOnce(&Platform)) {
     let engines = Engines::open(data_dir).await.unwrap();
     let sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
