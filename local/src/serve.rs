@@ -18,7 +18,7 @@ use lmo_shared::{
     mail::Mailer,
     platform::Platform,
     tenant::Purge,
-    usage::{Expired, Sweeper},
+    usage::{Expired, QuotaLetters, Sweeper},
     webhook::Deliveries,
 };
 use tokio::{
@@ -52,6 +52,8 @@ const PURGE_EVERY: Duration = Duration::from_hours(1);
 const BILL_EVERY: Duration = Duration::from_mins(10);
 /// How often it is looked which tenants' plans begin, likewise.
 const TERMS_EVERY: Duration = Duration::from_mins(1);
+/// How often letters about quotas are posted, likewise.
+const POST_EVERY: Duration = Duration::from_secs(10);
 /// How often the age of the signing keys is looked at; in the cloud a schedule says it.
 const ROTATE_EVERY: Duration = Duration::from_hours(1);
 
@@ -70,9 +72,9 @@ pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
         platform.sweeper().sweep(Expired::All).await?;
         key = Some(banner::demo_key(platform).await?);
     }
-    let background = Background::start(platform, backend.engines.as_ref(), place);
-    let metrics = prometheus::install()?;
     let mailer = mail::mailer(platform, place, backend.engines.is_some())?;
+    let background = Background::start(platform, &mailer, backend.engines.as_ref(), place);
+    let metrics = prometheus::install()?;
     banner::print(address, key.as_deref(), &default);
     serve(listener, platform, mailer, metrics, stopped, args.patience).await?;
     background.stop().await;
@@ -196,7 +198,7 @@ pub struct Background {
 }
 
 impl Background {
-    pub fn start(platform: &Platform, engines: Option<&Engines>, place: &Place) -> Self {
+    pub fn start(platform: &Platform, mailer: &Mailer, engines: Option<&Engines>, place: &Place) -> Self {
         let stop = CancellationToken::new();
         let failures = place.data_dir.join("failed-events.jsonl");
         let mut pump = Pump::new(platform.kinesis(), platform.config().stream.as_str(), failures);
@@ -215,8 +217,10 @@ impl Background {
         let others = if engines.is_some() { Others::AreDead } else { Others::MayBeAtIt };
         let billing = tokio::spawn(bill(platform.runs(), others, stop.clone()));
         let beginning = tokio::spawn(begin_terms(platform.subscriptions(), platform.clock().clone(), stop.clone()));
+        let posting =
+            tokio::spawn(post(platform.quota_letters(mailer.clone()), platform.clock().clone(), stop.clone()));
         let pumping = tokio::spawn(pump.run(handler, stop.clone()));
-        let mut running = vec![sweeping, delivering, purging, billing, beginning, pumping];
+        let mut running = vec![sweeping, delivering, purging, billing, beginning, posting, pumping];
         if engines.is_some() {
             running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
         }
@@ -314,6 +318,19 @@ async fn begin_terms(subscriptions: Subscriptions, clock: Clock, stop: Cancellat
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(TERMS_EVERY) => {}
+        }
+    }
+}
+
+async fn post(letters: QuotaLetters, clock: Clock, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(POST_EVERY) => {}
+        }
+        // What is begun is finished: a letter that was sent is to be noted so.
+        if let Err(error) = letters.post(clock.now().after(POST_EVERY)).await {
+            tracing::error!(error = ?error, "no letters are posted at the moment; it will be tried again");
         }
     }
 }

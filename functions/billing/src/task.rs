@@ -30,6 +30,8 @@ pub enum Task {
     },
     /// Give tenants the limits of the terms that have begun, and of the credit that they have. Every five minutes.
     Terms,
+    /// Post letters about quotas. Every minute.
+    Letters,
 }
 
 impl Task {
@@ -37,7 +39,7 @@ impl Task {
     ///
     /// # Errors
     /// What keeps it from being done; the scheduler tries again.
-    pub async fn perform(self, platform: &Platform, _mailer: &Mailer, deadline: Timestamp) -> Result<Value> {
+    pub async fn perform(self, platform: &Platform, mailer: &Mailer, deadline: Timestamp) -> Result<Value> {
         let deadline = deadline.before(MARGIN);
         match self {
             Self::Bill => said(&platform.runs().tick(Others::MayBeAtIt, deadline).await?),
@@ -49,6 +51,7 @@ impl Task {
                 said(&worked)
             }
             Self::Terms => said(&platform.subscriptions().begin_terms(deadline).await?),
+            Self::Letters => said(&platform.quota_letters(mailer.clone()).post(deadline).await?),
         }
     }
 }
@@ -68,6 +71,7 @@ mod tests {
         let part = Task::BillPart { month: "2026-10".to_owned(), part: 3 };
         assert_eq!(read(include_str!("../../../events/scheduler-bill-part.json")).unwrap(), part);
         assert_eq!(read(include_str!("../../../events/scheduler-terms.json")).unwrap(), Task::Terms);
+        assert_eq!(read(include_str!("../../../events/scheduler-letters.json")).unwrap(), Task::Letters);
         assert!(read(r#"{"task": "sweep"}"#).is_err());
     }
 }

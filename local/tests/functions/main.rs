@@ -7,6 +7,7 @@ mod aggregate;
 mod alerts;
 mod billing_cases;
 mod billing_runs;
+mod caps_raised;
 mod key_routes;
 #[path = "../shared/month.rs"]
 mod month;

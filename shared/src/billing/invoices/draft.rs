@@ -12,7 +12,7 @@ use crate::{
     },
     clock::{Period, Timestamp},
     error::Result,
-    id::AdjustmentId,
+    id::{AdjustmentId, TenantId},
     store::keys,
     tenant::Tenant,
 };
@@ -95,9 +95,7 @@ impl Invoices {
         let mut segments = gathered.segments;
         self.count_seats(tenant.id, &mut segments).await?;
         let currency = kept.currency;
-        let waiting: Vec<Waiting> =
-            self.table.tenant(tenant.id).main().begins_with(keys::ADJUSTMENT_PREFIX).collect().await?;
-        let waiting: Vec<_> = waiting.into_iter().filter(|one| one.currency == currency).collect();
+        let waiting = self.waiting(tenant.id, currency).await?;
         let prepaid = segments.iter().any(|segment| segment.plan.overage == super::super::Overage::Prepaid);
         let plans =
             segments.iter().map(|segment| format!("{}@{}", segment.plan.name, segment.plan.effective)).collect();
@@ -142,6 +140,14 @@ impl Invoices {
         };
         let adjustments = waiting.into_iter().map(|one| one.id).collect();
         Ok(Drafted { invoice, compared, adjustments, grants: used, prepaid })
+    }
+
+    /// Adjustments that wait for the next invoice in a currency.
+    pub(super) async fn waiting(&self, tenant: TenantId, currency: Currency) -> Result<Vec<Waiting>> {
+        let mut waiting: Vec<Waiting> =
+            self.table.tenant(tenant).main().begins_with(keys::ADJUSTMENT_PREFIX).collect().await?;
+        waiting.retain(|one| one.currency == currency);
+        Ok(waiting)
     }
 
     /// Who buys: as the tenant says it, or by its name.
