@@ -2,6 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use lmo_shared::{
+    clock::{Period, Timestamp},
+    id::TenantId,
+    store::keys,
+};
+
 use crate::support::{
     Account, Lmo, PASSWORD, Response, Setup, Socket, Value, accept, ask_token, chat, json, key_id, link_token, mails,
     models, standin, with_a_key, with_embeddings,
@@ -143,6 +149,19 @@ impl World {
             | "GET /.well-known/jwks.json"
             | "GET /.well-known/openid-configuration" => {
                 self.second(method, path, None).await;
+            }
+            // What there is to see of them is in `invoices`.
+            "GET /api/billing/invoices" => {
+                assert_eq!(self.second(method, path, None).await.json(), json!({"invoices": []}));
+            }
+            "GET /api/billing/credit-notes" => {
+                assert_eq!(self.second(method, path, None).await.json(), json!({"credit_notes": []}));
+            }
+            "GET /api/billing/invoices/{id}" | "GET /api/billing/credit-notes/{id}" => {
+                let month = Period::month(Timestamp::parse("2026-10-01").unwrap());
+                let invoice = keys::invoice_of(TenantId::parse(&tenant_of(&self.lmo.key)).unwrap(), month);
+                let path = path.replace("{id}", &invoice.to_string());
+                self.second(method, &path, None).await.assert_error(404, "not_found");
             }
             "POST /api/mcp/query" | "POST /api/mcp/stream" => {
                 self.assert_asked_as_second(&self.second(method, path, Some(&question)).await);
@@ -309,6 +328,28 @@ impl World {
                     _ => None,
                 };
                 self.second(method, &path, body.as_ref()).await.assert_error(404, "not_found");
+            }
+            // What is paid with is in `payments`, where there is something to pay with.
+            "GET /api/billing/payment-method" => {
+                assert_eq!(self.second(method, path, None).await.json(), json!({}));
+            }
+            "DELETE /api/billing/payment-method" => {
+                assert_eq!(self.second(method, path, None).await.status, 204);
+            }
+            "POST /api/billing/payment-method" => {
+                self.second(method, path, Some(&json!({}))).await.assert_error(409, "conflict");
+            }
+            "POST /api/billing/credits" => {
+                let body = json!({"amount": "10", "currency": "EUR"});
+                self.second(method, path, Some(&body)).await.assert_error(409, "conflict");
+            }
+            "POST /api/billing/invoices/{id}/pay" => {
+                let path = path.replace("{id}", "inv_01ARZ3NDEKTSV4RRFFQ69G5FAV");
+                self.second(method, &path, None).await.assert_error(404, "not_found");
+            }
+            // Only Stripe can sign, and there is no account.
+            "POST /webhooks/stripe" => {
+                self.second(method, path, Some(&json!({"id": "evt_1"}))).await.assert_error(404, "no_route");
             }
             "GET /api/billing/plan" => {
                 let none = json!({"coupons": [], "credit": [], "limits": {}});
