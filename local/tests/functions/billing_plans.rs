@@ -139,8 +139,8 @@ impl Scene {
             prices: String::new(),
             byok: false,
         };
-        let held = self.ground.platform.meters().hold(&account, RequestId::new(now), hold).await?;
-        Ok((account, held))
+        let grant = self.ground.platform.meters().hold(&account, RequestId::new(now), hold).await?;
+        Ok((account, grant))
     }
 
     async fn spend(&self, tenant: TenantId, cost: NanoUsd) {
