@@ -5,14 +5,15 @@ use std::{sync::atomic::Ordering, time::Duration};
 use futures_util::{StreamExt, stream};
 use lmo_shared::{
     audit::{Actor, IfMatch},
-    billing::{Settings, plans_from_toml},
+    billing::{Invoice, InvoiceStatus, Settings, plans_from_toml},
     clock::{Clock, Period, Timestamp},
     id::{KeyId, RequestId, TenantId},
     llm::{Usage, catalogue::Catalogue},
     money::{NanoUsd, Tokens},
     platform::Platform,
     quota::{Account, Hold, Limits},
-    tenant::Tenant,
+    store::keys,
+    tenant::{Listed, Tenant},
     usage::{Entry, Expired, Ledger, Outcome, expires_at},
 };
 
@@ -63,6 +64,23 @@ pub async fn plant(platform: &Platform, month: Period, count: usize) -> Vec<Tena
     let mut ids: Vec<_> = tenants.into_iter().map(|tenant| tenant.id).collect();
     ids.sort_unstable();
     ids
+}
+
+/// Fails unless every tenant that there was in a month has one invoice for it, finalised, and their numbers have no gaps.
+/// There is no other month with invoices.
+pub async fn assert_everybody_has_one_invoice(platform: &Platform, month: Period) {
+    let tenants = platform.table().tenants().all::<Listed>().collect().await.unwrap();
+    let mut numbers = Vec::new();
+    for tenant in tenants.into_iter().filter(|tenant| tenant.created_at < month.end()) {
+        let invoices = platform.table().tenant(tenant.id).invoices();
+        let mut found = invoices.begins_with::<Invoice>(keys::INVOICE_PREFIX).collect().await.unwrap();
+        assert_eq!(found.len(), 1, "{}: {found:?}", tenant.id);
+        let invoice = found.remove(0);
+        assert_eq!((invoice.status, invoice.period), (InvoiceStatus::Finalised, month.to_string()), "{}", tenant.id);
+        numbers.push(invoice.number.unwrap().rsplit('-').next().unwrap().parse::<usize>().unwrap());
+    }
+    numbers.sort_unstable();
+    assert!(!numbers.is_empty() && numbers.iter().copied().eq(1..=numbers.len()), "{numbers:?}");
 }
 
 /// One request, in the books as if it had been answered.
