@@ -32,6 +32,7 @@ mod finalise;
 mod gather;
 mod late;
 mod number;
+mod preview;
 mod repair;
 mod seats;
 mod tax;
