@@ -3,8 +3,10 @@
 mod coupon;
 mod credit;
 mod plan;
+mod reconcile;
 mod run;
 mod settings;
+mod stripe;
 
 use std::process::ExitCode;
 
@@ -19,6 +21,8 @@ pub async fn run(backend: &Backend, command: Billing) -> Result<ExitCode, Proble
         Billing::Credit(args) => credit::run(platform, args).await,
         Billing::Coupon(command) => coupon::run(platform, command).await,
         Billing::Run(args) => run::run(backend, args).await,
+        Billing::Stripe(args) => stripe::run(backend, args).await,
+        Billing::Reconcile(args) => reconcile::run(platform, &args).await,
     }
 }
 

@@ -14,8 +14,8 @@ const GRACE: &str = "grace@example.com";
 /// A platform with an operator, and the operator's access token.
 pub struct Desk {
     setup: Setup,
-    lmo: Lmo,
-    token: String,
+    pub lmo: Lmo,
+    pub token: String,
 }
 
 /// Tokens and links are good in every process of one deployment.
@@ -48,6 +48,19 @@ impl Desk {
         assert_eq!(signed_in.status, 200, "{}", signed_in.body);
         let token = signed_in.json()["access_token"].as_str().unwrap().to_owned();
         Self { setup, lmo, token }
+    }
+
+    pub fn lmo(&self) -> &Lmo {
+        &self.lmo
+    }
+
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// The operator's access token.
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     pub async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
@@ -119,9 +132,8 @@ async fn only_an_operator_opens_the_operators_routes() {
     assert_eq!(desk.names("").await.len(), 2);
     for (method, path, body) in &routes {
         let opened = desk.send(method, path, body.as_ref()).await;
-        // Of a month without a run there is nothing to see.
-        let good = (200..300).contains(&opened.status) || opened.status == 409 || opened.body.contains("billing run");
-        assert!(good, "{method} {path}: {}", opened.body);
+        // What there isn't, or what an empty body doesn't say, is another matter.
+        assert!(opened.status < 500 && ![401, 403].contains(&opened.status), "{method} {path}: {}", opened.body);
     }
     let Desk { setup, lmo, token } = desk;
     lmo.stop();

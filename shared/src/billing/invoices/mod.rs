@@ -32,6 +32,7 @@ mod finalise;
 mod gather;
 mod late;
 mod number;
+mod preview;
 mod repair;
 mod seats;
 mod tax;
@@ -130,18 +131,23 @@ impl Invoices {
             Some(kept) => kept,
             None => self.generate(&tenant, &subscribed, month, &settings, now).await?,
         };
+        if kept.status >= InvoiceStatus::Finalised {
+            // Somebody else began after this, and was quicker with all of it.
+            return Ok(Billed::Finalised { new: false });
+        }
         self.late(&tenant, month, now).await?;
         let until = month.end().after(std::time::Duration::from_hours(1) * settings.grace_hours);
         let draft = self.draft(&tenant, &subscribed, month, &settings, &kept, now).await?;
+        if now < until {
+            // Its last hours are still being counted, so that the books may differ.
+            self.write_draft(&kept, draft.invoice).await?;
+            return Ok(Billed::Waiting { until });
+        }
         if !draft.compared.agree {
             let why = self.hold_back(&tenant, &kept, draft, now).await?;
             return Ok(Billed::Draft { why });
         }
-        if now < until {
-            self.write_draft(&kept, draft.invoice).await?;
-            return Ok(Billed::Waiting { until });
-        }
-        let ready = finalise::Ready::of(draft, &kept, &tenant, &settings, now)?;
+        let ready = finalise::Ready::of(draft, &kept, &settings, now);
         if self.finalising.submit((), ready).await? {
             return Ok(Billed::Finalised { new: true });
         }
@@ -201,8 +207,9 @@ impl Invoices {
         Ok(why)
     }
 
-    /// Keeps a draft, unless it says what is kept already.
+    /// Keeps a draft, unless it says what is kept already. By how much its books differ is said when its time has come.
     async fn write_draft(&self, kept: &Invoice, mut invoice: Invoice) -> Result<()> {
+        invoice.books = invoice.books.filter(|books| books.agree);
         let content = |invoice: &Invoice| {
             let Invoice { status, lines, subtotal, total, carried, buyer, seller, entries, .. } = invoice.clone();
             (status, lines, subtotal, total, carried, buyer, seller, entries)
