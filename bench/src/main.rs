@@ -12,6 +12,7 @@ use lmo_bench::children::{Gateway, StandinProcess, pin_self};
 use lmo_bench::comparison::{Comparison, Effort, Routing, compare, route};
 use lmo_bench::functions;
 use lmo_bench::standin::{Standin, StandinOptions};
+use lmo_bench::stripe::{Hook, StripeOptions, StripeStandin};
 use lmo_bench::table;
 use serde::Serialize;
 
@@ -49,6 +50,18 @@ enum What {
         #[arg(long)]
         quick: bool,
     },
+    /// Be Stripe's stand-in, until this is stopped.
+    Stripe {
+        /// The port on 127.0.0.1; a free one unless told.
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        /// Who is told of events: the address of LMO's `/webhooks/stripe`.
+        #[arg(long, requires = "webhook_secret")]
+        webhook: Option<String>,
+        /// What events are signed with.
+        #[arg(long)]
+        webhook_secret: Option<String>,
+    },
 }
 
 /// All figures.
@@ -63,6 +76,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match (arguments.what, arguments.lmo) {
         (Some(What::Lambda { functions, lmo, quick }), _) => lambda(&functions, &lmo, quick),
+        (Some(What::Stripe { port, webhook, webhook_secret }), _) => {
+            stripe(port, webhook.zip(webhook_secret).map(|(url, secret)| Hook { url, secret }))
+        }
         (None, Some(lmo)) if !arguments.standin => measure(&lmo, arguments.json, arguments.quick),
         (None, _) => serve(),
     };
@@ -78,6 +94,13 @@ fn main() -> ExitCode {
 fn lambda(folder: &Path, lmo: &Path, quick: bool) -> Result<(), Box<dyn Error>> {
     let effort = if quick { functions::Effort::QUICK } else { functions::Effort::FULL };
     print!("{}", functions::markdown(&functions::measure(folder, lmo, effort)?));
+    Ok(())
+}
+
+fn stripe(port: u16, hook: Option<Hook>) -> Result<(), Box<dyn Error>> {
+    let stripe = StripeStandin::start(StripeOptions { port, hook, ..StripeOptions::default() })?;
+    println!("{}", stripe.origin());
+    stripe.join();
     Ok(())
 }
 

@@ -150,6 +150,8 @@ pub enum Billing {
     /// Make the invoices of a month that is over, or go on with it; exit code 1 if something failed, or if drafts can't be
     /// finalised because their books differ.
     Run(RunArgs),
+    /// Store the deployment's keys of Stripe, and print where its webhook is to be sent to.
+    Stripe(StripeArgs),
     /// Compare meter, totals and ledger of a tenant's month, and print where they differ; exit code 1 if they do.
     Reconcile(ReconcileArgs),
 }
@@ -279,6 +281,23 @@ pub struct RunArgs {
     /// Go through all tenants once more if it is finished.
     #[arg(long)]
     pub again: bool,
+}
+
+/// The deployment's keys of Stripe.
+#[derive(Debug, Clone, Arguments)]
+pub struct StripeArgs {
+    /// A file with the secret key, `sk_...` or `rk_...`.
+    #[arg(long)]
+    pub secret_key_file: PathBuf,
+    /// A file with the webhook's signing secret, `whsec_...`.
+    #[arg(long)]
+    pub webhook_secret_file: PathBuf,
+    /// The key for browsers, `pk_...`, which clients are given.
+    #[arg(long)]
+    pub publishable_key: Option<String>,
+    /// Where the API is, if not at Stripe.
+    #[arg(long)]
+    pub api_base: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

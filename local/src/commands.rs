@@ -57,7 +57,7 @@ async fn dispatch(backend: &Backend, command: Command) -> Result<ExitCode, Probl
             let version = platform.catalogues().apply(discovery::read(&file, at)?).await?;
             print(&json!({"version": version, "effective": at.to_string()}))
         }
-        Command::Plans(command) => plans::run(platform, command).await,
+        Command::Plans(command) => plans::run(backend, command).await,
         Command::Tenant(command) => tenants::run(platform, command).await,
         Command::Operator(command) => operators::run(platform, command).await,
         Command::Keys(Keys::Rotate { sealing: true, .. }) => {

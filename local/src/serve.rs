@@ -9,6 +9,7 @@ use axum::{
 use lmo_shared::{
     auth::Ring,
     billing::{
+        payments::Payments,
         repo::Subscriptions,
         run::{FOREVER, Others, Runs},
     },
@@ -18,7 +19,7 @@ use lmo_shared::{
     mail::Mailer,
     platform::Platform,
     tenant::Purge,
-    usage::{Expired, Sweeper},
+    usage::{Expired, QuotaLetters, Sweeper},
     webhook::Deliveries,
 };
 use tokio::{
@@ -50,8 +51,13 @@ const DELIVER_FOR: Duration = Duration::from_secs(10);
 const PURGE_EVERY: Duration = Duration::from_hours(1);
 /// How often billing runs are looked after, likewise.
 const BILL_EVERY: Duration = Duration::from_mins(10);
+/// How often invoices are looked at whose payment is to be seen to, and for how long at most, likewise.
+const COLLECT_EVERY: Duration = Duration::from_secs(30);
+const COLLECT_FOR: Duration = Duration::from_mins(1);
 /// How often it is looked which tenants' plans begin, likewise.
 const TERMS_EVERY: Duration = Duration::from_mins(1);
+/// How often letters about quotas are posted, likewise.
+const POST_EVERY: Duration = Duration::from_secs(10);
 /// How often the age of the signing keys is looked at; in the cloud a schedule says it.
 const ROTATE_EVERY: Duration = Duration::from_hours(1);
 
@@ -70,9 +76,9 @@ pub async fn run(place: &Place, args: &Serve) -> Result<ExitCode, Problem> {
         platform.sweeper().sweep(Expired::All).await?;
         key = Some(banner::demo_key(platform).await?);
     }
-    let background = Background::start(platform, backend.engines.as_ref(), place);
-    let metrics = prometheus::install()?;
     let mailer = mail::mailer(platform, place, backend.engines.is_some())?;
+    let background = Background::start(platform, backend.engines.as_ref(), place, &mailer);
+    let metrics = prometheus::install()?;
     banner::print(address, key.as_deref(), &default);
     serve(listener, platform, mailer, metrics, stopped, args.patience).await?;
     background.stop().await;
@@ -196,7 +202,7 @@ pub struct Background {
 }
 
 impl Background {
-    pub fn start(platform: &Platform, engines: Option<&Engines>, place: &Place) -> Self {
+    pub fn start(platform: &Platform, engines: Option<&Engines>, place: &Place, mailer: &Mailer) -> Self {
         let stop = CancellationToken::new();
         let failures = place.data_dir.join("failed-events.jsonl");
         let mut pump = Pump::new(platform.kinesis(), platform.config().stream.as_str(), failures);
@@ -211,12 +217,16 @@ impl Background {
         let sweeping = tokio::spawn(sweep(platform.sweeper(), stop.clone()));
         let delivering = tokio::spawn(deliver(platform.deliveries(), platform.clock().clone(), stop.clone()));
         let purging = tokio::spawn(purge(platform.purge(), platform.clock().clone(), stop.clone()));
+        let payments = platform.payments(mailer.clone());
+        let collecting = tokio::spawn(collect(payments, platform.clock().clone(), stop.clone()));
         // Nobody else can be at a run: the data directory is locked.
         let others = if engines.is_some() { Others::AreDead } else { Others::MayBeAtIt };
         let billing = tokio::spawn(bill(platform.runs(), others, stop.clone()));
         let beginning = tokio::spawn(begin_terms(platform.subscriptions(), platform.clock().clone(), stop.clone()));
+        let posting =
+            tokio::spawn(post(platform.quota_letters(mailer.clone()), platform.clock().clone(), stop.clone()));
         let pumping = tokio::spawn(pump.run(handler, stop.clone()));
-        let mut running = vec![sweeping, delivering, purging, billing, beginning, pumping];
+        let mut running = vec![sweeping, delivering, purging, collecting, billing, beginning, posting, pumping];
         if engines.is_some() {
             running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
         }
@@ -261,6 +271,27 @@ async fn deliver(deliveries: Deliveries, clock: Clock, stop: CancellationToken) 
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(DELIVER_EVERY) => {}
+        }
+    }
+}
+
+async fn collect(payments: Payments, clock: Clock, stop: CancellationToken) {
+    loop {
+        let mut run = std::pin::pin!(payments.run_due(clock.now().after(COLLECT_FOR)));
+        let ran = tokio::select! {
+            ran = &mut run => ran,
+            () = stop.cancelled() => {
+                // What is cut off then is found out after the next start.
+                let _ = tokio::time::timeout(LAST_WORDS, run).await;
+                return;
+            }
+        };
+        if let Err(error) = ran {
+            tracing::error!(error = ?error, "no payments are seen to at the moment; it will be tried again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(COLLECT_EVERY) => {}
         }
     }
 }
@@ -314,6 +345,19 @@ async fn begin_terms(subscriptions: Subscriptions, clock: Clock, stop: Cancellat
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(TERMS_EVERY) => {}
+        }
+    }
+}
+
+async fn post(letters: QuotaLetters, clock: Clock, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(POST_EVERY) => {}
+        }
+        // What is begun is finished: a letter that was sent is to be noted so.
+        if let Err(error) = letters.post(clock.now().after(POST_EVERY)).await {
+            tracing::error!(error = ?error, "no letters are posted at the moment; it will be tried again");
         }
     }
 }

@@ -35,7 +35,7 @@ use crate::{
     telemetry,
     template::Templates,
     tenant::{Announcements, Exports, Invites, Members, Purge, Tenants},
-    usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
+    usage::{Aggregator, Books, Ledger, Publisher, QuotaLetters, Reports, Sweeper},
     webhook::{Deliveries, Webhooks},
 };
 
@@ -405,12 +405,18 @@ impl Platform {
         Sweeper::new(self.table.clone(), self.clock.clone())
     }
 
+    /// Letters about quotas, posted by `mailer`.
+    #[must_use]
+    pub fn quota_letters(&self, mailer: Mailer) -> QuotaLetters {
+        QuotaLetters::new(self.table.clone(), self.clock.clone(), mailer)
+    }
+
     /// Billing runs. Of a function their parts are invocations of itself.
     #[must_use]
     pub fn runs(&self) -> Runs {
         let endpoint = self.sdk.endpoint_url().and_then(|url| url.parse().ok());
         let hands = match (self.config.function.clone(), self.signer("lambda")) {
-            (Some(function), Some(signer)) => Hands::Invocations(Invoker { signer, function, endpoint }),
+            (Some(function), Some(signer)) => Hands::Invocations(Arc::new(Invoker { signer, function, endpoint })),
             (None, _) | (_, None) => Hands::Process,
         };
         Runs::new(self.table.clone(), self.clock.clone(), self.invoices(), hands)

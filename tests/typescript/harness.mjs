@@ -90,7 +90,7 @@ class Platform {
 }
 
 /** A running program, and what it printed. */
-class Program {
+export class Program {
   constructor(name, args, options) {
     this.seen = "";
     this.process = spawn(join(BINARIES, name), args, { ...options, stdio: ["ignore", "pipe", "pipe"] });

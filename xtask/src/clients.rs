@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Folders of `tests/`, each with clients that can't share an environment with the others'.
-const PYTHON: [&str; 4] = ["python", "schema", "llamaindex", "llama"];
+const PYTHON: [&str; 5] = ["python", "schema", "llamaindex", "llama", "stripe"];
 
 /// What of llama.cpp is built: nothing that a model of half a megabyte doesn't need, and without optimization, because
 /// that takes longer than it saves.

@@ -4,7 +4,9 @@ use lmo_shared::{auth::Authenticator, mail::Mailer, platform::Platform};
 use utoipa_axum::router::OpenApiRouter;
 
 mod invoices;
+mod payments;
 mod plans;
+mod quota;
 mod runs;
 mod task;
 
@@ -15,6 +17,8 @@ pub use task::Task;
 pub fn router(platform: &Platform, authenticator: &Authenticator, mailer: &Mailer) -> OpenApiRouter {
     OpenApiRouter::new()
         .merge(plans::router(platform, authenticator))
+        .merge(quota::router(platform, authenticator))
         .merge(runs::router(platform, authenticator))
         .merge(invoices::router(platform, authenticator, mailer))
+        .merge(payments::router(platform, authenticator, mailer))
 }

@@ -28,8 +28,12 @@ pub enum Task {
         /// The part's number, from 0.
         part: u16,
     },
+    /// See to the payment of invoices whose time has come.
+    Collect,
     /// Give tenants the limits of the terms that have begun, and of the credit that they have. Every five minutes.
     Terms,
+    /// Post letters about quotas. Every minute.
+    Letters,
 }
 
 impl Task {
@@ -37,9 +41,11 @@ impl Task {
     ///
     /// # Errors
     /// What keeps it from being done; the scheduler tries again.
-    pub async fn perform(self, platform: &Platform, _mailer: &Mailer, deadline: Timestamp) -> Result<Value> {
+    pub async fn perform(self, platform: &Platform, mailer: &Mailer, deadline: Timestamp) -> Result<Value> {
         let deadline = deadline.before(MARGIN);
         match self {
+            // What is under way then asks Stripe, which takes its time.
+            Self::Collect => said(&platform.payments(mailer.clone()).run_due(deadline.before(MARGIN)).await?),
             Self::Bill => said(&platform.runs().tick(Others::MayBeAtIt, deadline).await?),
             Self::BillPart { month, part } => {
                 let period = Period::parse(&month).filter(|month| month.granularity == Granularity::Month);
@@ -49,6 +55,7 @@ impl Task {
                 said(&worked)
             }
             Self::Terms => said(&platform.subscriptions().begin_terms(deadline).await?),
+            Self::Letters => said(&platform.quota_letters(mailer.clone()).post(deadline).await?),
         }
     }
 }
@@ -65,9 +72,11 @@ mod tests {
     fn a_schedules_event_is_read() {
         let read = |event| serde_json::from_str::<Task>(event);
         assert_eq!(read(include_str!("../../../events/scheduler-bill.json")).unwrap(), Task::Bill);
+        assert_eq!(read(include_str!("../../../events/scheduler-collect.json")).unwrap(), Task::Collect);
         let part = Task::BillPart { month: "2026-10".to_owned(), part: 3 };
         assert_eq!(read(include_str!("../../../events/scheduler-bill-part.json")).unwrap(), part);
         assert_eq!(read(include_str!("../../../events/scheduler-terms.json")).unwrap(), Task::Terms);
+        assert_eq!(read(include_str!("../../../events/scheduler-letters.json")).unwrap(), Task::Letters);
         assert!(read(r#"{"task": "sweep"}"#).is_err());
     }
 }

@@ -6,6 +6,7 @@ mod plan;
 mod reconcile;
 mod run;
 mod settings;
+mod stripe;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,7 @@ pub async fn run(backend: &Backend, command: Billing) -> Result<ExitCode, Proble
         Billing::Credit(args) => credit::run(platform, args).await,
         Billing::Coupon(command) => coupon::run(platform, command).await,
         Billing::Run(args) => run::run(backend, args).await,
+        Billing::Stripe(args) => stripe::run(backend, args).await,
         Billing::Reconcile(args) => reconcile::run(platform, &args).await,
     }
 }

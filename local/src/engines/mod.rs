@@ -21,6 +21,7 @@ use crate::{
     backend::Backend,
     banner, discovery,
     engine::Engines,
+    mail,
     problem::Problem,
     serve::{Background, listen, prompt, stop_signal},
 };
@@ -41,7 +42,8 @@ pub async fn run(place: &Place, port: u16, args: &EnginesArgs) -> Result<ExitCod
     let catalogue = discovery::catalogue(args.models.as_deref(), platform.clock().now()).await?;
     platform.catalogues().apply(catalogue).await?;
     let key = banner::demo_key(&platform).await?;
-    let background = args.aggregate.then(|| Background::start(&platform, Some(&engines), place));
+    let mailer = mail::folder(&platform, place)?;
+    let background = args.aggregate.then(|| Background::start(&platform, Some(&engines), place, &mailer));
     let engines = Arc::new(engines);
     let shared = Shared { engines: Arc::clone(&engines), calls: Arc::default() };
     let routes = Router::new()

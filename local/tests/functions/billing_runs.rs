@@ -1,5 +1,6 @@
 //! Billing runs: nobody is left out, nobody is billed twice, whatever dies when.
 
+mod charges;
 mod kills;
 mod scene;
 
@@ -43,12 +44,12 @@ async fn who_fails_stops_nobody_and_is_tried_again() {
     scene.cut(Some(format!("TENANT#{}#INVOICES", tenants[2])));
     let failed = scene.tick().await.remove(0);
     assert_eq!((failed.status, failed.counts.finalised, failed.counts.failed), (RunState::Waiting, 4, 1));
-    assert_eq!((failed.failures[0].tenant, failed.failures[0].code.as_str()), (tenants[2], "unavailable"));
+    assert_eq!((failed.open[0].tenant, failed.open[0].code.as_str()), (tenants[2], "unavailable"));
     scene.cut(None);
     scene.advance(HOUR);
     let done = scene.tick().await.remove(0);
     assert_eq!((done.status, done.counts.finalised, done.counts.failed), (RunState::Finished, 5, 0));
-    assert_eq!(done.failures, []);
+    assert_eq!(done.open, []);
     scene.assert_everybody_has_one_invoice().await;
 }
 

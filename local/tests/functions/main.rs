@@ -6,10 +6,13 @@ mod accounts;
 mod aggregate;
 mod alerts;
 mod billing_cases;
+mod billing_plans;
 mod billing_runs;
+mod caps_raised;
 mod key_routes;
 #[path = "../shared/month.rs"]
 mod month;
+mod payments;
 mod purge;
 mod requests;
 mod sealing;

@@ -13,7 +13,7 @@ use crate::support::{
     models, standin, with_a_key, with_embeddings,
 };
 
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 9] = [
     "first's own prompt",
     "first's robot",
     "https://first.example",
@@ -22,12 +22,15 @@ const SECRETS: [&str; 8] = [
     "first-invited@example.com",
     "first's-key-of-the-provider",
     "first's template",
+    "first's company",
 ];
 
 /// A name that both tenants give to a conversation.
 const SESSION: &str = "/api/tenant/sessions/chat-1";
 /// A name that both give to a template.
 const TEMPLATE: &str = "/api/tenant/templates/greet";
+/// Who buys.
+const COMPANY: &str = "/api/billing/profile";
 /// The provider that both have a key of.
 const PROVIDER: &str = "/api/tenant/providers/standin";
 
@@ -67,7 +70,10 @@ impl World {
         assert_eq!(lmo.send("PUT", "/api/tenant/config", &lmo.key, Some(&config)).await.status, 200);
         let key = lmo.post("/api/tenant/keys", &json!({"name": SECRETS[1]})).await.json();
         let key = key["id"].as_str().unwrap().to_owned();
-        for (path, body) in [(PROVIDER, json!({"api_key": SECRETS[6]})), (TEMPLATE, template(SECRETS[7]))] {
+        let company = json!({"name": SECRETS[8]});
+        for (path, body) in
+            [(PROVIDER, json!({"api_key": SECRETS[6]})), (TEMPLATE, template(SECRETS[7])), (COMPANY, company)]
+        {
             assert_eq!(lmo.send("PUT", path, &lmo.key, Some(&body)).await.status, 200);
         }
         let webhook = json!({"url": format!("{}/hook", SECRETS[2]), "description": SECRETS[1]});
@@ -104,7 +110,7 @@ impl World {
         let mut all = Vec::new();
         let usage = "/api/tenant/usage?granularity=month&group_by=model,key";
         let members = ["/api/tenant/members", "/api/tenant/invites"];
-        let own = ["/api/tenant/providers", TEMPLATE];
+        let own = ["/api/tenant/providers", TEMPLATE, COMPANY, "/api/billing/plan", "/api/billing/credits"];
         let rest = ["/api/tenant", "/api/tenant/config", "/api/tenant/keys", "/api/tenant/webhooks", usage, SESSION];
         for path in rest.into_iter().chain(members).chain(own) {
             let seen = self.lmo.get(path).await;
@@ -322,6 +328,49 @@ impl World {
                     _ => None,
                 };
                 self.second(method, &path, body.as_ref()).await.assert_error(404, "not_found");
+            }
+            // What is paid with is in `payments`, where there is something to pay with.
+            "GET /api/billing/payment-method" => {
+                assert_eq!(self.second(method, path, None).await.json(), json!({}));
+            }
+            "DELETE /api/billing/payment-method" => {
+                assert_eq!(self.second(method, path, None).await.status, 204);
+            }
+            "POST /api/billing/payment-method" => {
+                self.second(method, path, Some(&json!({}))).await.assert_error(409, "conflict");
+            }
+            "POST /api/billing/credits" => {
+                let body = json!({"amount": "10", "currency": "EUR"});
+                self.second(method, path, Some(&body)).await.assert_error(409, "conflict");
+            }
+            "POST /api/billing/invoices/{id}/pay" => {
+                let path = path.replace("{id}", "inv_01ARZ3NDEKTSV4RRFFQ69G5FAV");
+                self.second(method, &path, None).await.assert_error(404, "not_found");
+            }
+            // Only Stripe can sign, and there is no account.
+            "POST /webhooks/stripe" => {
+                self.second(method, path, Some(&json!({"id": "evt_1"}))).await.assert_error(404, "no_route");
+            }
+            "GET /api/billing/plan" => {
+                let none = json!({"coupons": [], "credit": [], "limits": {}});
+                assert_eq!(self.second(method, path, None).await.json(), none);
+            }
+            "GET /api/billing/plans" => {
+                assert_eq!(self.second(method, path, None).await.json(), json!({"plans": []}));
+            }
+            "GET /api/billing/credits" => {
+                assert_eq!(self.second(method, path, None).await.json(), json!({"credits": []}));
+            }
+            "PUT /api/billing/plan" => {
+                self.second(method, path, Some(&json!({"plan": "free"}))).await.assert_error(404, "not_found");
+            }
+            "POST /api/billing/coupons" => {
+                self.second(method, path, Some(&json!({"code": "WELCOME"}))).await.assert_error(409, "conflict");
+            }
+            "GET /api/billing/profile" | "PUT /api/billing/profile" => {
+                let own = json!({"name": "second's company", "address": []});
+                assert_eq!(self.second("PUT", path, Some(&own)).await.json(), own);
+                assert_eq!(self.second("GET", path, None).await.json(), own);
             }
             // They know people, who are held apart in `accounts`; a key is nobody.
             _ if path.starts_with("/api/auth/") => self.assert_nobody(method, path).await,

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod audit;
+mod billing_plans;
 mod billing_runs;
 mod broken_authentication;
 mod burst;
@@ -45,6 +46,7 @@ mod openapi;
 mod operators;
 mod origin;
 mod pass_through;
+mod payments;
 mod permissions;
 mod providers;
 mod regions;

@@ -14,8 +14,8 @@ const GRACE: &str = "grace@example.com";
 /// A platform with an operator, and the operator's access token.
 pub struct Desk {
     setup: Setup,
-    lmo: Lmo,
-    token: String,
+    pub lmo: Lmo,
+    pub token: String,
 }
 
 /// Tokens and links are good in every process of one deployment.

@@ -7,7 +7,7 @@ use lmo_bench::lambda::{HttpEvent, event};
 use crate::support::{Ground, Value, ask, assert_status, events, json, query};
 
 /// The files that tests here or beside feed to a binary.
-const FED: [&str; 32] = [
+const FED: [&str; 33] = [
     "apigw-auth-token.json",
     "apigw-embed.json",
     "apigw-embeddings.json",
@@ -34,12 +34,14 @@ const FED: [&str; 32] = [
     "kinesis-batch.json",
     "scheduler-bill-part.json",
     "scheduler-bill.json",
+    "scheduler-collect.json",
     "scheduler-deliver.json",
     "scheduler-purge.json",
     "scheduler-reconcile.json",
     "scheduler-rotate-keys.json",
     "scheduler-sweep.json",
     "scheduler-terms.json",
+    "scheduler-letters.json",
 ];
 
 #[test]
@@ -124,6 +126,13 @@ async fn the_schedules_event_has_webhooks_told() {
     // It looks for what is due until the next one comes.
     let told = ground.function("tenant").invoke(&event("scheduler-deliver.json")).await.unwrap();
     assert_eq!((&told.error, &told.json()["delivered"]), (&None, &json!(0)), "{told:?}");
+}
+
+#[tokio::test]
+async fn the_schedules_event_has_payments_seen_to() {
+    let ground = Ground::new();
+    let ran = ground.function("billing").invoke(&event("scheduler-collect.json")).await.unwrap();
+    assert_eq!((&ran.error, &ran.json()), (&None, &json!({"seen": 0, "failed": 0, "unfinished": false})), "{ran:?}");
 }
 
 #[tokio::test]
@@ -221,6 +230,8 @@ async fn the_schedules_event_begins_no_billing_run_before_somebody_says_who_sell
     let error = billing.invoke(&event("scheduler-bill-part.json")).await.unwrap().error.unwrap();
     assert!(error.body.contains("2026-10"), "{error:?}");
     assert_eq!(billing.invoke(&event("scheduler-bill.json")).await.unwrap().json(), json!([]));
+    let posted = billing.invoke(&event("scheduler-letters.json")).await.unwrap();
+    assert_eq!((&posted["sent"], &posted["failed"]), (&json!(0), &json!(0)), "{posted}");
     let begun = billing.invoke(&event("scheduler-terms.json")).await.unwrap();
     assert_eq!(begun.json(), json!({"tenants": 0, "failed": 0, "unfinished": false}));
 }

@@ -4,14 +4,16 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use lmo_shared::{
-    audit::Actor,
+    audit::{Actor, IfMatch},
+    billing::{Invoice, InvoiceStatus, Settings, plans_from_toml},
     clock::{Clock, Period, Timestamp},
     id::{KeyId, RequestId, TenantId},
     llm::{Usage, catalogue::Catalogue},
     money::{NanoUsd, Tokens},
     platform::Platform,
     quota::{Account, Hold, Limits},
-    tenant::Tenant,
+    store::keys,
+    tenant::{Listed, Tenant},
     usage::{Entry, Expired, Ledger, Outcome, expires_at},
 };
 
@@ -19,6 +21,23 @@ use lmo_shared::{
 const AT_ONCE: usize = 64;
 pub const MODELS: &str = "[providers.lmo]\nkind = \"echo\"\n[models.\"lmo/echo\"]\nprovider = \"lmo\"\n\
                       context_window = 100000\nprice = { input = 1, output = 2 }\n";
+
+/// By usage alone, so that each pays something else.
+const PLAN: &str = "[[plans]]\nname = \"metered\"\ntitle = \"Metered\"\ncurrency = \"EUR\"\nbase_fee = \"5\"\n\
+                    usd = \"0.9\"\neffective = \"2020-01-01\"\n";
+const SETTINGS: &str = "default_plan = \"metered\"\n[seller]\nname = \"LMO\"\naddress = [\"Street 1\"]\ncountry = \"DE\"\n\
+                        [tax.DE]\nrate = \"19\"\n";
+
+/// Says who sells what.
+pub async fn open_shop(platform: &Platform) {
+    let (actor, now) = (Actor::command_line(), platform.clock().now());
+    let catalogue = Catalogue::from_toml(MODELS, now).unwrap();
+    for plan in plans_from_toml(PLAN, now).unwrap() {
+        platform.plans().apply(plan, &catalogue, &actor, now).await.unwrap();
+    }
+    let settings = Settings::from_toml(SETTINGS).unwrap();
+    platform.billing_settings().put(settings, IfMatch::Any, &actor, now).await.unwrap();
+}
 
 /// Tenants that ask once in the last minutes of a month, and are counted a few hours later. The platform's clock is
 /// one that tests set; it stands at that time then.
@@ -45,6 +64,23 @@ pub async fn plant(platform: &Platform, month: Period, count: usize) -> Vec<Tena
     let mut ids: Vec<_> = tenants.into_iter().map(|tenant| tenant.id).collect();
     ids.sort_unstable();
     ids
+}
+
+/// Fails unless every tenant that there was in a month has one invoice for it, finalised, and their numbers have no gaps.
+/// There is no other month with invoices.
+pub async fn assert_everybody_has_one_invoice(platform: &Platform, month: Period) {
+    let tenants = platform.table().tenants().all::<Listed>().collect().await.unwrap();
+    let mut numbers = Vec::new();
+    for tenant in tenants.into_iter().filter(|tenant| tenant.created_at < month.end()) {
+        let invoices = platform.table().tenant(tenant.id).invoices();
+        let mut found = invoices.begins_with::<Invoice>(keys::INVOICE_PREFIX).collect().await.unwrap();
+        assert_eq!(found.len(), 1, "{}: {found:?}", tenant.id);
+        let invoice = found.remove(0);
+        assert_eq!((invoice.status, invoice.period), (InvoiceStatus::Finalised, month.to_string()), "{}", tenant.id);
+        numbers.push(invoice.number.unwrap().rsplit('-').next().unwrap().parse::<usize>().unwrap());
+    }
+    numbers.sort_unstable();
+    assert!(!numbers.is_empty() && numbers.iter().copied().eq(1..=numbers.len()), "{numbers:?}");
 }
 
 /// One request, in the books as if it had been answered.

@@ -12,7 +12,7 @@ use crate::{
     guard::Guard,
     id::TenantId,
     store::keys,
-    tenant::{KeyScope, Status, Tenants},
+    tenant::{KeyScope, Status, Tenants, UNPAID},
 };
 
 /// How long key, tenant and configuration are kept: how late a change takes effect, at most.
@@ -109,7 +109,7 @@ impl Authenticator {
     /// The caller that opened a connection, if it could open it now.
     ///
     /// # Errors
-    /// `InvalidToken` if the token that opened it has expired, `Unauthenticated` if its key or member is gone, revoked or
+    /// `InvalidToken` if the token that opened it has expired, `TenantSuspended`, `Unauthenticated` if its key or member is gone, revoked or
     /// expired, `OriginNotAllowed` if the tenant lists the
     /// page's origin no more, `AddressNotAllowed` if the key lists the client's address no more; `Unavailable` if the
     /// table can't be reached.
@@ -124,6 +124,9 @@ impl Authenticator {
         let known = self.found(proved.tenant, proved.who).await?.known.clone().ok_or(GONE)?;
         let source = Source { address: proved.address, ..Source::default() };
         let caller = self.usable(known, proved.scopes.clone(), source).await?;
+        if caller.tenant().status == Status::Suspended {
+            return Err(Error::TenantSuspended);
+        }
         proved.origin.as_deref().map_or(Ok(()), |origin| caller.check_origin(origin))?;
         Ok(Caller { until: proved.until, ..caller })
     }
@@ -180,8 +183,9 @@ impl Authenticator {
                 return Err(Error::Unauthenticated("the API key has expired"));
             }
         }
-        // One that is being deleted may still be taken back: `Caller::require` sees to it.
-        if known.tenant.status == Status::Suspended {
+        // One that is being deleted may still be taken back, and one that doesn't pay may still do so: `Caller::require`
+        // sees to it.
+        if known.tenant.status == Status::Suspended && known.tenant.suspended_for.as_deref() != Some(UNPAID) {
             return Err(Error::TenantSuspended);
         }
         if let Identity::Key(key) = &known.who {

@@ -213,10 +213,15 @@ impl Caller {
     /// Fails unless it may do something.
     ///
     /// # Errors
-    /// `TenantSuspended` if its tenant is being deleted and this doesn't outlast that; `Forbidden`, which says what it
-    /// would take.
+    /// `TenantSuspended` if its tenant is being deleted or doesn't pay and this doesn't outlast that; `Forbidden`, which
+    /// says what it would take.
     pub fn require(&self, permission: Permission) -> Result<()> {
-        if self.tenant().status != Status::Active && !permission.outlasts_tenant() {
+        let is_left = match self.tenant().status {
+            Status::Active => true,
+            Status::Suspended => permission.is_for_paying(),
+            Status::Deleting => permission.outlasts_tenant(),
+        };
+        if !is_left {
             return Err(Error::TenantSuspended);
         }
         if self.may(permission) {

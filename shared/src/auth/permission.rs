@@ -176,15 +176,19 @@ permissions! {
         "POST /api/tenant/webhooks/{id}/rotate", "POST /api/tenant/webhooks/{id}/test",
         "POST /api/tenant/webhooks/{id}/replay", "POST /api/tenant/webhooks/{id}/deliveries/{message}/replay",
     ];
+    /// See how much of what the tenant may is used.
+    QuotaRead = "quota:read": ALL, [UsageRead, BillingRead, TenantAdmin], ["GET /api/billing/quota"];
     /// See plan, invoices and payment method.
     BillingRead = "billing:read": CLERKS, [BillingRead, TenantAdmin], [
-        "GET /api/billing/plan", "GET /api/billing/plans", "GET /api/billing/credits", "GET /api/billing/profile",
+        "GET /api/billing/plan", "GET /api/billing/plans", "GET /api/billing/forecast", "GET /api/billing/credits", "GET /api/billing/profile",
         "GET /api/billing/invoices", "GET /api/billing/invoices/{id}", "GET /api/billing/credit-notes",
-        "GET /api/billing/credit-notes/{id}",
+        "GET /api/billing/credit-notes/{id}", "GET /api/billing/payment-method",
     ];
     /// Change plan and payment method, and pay.
     BillingWrite = "billing:write": CLERKS, [TenantAdmin], [
         "PUT /api/billing/plan", "POST /api/billing/coupons", "PUT /api/billing/profile",
+        "POST /api/billing/payment-method", "DELETE /api/billing/payment-method", "POST /api/billing/credits",
+        "POST /api/billing/invoices/{id}/pay",
     ];
     /// Read the audit log.
     AuditRead = "audit:read": ADMINS, [AuditRead, TenantAdmin], ["GET /api/tenant/audit"];
@@ -218,6 +222,12 @@ impl Permission {
     #[must_use]
     pub fn outlasts_tenant(self) -> bool {
         matches!(self, Self::TenantRestore | Self::TenantExport)
+    }
+
+    /// Whether it is left to a tenant that is suspended because it doesn't pay.
+    #[must_use]
+    pub fn is_for_paying(self) -> bool {
+        matches!(self, Self::BillingRead | Self::BillingWrite)
     }
 
     /// The one that opens a route; `None` if none does, so that nobody may use it.

@@ -39,6 +39,17 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody
     }
 }
 
+/// A body as it came, to the byte: what is signed is not the JSON but its text.
+pub struct Raw(pub Vec<u8>);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
+        Ok(Self(read(request).await?))
+    }
+}
+
 /// A form, as browsers and `OAuth` clients post it. What is absent in it and what it has more is the type's to say; a field
 /// that comes twice is refused.
 pub struct Form<T>(pub T);

@@ -45,7 +45,7 @@ pub mod sse;
 mod version;
 
 pub use ask::{AskRequest, Context, Cost, StopSequences};
-pub use body::{BODY_LIMIT, Body, Form, MaybeBody, Params, Segment, Segments, parse, parse_value};
+pub use body::{BODY_LIMIT, Body, Form, MaybeBody, Params, Raw, Segment, Segments, parse, parse_value};
 pub use caller::{admit, api_key};
 pub use document::Errors;
 pub use error::{

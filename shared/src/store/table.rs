@@ -112,6 +112,12 @@ impl Table {
         self.partition(keys::COLLECT.to_owned())
     }
 
+    /// What tenants are to be written of their quotas, by when.
+    #[must_use]
+    pub fn letters(&self) -> Partition {
+        self.partition(keys::LETTERS.to_owned())
+    }
+
     /// Events of Stripe that were seen.
     #[must_use]
     pub fn stripe(&self) -> Partition {
@@ -248,14 +254,18 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// The item under a sort key, strongly consistent.
+    /// The item under a sort key, strongly consistent; without its key, which whoever asks has.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached, `Internal` if the item is not a `T`.
     pub async fn find<T: DeserializeOwned>(&self, sort: &str) -> Result<Option<T>> {
         let request = self.table.client.get_item().table_name(&self.table.name).consistent_read(true);
         let found = request.set_key(Some(self.key(sort))).send().await.map_err(failure)?;
-        found.item.map(parse).transpose()
+        let bare = |mut item: Item| {
+            item.retain(|name, _| name != PK && name != SK);
+            parse(item)
+        };
+        found.item.map(bare).transpose()
     }
 
     /// The items under several sort keys in one call, by sort key, strongly consistent; at most 100.

@@ -29,6 +29,10 @@ pub fn describe() {
     describe_counter!("BillingRunsFinished", Unit::Count, "Billing runs after which every tenant has its invoice");
     describe_counter!("InvoicesFinalised", Unit::Count, "Invoices that got their number");
     describe_counter!("RunFailures", Unit::Count, "Tenants that a pass of a billing run failed with");
+    describe_counter!("PaymentsFailed", Unit::Count, "Attempts to have an invoice paid that failed");
+    describe_counter!("PaymentsUnknown", Unit::Count, "Calls of Stripe of which it isn't known what became of them");
+    describe_counter!("PaymentsDisputed", Unit::Count, "Payments that a buyer disputes at its bank");
+    describe_counter!("RefundsFailed", Unit::Count, "Money that was to go back and couldn't");
 }
 
 /// A request was answered.

@@ -112,6 +112,10 @@ fn one() -> u8 {
     1
 }
 
+/// Why tenants are suspended that don't pay, as their audit log has it. Who is suspended for this may still pay, and goes on
+/// when all is paid.
+pub const UNPAID: &str = "an invoice is unpaid";
+
 /// Whether a tenant may do anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

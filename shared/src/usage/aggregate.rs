@@ -114,6 +114,23 @@ impl Aggregator {
         item.map(|item| item.total()).transpose()
     }
 
+    /// The totals of hours, days or months, from the first to the last, in order; periods without requests have none.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn totals(&self, tenant: TenantId, first: Period, last: Period) -> Result<Vec<(Period, Total)>> {
+        #[derive(Deserialize)]
+        struct Row {
+            sk: String,
+            #[serde(flatten)]
+            total: TotalItem,
+        }
+        let rows = self.table.tenant(tenant).totals().between::<Row>(&keys::total(first), &keys::total(last));
+        let period = |row: &Row| Period::parse(row.sk.split_once('#')?.1);
+        let rows = rows.collect().await?;
+        rows.iter().filter_map(|row| Some((period(row)?, row))).map(|(at, row)| Ok((at, row.total.total()?))).collect()
+    }
+
     /// The hours of a month that have a total, in order.
     ///
     /// # Errors

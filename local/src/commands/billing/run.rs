@@ -52,7 +52,7 @@ pub async fn run(backend: &Backend, args: RunArgs) -> Result<ExitCode, Problem> 
     }
     let progress = runs.progress(month).await?;
     print(&progress)?;
-    let good = progress.counts.failed == 0 && progress.counts.held() == 0 && !stands_still(&progress);
+    let good = progress.counts.failed == 0 && progress.counts.held == 0 && !stands_still(&progress);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -81,6 +81,6 @@ async fn show(runs: &Runs, month: Period) -> Result<std::convert::Infallible, Pr
 }
 
 fn said(counts: &Counts) -> String {
-    let Counts { finalised, waiting, failed, .. } = counts;
-    format!("{finalised} finalised, {waiting} waiting, {} held, {failed} failed", counts.held())
+    let Counts { finalised, nothing, waiting, held, failed } = counts;
+    format!("{finalised} finalised, {nothing} without one, {waiting} waiting, {held} held, {failed} failed")
 }

@@ -31,7 +31,11 @@ async fn after_a_hundred_kills_everybody_has_one_invoice() {
         let runs = scene.runs();
         let work = async {
             let begin = Begin { parts: Some(4), again: false };
-            let Ok(run) = runs.begin(october(), begin, &Actor::system()).await else { return pending().await };
+            let run = match runs.begin(october(), begin, &Actor::system()).await {
+                Ok(run) => run,
+                Err(_) if scene.is_dead() => return pending().await,
+                Err(error) => panic!("{error:?}"),
+            };
             // Sometimes two at once, who take each other for dead.
             let parts: Vec<u16> = run.parts().chain(run.parts().filter(|_| random.random_bool(0.3))).collect();
             join_all(parts.into_iter().map(|part| runs.work(october(), part, Others::AreDead, FOREVER))).await

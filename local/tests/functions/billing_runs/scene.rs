@@ -1,6 +1,6 @@
 //! Tenants whose month is over.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use lmo_shared::{
@@ -8,13 +8,12 @@ use lmo_shared::{
     billing::run::{FOREVER, Others, RunProgress, Runs},
     clock::{Period, Timestamp},
     id::TenantId,
-    store::keys,
+    platform::Platform,
     tenant::Tenant,
 };
-use serde_json::json;
 
 use crate::{
-    month::{plant, set},
+    month::{assert_everybody_has_one_invoice, open_shop, plant, set},
     support::Ground,
 };
 
@@ -37,19 +36,19 @@ pub struct Scene {
 impl Scene {
     pub async fn at(now: &str) -> Self {
         let ground = Ground::at(at(now)).await;
-        let settings = json!({
-            "seller": {"name": "LMO", "address": ["Street 1"], "country": "DE"},
-            "grace_hours": 24, "default_plan": "free", "version": 1,
-        });
-        let settings: lmo_shared::billing::Settings = serde_json::from_value(settings).unwrap();
-        ground.platform.table().billing().put(keys::SETTINGS, &settings).await.unwrap();
+        open_shop(&ground.platform).await;
         Self { ground }
     }
 
     /// Tenants that have used something in the month; its grace period is just over.
-    pub async fn plant(&self, count: usize) {
-        plant(&self.ground.platform, october(), count).await;
+    pub async fn plant(&self, count: usize) -> Vec<TenantId> {
+        let tenants = plant(&self.ground.platform, october(), count).await;
         set(self.ground.platform.clock(), october().end().after(24 * HOUR));
+        tenants
+    }
+
+    pub fn platform(&self) -> &Platform {
+        &self.ground.platform
     }
 
     /// Tenants that were made then.
@@ -99,6 +98,11 @@ impl Scene {
         }
     }
 
+    /// Whether it died.
+    pub fn is_dead(&self) -> bool {
+        *self.ground.left.lock().unwrap() == Some(0)
+    }
+
     pub fn live(&self) {
         *self.ground.left.lock().unwrap() = None;
     }
@@ -121,24 +125,8 @@ impl Scene {
         panic!("{:#?}", self.progress().await);
     }
 
-    /// Every tenant of the month has an invoice, and only one.
+    /// Every tenant of the month has an invoice, and only one, and their numbers have no gaps.
     pub async fn assert_everybody_has_one_invoice(&self) {
-        let table = self.ground.platform.table();
-        let tenants: BTreeSet<TenantId> = table
-            .tenants()
-            .all::<lmo_shared::tenant::Listed>()
-            .collect()
-            .await
-            .unwrap()
-            .into_iter()
-            .filter(|tenant| tenant.created_at < october().end())
-            .map(|tenant| tenant.id)
-            .collect();
-        assert!(!tenants.is_empty());
-        for tenant in tenants {
-            let invoices = table.tenant(tenant).invoices();
-            let found = invoices.begins_with::<serde_json::Value>(keys::INVOICE_PREFIX).collect().await.unwrap();
-            assert_eq!(found.len(), 1, "{tenant}: {found:?}");
-        }
+        assert_everybody_has_one_invoice(&self.ground.platform, october()).await;
     }
 }

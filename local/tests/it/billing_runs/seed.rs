@@ -9,11 +9,9 @@ use lmo_shared::{
     clock::{Clock, Period},
     config::{Config, Flush, Reach},
     platform::Platform,
-    store::keys,
 };
-use serde_json::{Value, json};
 
-use crate::month::plant;
+use crate::month::{assert_everybody_has_one_invoice, open_shop, plant};
 
 /// The month before the last: its grace period is over.
 pub fn month() -> Period {
@@ -24,28 +22,15 @@ pub fn month() -> Period {
 pub async fn tenants(data_dir: &Path, count: usize) {
     in_place(data_dir, async |platform| {
         resources::create(platform).await.unwrap();
-        let settings = json!({
-            "seller": {"name": "LMO", "address": ["Street 1"], "country": "DE"},
-            "grace_hours": 24, "default_plan": "free", "version": 1,
-        });
-        let settings: lmo_shared::billing::Settings = serde_json::from_value(settings).unwrap();
-        platform.table().billing().put(keys::SETTINGS, &settings).await.unwrap();
+        open_shop(platform).await;
         plant(platform, month(), count).await;
     })
     .await;
 }
 
 /// Fails unless each tenant has one invoice.
-pub async fn assert_everybody_has_one_invoice(data_dir: &Path) {
-    in_place(data_dir, async |platform| {
-        let (tenants, _) = platform.tenants().page(None, 1_000).await.unwrap();
-        for tenant in tenants {
-            let invoices = platform.table().tenant(tenant.id).invoices();
-            let found = invoices.begins_with::<Value>(keys::INVOICE_PREFIX).collect().await.unwrap();
-            assert_eq!(found.len(), 1, "{}: {found:?}", tenant.id);
-        }
-    })
-    .await;
+pub async fn assert_billed(data_dir: &Path) {
+    in_place(data_dir, async |platform| assert_everybody_has_one_invoice(platform, month()).await).await;
 }
 
 /// Does something with a data directory that nobody has open.

@@ -78,7 +78,9 @@ impl Invoices {
                 invoice.credited_as_credit = invoice.credited_as_credit.plus(total)?;
                 change.put(&self.table.billing(), &keys::term(now, tenant), &json!({"tenant": tenant}))?;
             }
-            CreditSettlement::Refund => through.refund_in(change, &mut invoice, total, &new.reason, actor).await?,
+            CreditSettlement::Refund => {
+                through.refund_in(change, &mut invoice, total, &new.reason, actor, now).await?;
+            }
         }
         invoice.version = of + 1;
         change.replace(&self.of(tenant), &keys::invoice(invoice.id), &invoice, of)?;

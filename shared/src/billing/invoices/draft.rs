@@ -116,10 +116,8 @@ impl Invoices {
         let mut segments = gathered.segments;
         self.count_seats(tenant.id, &mut segments).await?;
         let currency = kept.currency;
-        let waiting: Vec<Waiting> =
-            self.table.tenant(tenant.id).main().begins_with(keys::ADJUSTMENT_PREFIX).collect().await?;
-        let in_it = waiting.into_iter().filter(|one| one.currency == currency);
-        let waiting: Vec<_> = in_it.take(MOST_ADJUSTMENTS).collect();
+        let mut waiting = self.waiting(tenant.id, currency).await?;
+        waiting.truncate(MOST_ADJUSTMENTS);
         let prepaid = segments.iter().any(|segment| segment.plan.overage == super::super::Overage::Prepaid);
         let plans =
             segments.iter().map(|segment| format!("{}@{}", segment.plan.name, segment.plan.effective)).collect();
@@ -165,6 +163,14 @@ impl Invoices {
         };
         let adjustments = waiting.into_iter().map(|one| one.id).collect();
         Ok(Drafted { invoice, compared, adjustments, grants: used, prepaid })
+    }
+
+    /// Adjustments that wait for the next invoice in a currency.
+    pub(super) async fn waiting(&self, tenant: TenantId, currency: Currency) -> Result<Vec<Waiting>> {
+        let mut waiting: Vec<Waiting> =
+            self.table.tenant(tenant).main().begins_with(keys::ADJUSTMENT_PREFIX).collect().await?;
+        waiting.retain(|one| one.currency == currency);
+        Ok(waiting)
     }
 
     /// Who buys: as the tenant says it, or by its name.

@@ -32,6 +32,7 @@ mod finalise;
 mod gather;
 mod late;
 mod number;
+mod preview;
 mod repair;
 mod seats;
 mod tax;
@@ -130,6 +131,10 @@ impl Invoices {
             Some(kept) => kept,
             None => self.generate(&tenant, &subscribed, month, &settings, now).await?,
         };
+        if kept.status >= InvoiceStatus::Finalised {
+            // Somebody else began after this, and was quicker with all of it.
+            return Ok(Billed::Finalised { new: false });
+        }
         self.late(&tenant, month, now).await?;
         let until = month.end().after(std::time::Duration::from_hours(1) * settings.grace_hours);
         let draft = self.draft(&tenant, &subscribed, month, &settings, &kept, now).await?;

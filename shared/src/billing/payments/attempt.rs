@@ -50,7 +50,7 @@ impl Payments {
             }
             let wallet = self.wallet(tenant).await?;
             let source = self.source(&state, &wallet).await?;
-            let dunning = self.settings().await?.map(|settings| settings.dunning).unwrap_or_default();
+            let dunning = self.dunning().await?;
             let now = self.clock.now();
             let under_way = state.under_way().map(|payment| payment.status);
             let situation = Situation {
@@ -113,7 +113,7 @@ impl Payments {
             && last.status == PaymentState::Failed
             && now.since(last.changed_at) < BREATHER
         {
-            return Err(Error::TooManyAttempts { retry_after: BREATHER - now.since(last.changed_at) });
+            return Err(Error::TooManyAttempts { retry_after: last.changed_at.after(BREATHER).since(now) });
         }
         let wallet = self.wallet(tenant).await?;
         let source = self.source(&state, &wallet).await?;

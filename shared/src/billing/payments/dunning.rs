@@ -2,7 +2,7 @@
 //! that goes on as soon as all of it is paid.
 
 use super::{
-    Payments, TRIES, UNPAID, contended,
+    Payments, TRIES, contended,
     rules::{self, Duty},
     settle, watch,
 };
@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result},
     id::{InvoiceId, TenantId},
     store::{Change, keys},
-    tenant::{Operation, Status, Tenant},
+    tenant::{Operation, Status, Tenant, UNPAID},
     webhook::{Event, announce},
 };
 
@@ -116,7 +116,8 @@ impl Payments {
         let actor = Actor::system();
         let operation = Operation { tenant: invoice.tenant, version: IfMatch::Any, actor: &actor, at: now };
         match self.tenants.operate(operation, action, &mut decide).await {
-            Ok(_) => Ok(()),
+            // Of a conflict: others change the invoice, which is looked at anew.
+            Ok(_) | Err(Error::Conflict(_)) => Ok(()),
             // The tenant is gone; its invoices aren't.
             Err(Error::NotFound { .. }) => {
                 let mut change = Change::new(&self.table);
@@ -126,8 +127,6 @@ impl Payments {
                 // Refused: the invoice is another one by now, and is looked at anew.
                 change.commit().await.map(drop)
             }
-            // Others change the invoice; it is looked at anew.
-            Err(Error::Conflict(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }

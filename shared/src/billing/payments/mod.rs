@@ -4,13 +4,13 @@
 //! the list does the next thing that there is to do, and writes with it when the one after that is. What moves money is
 //! written before it is asked for, so whoever finds it later can find out what became of it.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
 use super::{
-    Invoice, InvoiceStatus, Letter, Payment, PaymentState, PaymentStatus, Settings, Wallet,
+    Dunning, Invoice, InvoiceStatus, Letter, Payment, PaymentState, PaymentStatus, Wallet,
+    repo::BillingSettings,
     stripe::{Stripe, StripeError},
 };
 use crate::{
@@ -38,7 +38,6 @@ pub use hear::Heard;
 pub use manual::Noted;
 pub use purchase::NewPurchase;
 pub use queue::Ran;
-pub use tell::UNPAID;
 pub use wallet::Setup;
 
 /// How often something is tried again that others changed meanwhile.
@@ -91,7 +90,7 @@ pub struct Collected {
     pub next: Option<Timestamp>,
 }
 
-/// What a buyer needs to have an invoice paid in a browser, with Stripe.js.
+/// What a buyer needs to have an invoice paid in a browser, with Stripe.js. Not to be logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Confirmation {
     /// The payment's secret.
@@ -121,7 +120,7 @@ impl State {
 
 /// Has an invoice's payment seen to at `at`; nothing more is done about it if that is absent. Who writes the invoice, in the
 /// same change and on condition of its version, calls this whenever something else becomes due: when it is finalised, when it
-/// is void, when a credit note takes something off.
+/// is void, when a credit note takes something off. Once in a change, or at the same time: an item is in it once.
 ///
 /// # Errors
 /// `Internal` if it can't be written as an item.
@@ -206,8 +205,9 @@ impl Payments {
         })
     }
 
-    async fn settings(&self) -> Result<Option<Settings>> {
-        self.table.billing().find(keys::SETTINGS).await
+    async fn dunning(&self) -> Result<Dunning> {
+        let settings = BillingSettings::new(self.table.clone()).find().await?;
+        Ok(settings.map(|settings| settings.dunning).unwrap_or_default())
     }
 
     async fn wallet(&self, tenant: TenantId) -> Result<Wallet> {

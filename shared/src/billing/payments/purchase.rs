@@ -8,7 +8,8 @@ use crate::{
     audit::{Actor, Deed, record},
     billing::{
         Amount, Currency, Grant, PaymentState, Purchase,
-        stripe::{Event as Told, StripeError, chargeable},
+        repo::{Grants, grants::grant},
+        stripe::{Event as Told, IntentStatus, StripeError, chargeable},
     },
     error::{Error, Result},
     id::{GrantId, TenantId},
@@ -82,7 +83,11 @@ impl Payments {
                 Err(StripeError::Missing) => return Ok(false),
                 Err(error) => return Err(error.into()),
             };
-            let state = Outcome::of(&intent).state;
+            let state = match Outcome::of(&intent).state {
+                // Its buyer may try again with the same one, until it is over.
+                PaymentState::Failed if intent.status != IntentStatus::Canceled => PaymentState::ActionRequired,
+                state => state,
+            };
             if state == purchase.status {
                 return Ok(true);
             }
@@ -91,20 +96,10 @@ impl Payments {
             let mut change = Change::new(&self.table);
             change.replace(&table.invoices(), &sort, &purchase, of)?;
             if state == PaymentState::Succeeded {
-                let grant = Grant {
-                    id,
-                    currency: purchase.currency,
-                    amount: purchase.amount,
-                    left: purchase.amount,
-                    reason: "purchase".to_owned(),
-                    granted_at: now,
-                    expires_at: None,
-                    version: 1,
-                };
-                change.put_new(&table.main(), &keys::grant(id), &grant)?;
-                let after = json!({"amount": grant.amount, "currency": grant.currency, "reason": grant.reason});
-                let deed = Deed { action: "credit.give", target: id.to_string(), after, ..Deed::default() };
-                record(&mut change, tenant, &Actor::system(), now, deed)?;
+                let grant = Grant { id, ..grant(purchase.amount, purchase.currency, "purchase".to_owned(), None, now) };
+                Grants::give(&mut change, tenant, &grant, &Actor::system())?;
+                // A plan that is prepaid caps what may be used at what is there.
+                change.put(&self.table.billing(), &keys::term(now, tenant), &json!({"tenant": tenant}))?;
             }
             note_event(&mut change, told, now)?;
             if change.commit().await? == Committed::Yes {

@@ -71,14 +71,14 @@ impl Payments {
                         return Ok(ended(ran, tasks).await);
                     }
                     if tasks.len() >= AT_ONCE {
-                        count(&mut ran, tasks.join_next().await);
+                        count(&mut ran, tasks.join_next().await.as_ref());
                     }
                     let payments = self.clone();
                     tasks.spawn(async move { payments.take(at, tenant, invoice, &row.sk).await });
                 }
             }
             while let Some(done) = tasks.join_next().await {
-                count(&mut ran, Some(done));
+                count(&mut ran, Some(&done));
             }
             if begun.len() == before {
                 return Ok(ran);
@@ -116,12 +116,12 @@ type Done = std::result::Result<Result<bool>, tokio::task::JoinError>;
 
 async fn ended(mut ran: Ran, mut tasks: JoinSet<Result<bool>>) -> Ran {
     while let Some(done) = tasks.join_next().await {
-        count(&mut ran, Some(done));
+        count(&mut ran, Some(&done));
     }
     ran
 }
 
-fn count(ran: &mut Ran, done: Option<Done>) {
+fn count(ran: &mut Ran, done: Option<&Done>) {
     match done {
         Some(Ok(Ok(true))) => ran.seen += 1,
         Some(Ok(Ok(false))) | None => {}

@@ -15,6 +15,7 @@ use crate::{
         Amount, Invoice, Method, Payment, PaymentState, Refund, RefundState,
         stripe::{Event as Told, StripeError, StripeRefund, chargeable, from_units},
     },
+    clock::Timestamp,
     error::{Error, Result},
     id::{InvoiceId, TenantId},
     store::{Change, Committed},
@@ -32,7 +33,8 @@ impl State {
 
 impl Payments {
     /// Notes in a change of an invoice that an amount goes back, of what was paid last first; the invoice is to be written by
-    /// whoever makes the change. Committed, [`collect`](Self::collect) sends it back, now or when its time has come.
+    /// whoever makes the change, which has it [watched](watch) from `now` on by this. When it is committed,
+    /// [`collect`](Self::collect) sends it back, now or when its time has come.
     ///
     /// # Errors
     /// `Invalid` if less was paid than is to go back, or if it can't go back that way; `Unavailable`.
@@ -43,8 +45,9 @@ impl Payments {
         amount: Amount,
         reason: &str,
         actor: &Actor,
+        now: Timestamp,
     ) -> Result<()> {
-        let (now, mut left) = (self.clock.now(), amount);
+        let mut left = amount;
         let mut payments = self.of(invoice.tenant, invoice.id).await?;
         if amount <= Amount::ZERO {
             return Err(Error::invalid("amount", "amount must be more than 0"));
@@ -96,7 +99,7 @@ impl Payments {
             return Err(Error::invalid("reason", format!("reason must have 1 to {LONGEST_TEXT} characters")));
         }
         let mut invoice = self.read(tenant, id).await?.invoice;
-        self.refund_in(change, &mut invoice, amount, reason, actor).await?;
+        self.refund_in(change, &mut invoice, amount, reason, actor, self.clock.now()).await?;
         self.put_invoice(change, &mut invoice)?;
         Ok(invoice)
     }

@@ -6,7 +6,7 @@ use super::UNKNOWN;
 use crate::{
     billing::{
         Amount, Dunning, Invoice, InvoiceStatus, PaymentState, PaymentStatus,
-        stripe::{Intent, IntentStatus, coin},
+        stripe::{Intent, IntentStatus, LastError, coin},
     },
     clock::Timestamp,
     error::Result,
@@ -166,14 +166,14 @@ impl Outcome {
             }
             IntentStatus::RequiresAction | IntentStatus::RequiresConfirmation => PaymentState::ActionRequired,
             // Without its buyer it failed; with its buyer it can go on.
-            IntentStatus::RequiresPaymentMethod if error.is_some_and(|error| error.wants_authentication()) => {
+            IntentStatus::RequiresPaymentMethod if error.is_some_and(LastError::wants_authentication) => {
                 PaymentState::ActionRequired
             }
             IntentStatus::RequiresPaymentMethod | IntentStatus::Canceled => PaymentState::Failed,
         };
         let canceled = (intent.status == IntentStatus::Canceled).then_some("canceled");
         let failure = match state {
-            PaymentState::Failed | PaymentState::ActionRequired => error.map(|error| error.reason()).or(canceled),
+            PaymentState::Failed | PaymentState::ActionRequired => error.map(LastError::reason).or(canceled),
             PaymentState::Begun | PaymentState::Processing | PaymentState::Succeeded => None,
         };
         Self {

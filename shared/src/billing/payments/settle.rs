@@ -70,7 +70,7 @@ impl Payments {
         payment.changed_at = now;
         let mut change = Change::new(&self.table);
         if changed {
-            self.follow(&mut change, &mut invoice, &mut payment, outcome, now)?;
+            follow(&mut change, &mut invoice, &mut payment, outcome, now)?;
             let (action, target) = (action(outcome.state), invoice.id.to_string());
             let deed = Deed { action, target, before, after: shown(&payment) };
             record(&mut change, invoice.tenant, &Actor::system(), now, deed)?;
@@ -85,45 +85,44 @@ impl Payments {
             Committed::Refused(_) => Settled::Refused,
         })
     }
+}
 
-    /// What follows for the invoice.
-    fn follow(
-        &self,
-        change: &mut Change,
-        invoice: &mut Invoice,
-        payment: &mut Payment,
-        outcome: &Outcome,
-        now: Timestamp,
-    ) -> Result<()> {
-        let is_open = match invoice.payment {
-            PaymentStatus::Pending | PaymentStatus::ActionRequired | PaymentStatus::Failed => true,
-            PaymentStatus::None | PaymentStatus::Paid | PaymentStatus::Uncollectible => false,
-        };
-        match outcome.state {
-            PaymentState::Succeeded => {
-                if outcome.received > 0 {
-                    payment.amount = from_units(outcome.received, payment.currency);
-                }
-                receive(change, invoice, payment, now)?;
+/// What follows for the invoice.
+fn follow(
+    change: &mut Change,
+    invoice: &mut Invoice,
+    payment: &mut Payment,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<()> {
+    let is_open = match invoice.payment {
+        PaymentStatus::Pending | PaymentStatus::ActionRequired | PaymentStatus::Failed => true,
+        PaymentStatus::None | PaymentStatus::Paid | PaymentStatus::Uncollectible => false,
+    };
+    match outcome.state {
+        PaymentState::Succeeded => {
+            if outcome.received > 0 {
+                payment.amount = from_units(outcome.received, payment.currency);
             }
-            PaymentState::Failed if is_open => {
-                metrics::counter!("PaymentsFailed").increment(1);
-                invoice.payment = PaymentStatus::Failed;
-                invoice.collection.since.get_or_insert(now);
-                write_to(invoice, Letter::Failed);
-                announce(change, invoice.tenant, now, &Event::InvoicePaymentFailed(invoice))?;
-            }
-            PaymentState::ActionRequired if is_open => {
-                invoice.payment = PaymentStatus::ActionRequired;
-                invoice.collection.since.get_or_insert(now);
-                write_to(invoice, Letter::ActionRequired);
-                announce(change, invoice.tenant, now, &Event::InvoiceActionRequired(invoice))?;
-            }
-            PaymentState::Processing | PaymentState::Begun if is_open => invoice.payment = PaymentStatus::Pending,
-            PaymentState::Failed | PaymentState::ActionRequired | PaymentState::Processing | PaymentState::Begun => {}
+            receive(change, invoice, payment, now)?;
         }
-        watch(change, invoice, Some(now))
+        PaymentState::Failed if is_open => {
+            metrics::counter!("PaymentsFailed").increment(1);
+            invoice.payment = PaymentStatus::Failed;
+            invoice.collection.since.get_or_insert(now);
+            write_to(invoice, Letter::Failed);
+            announce(change, invoice.tenant, now, &Event::InvoicePaymentFailed(invoice))?;
+        }
+        PaymentState::ActionRequired if is_open => {
+            invoice.payment = PaymentStatus::ActionRequired;
+            invoice.collection.since.get_or_insert(now);
+            write_to(invoice, Letter::ActionRequired);
+            announce(change, invoice.tenant, now, &Event::InvoiceActionRequired(invoice))?;
+        }
+        PaymentState::Processing | PaymentState::Begun if is_open => invoice.payment = PaymentStatus::Pending,
+        PaymentState::Failed | PaymentState::ActionRequired | PaymentState::Processing | PaymentState::Begun => {}
     }
+    watch(change, invoice, Some(now))
 }
 
 /// Money of a payment is there. What is more than was owed goes back.

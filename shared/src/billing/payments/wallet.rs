@@ -4,9 +4,10 @@ use sha2::{Digest, Sha256};
 
 use super::Payments;
 use crate::{
-    audit::{Actor, Edit, IfMatch},
+    audit::{Actor, Deed, Edit, IfMatch, record},
     billing::{
-        PaymentMethod, Profile, Wallet,
+        PaymentMethod, Wallet,
+        repo::Buyers,
         stripe::{SavedMethod, SetupIntent, StripeError},
     },
     error::{Error, Result},
@@ -33,15 +34,17 @@ impl Payments {
         Ok(self.wallet(tenant).await?.payment_method)
     }
 
-    /// Begins to set a payment method up. It is the tenant's when Stripe says that it is done.
+    /// Begins to set a payment method up, and notes that in a change. It is the tenant's when Stripe says that it is done.
     ///
     /// # Errors
     /// `Conflict` if the deployment has no account at Stripe; `Unavailable`.
-    pub async fn set_up(&self, tenant: &Tenant, actor: &Actor) -> Result<Setup> {
+    pub async fn set_up(&self, change: &mut Change, tenant: &Tenant, actor: &Actor) -> Result<Setup> {
         let keys = self.stripe.keys().await?.ok_or(StripeError::Off)?;
         let customer = self.customer(tenant, actor).await?;
         let key = format!("setup:{:032x}", rand::random::<u128>());
         let setup = self.stripe.create_setup(&customer, &[("tenant", tenant.id.to_string())], &key).await?;
+        let deed = Deed { action: "payment_method.set_up", target: setup.id.clone(), ..Deed::default() };
+        record(change, tenant.id, actor, self.clock.now(), deed)?;
         let secret = setup.client_secret.ok_or_else(|| Error::internal("a setup without a secret"))?;
         Ok(Setup { client_secret: secret.0, publishable_key: keys.value.publishable_key.clone() })
     }
@@ -80,10 +83,9 @@ impl Payments {
         if let Some(customer) = self.wallet(tenant.id).await?.customer {
             return Ok(customer);
         }
-        let buyer: Option<Profile> = self.table.tenant(tenant.id).main().find(keys::BUYER).await?;
-        let name = buyer.as_ref().map(|buyer| buyer.name.as_str()).filter(|name| !name.is_empty());
-        let (name, email) = (name.unwrap_or(&tenant.name), buyer.as_ref().and_then(|buyer| buyer.email.as_ref()));
-        let email = email.map(|email| email.as_str().to_owned());
+        let buyer = Buyers::new(self.table.clone()).get(tenant.id).await?.profile;
+        let name = if buyer.name.is_empty() { &tenant.name } else { &buyer.name };
+        let email = buyer.email.as_ref().map(|email| email.as_str().to_owned());
         // What is asked for under a key must always be the same.
         let asked = Sha256::digest(format!("{name}\n{}", email.as_deref().unwrap_or_default()));
         let asked = asked.iter().take(8).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));

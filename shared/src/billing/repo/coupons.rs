@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Subscribed, Subscriptions};
+use super::{Kept, Subscribed, Subscriptions};
 use crate::{
     audit::{Actor, Deed, Versioned, record, record_for_operators},
     billing::{Amount, Coupon, Currency, Discount, Off, Percent, Redeemed, Subscription},
@@ -37,7 +37,8 @@ impl Coupons {
     /// # Errors
     /// `Unavailable`.
     pub async fn list(&self) -> Result<Vec<Coupon>> {
-        self.table.billing().begins_with(keys::COUPON_PREFIX).collect().await
+        let kept = self.table.billing().begins_with::<Kept<Coupon>>(keys::COUPON_PREFIX).collect().await?;
+        Ok(kept.into_iter().map(|kept| kept.value).collect())
     }
 
     /// Adds a new coupon to a change. Returns it as it is kept.
@@ -47,7 +48,7 @@ impl Coupons {
     pub fn create(&self, change: &mut Change, coupon: &Coupon, actor: &Actor) -> Result<Coupon> {
         coupon.check()?;
         let coupon = Coupon { version: 1, ..coupon.clone() };
-        change.put_new(&self.table.billing(), &keys::coupon(&coupon.code), &coupon)?;
+        change.put_new(&self.table.billing(), &keys::coupon(&coupon.code), &Kept::from(coupon.clone()))?;
         let deed =
             Deed { action: "coupon.create", target: coupon.code.clone(), after: json!(coupon), ..Deed::default() };
         record_for_operators(change, actor, self.clock.now(), deed)?;
@@ -90,7 +91,7 @@ impl Coupons {
             coupon.version += 1;
             coupon.redemptions_left = coupon.redemptions_left.map(|left| left.saturating_sub(1));
             let mut change = Change::new(&self.table);
-            change.replace(&self.table.billing(), &keys::coupon(code), &coupon, of_coupon)?;
+            change.replace(&self.table.billing(), &keys::coupon(code), &Kept::from(coupon), of_coupon)?;
             change.replace(&self.table.tenant(tenant.id).main(), keys::SUBSCRIPTION, &subscription, of)?;
             let after = subscription.shown();
             let deed = Deed { action: "coupon.redeem", target: redeemed.code.clone(), before, after };
@@ -110,7 +111,14 @@ impl Coupons {
         if !is_code(code) {
             return Err(missing(code));
         }
-        self.table.billing().find(&keys::coupon(code)).await?.ok_or_else(|| missing(code))
+        let kept: Option<Kept<Coupon>> = self.table.billing().find(&keys::coupon(code)).await?;
+        kept.map(|kept| kept.value).ok_or_else(|| missing(code))
+    }
+}
+
+impl From<Coupon> for Kept<Coupon> {
+    fn from(value: Coupon) -> Self {
+        Self { version: value.version, value }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use super::Plans;
+use super::{Kept, Plans};
 use crate::{
     audit::{Actor, Deed, IfMatch, record_for_operators},
     billing::{Percent, Seller, Settings},
     clock::Timestamp,
     error::{Error, Result},
+    llm::catalogue::Broken,
     store::{Change, Table, keys},
 };
 
@@ -29,7 +30,8 @@ impl BillingSettings {
     /// # Errors
     /// `Unavailable`.
     pub async fn find(&self) -> Result<Option<Settings>> {
-        self.table.billing().find(keys::SETTINGS).await
+        let kept: Option<Kept<Settings>> = self.table.billing().find(keys::SETTINGS).await?;
+        Ok(kept.map(|kept| kept.value))
     }
 
     /// The settings.
@@ -65,7 +67,9 @@ impl BillingSettings {
         version.check(of)?;
         settings.version = of + 1;
         let mut change = Change::new(&self.table);
-        change.replace(&self.table.billing(), keys::SETTINGS, &settings, of)?;
+        let kept = Kept { value: settings, version: of + 1 };
+        change.replace(&self.table.billing(), keys::SETTINGS, &kept, of)?;
+        let settings = kept.value;
         let (before, after) = (json!(before), json!(&settings));
         let deed = Deed { action: "billing_settings.replace", target: "billing".to_owned(), before, after };
         record_for_operators(&mut change, actor, now, deed)?;
@@ -78,10 +82,10 @@ impl Settings {
     /// From the text of a `billing.toml`.
     ///
     /// # Errors
-    /// `Invalid` with what is wrong, and where.
-    pub fn from_toml(text: &str) -> Result<Self> {
-        let settings: Self = toml::from_str(text).map_err(|error| Error::invalid("billing.toml", error.to_string()))?;
-        settings.check()?;
+    /// The first thing that is wrong, with its line and key.
+    pub fn from_toml(text: &str) -> std::result::Result<Self, Broken> {
+        let settings: Self = toml::from_str(text).map_err(|error| Broken::toml(text, &error))?;
+        settings.check().map_err(|error| broken(text, error))?;
         Ok(settings)
     }
 
@@ -127,6 +131,18 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+fn broken(text: &str, error: Error) -> Broken {
+    let (key, problem) = match error {
+        Error::Invalid { param, detail } => (Some(param), detail),
+        other => (None, other.to_string()),
+    };
+    // The line that sets the last part of the key, or else one before: `tax.GR.rate` is in the line of `GR`.
+    let sets = |line: &str, name: &str| line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='));
+    let line_of = |name: &str| text.lines().position(|line| sets(line.trim_start(), name));
+    let line = key.as_deref().and_then(|key| key.rsplit('.').find_map(line_of)).map_or(1, |line| line + 1);
+    Broken { line, key, problem }
 }
 
 impl Seller {
@@ -198,11 +214,12 @@ mod tests {
             ("suspend_after_days = 21", "suspend_after_days = 0", "dunning.suspend_after_days"),
             ("GR = ", "EL = ", "tax.EL"),
             ("rate = \"27\"", "rate = \"100.1\"", "tax.HU.rate"),
-            ("payment_days", "payment_day", "billing.toml"),
+            ("payment_days = 14", "payment_day = 14", "payment_day"),
         ] {
-            assert!(EXAMPLE.contains(good), "{good}");
+            let line = EXAMPLE.lines().position(|line| line.starts_with(good) || line.contains(good)).unwrap() + 1;
             let refused = Settings::from_toml(&EXAMPLE.replace(good, bad)).unwrap_err();
-            assert!(matches!(&refused, Error::Invalid { param, .. } if param == field), "{field}: {refused}");
+            assert_eq!((refused.key.as_deref(), refused.line), (Some(field), line), "{refused}");
+            assert_eq!(refused.to_string().lines().count(), 1);
         }
     }
 }

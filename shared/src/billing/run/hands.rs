@@ -1,6 +1,6 @@
 //! Who works on the parts of a run beside each other: invocations of the function itself, or this process.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -24,7 +24,7 @@ const PAUSES: [u64; 5] = [0, 100, 400, 1_600, 6_400];
 #[derive(Debug, Clone)]
 pub enum Hands {
     /// Invocations of the function itself.
-    Invocations(Invoker),
+    Invocations(Arc<Invoker>),
     /// This process.
     Process,
 }

@@ -1,7 +1,5 @@
 //! The items of a run.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -68,9 +66,9 @@ pub struct Part {
     pub after: Option<TenantId>,
     /// What became of its tenants so far.
     pub counts: Counts,
-    /// Some of those that the last pass failed with.
+    /// Some of those that the last pass failed with, and of those whose drafts it could not finalise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub failures: Vec<Failed>,
+    pub open: Vec<Open>,
     /// Whom the pass after the one that is under way is for.
     pub left: Scope,
     /// The earliest time at which somebody's invoice can be finalised that can't be yet.
@@ -110,7 +108,7 @@ pub struct Claim {
 }
 
 /// What became of tenants.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Counts {
     /// Tenants with an invoice that has a number.
     pub finalised: u64,
@@ -118,8 +116,8 @@ pub struct Counts {
     pub nothing: u64,
     /// Drafts that wait until the grace period is over.
     pub waiting: u64,
-    /// Drafts that can't be finalised, by why.
-    pub drafts: BTreeMap<String, u64>,
+    /// Drafts that can't be finalised, because the books differ.
+    pub held: u64,
     /// Tenants that something failed with, and that are tried again.
     pub failed: u64,
 }
@@ -134,35 +132,30 @@ impl Counts {
     /// Those that something is still open with.
     #[must_use]
     pub fn open(&self) -> u64 {
-        self.waiting + self.held() + self.failed
-    }
-
-    /// Drafts that can't be finalised.
-    #[must_use]
-    pub fn held(&self) -> u64 {
-        self.drafts.values().sum()
+        self.waiting + self.held + self.failed
     }
 
     /// Adds others.
     pub(super) fn add(&mut self, other: &Self) {
-        let Self { finalised, nothing, waiting, drafts, failed } = other;
+        let Self { finalised, nothing, waiting, held, failed } = other;
         self.finalised += finalised;
         self.nothing += nothing;
         self.waiting += waiting;
+        self.held += held;
         self.failed += failed;
-        for (why, count) in drafts {
-            *self.drafts.entry(why.clone()).or_default() += count;
-        }
     }
 }
 
-/// A tenant that something failed with.
+/// A tenant whose invoice isn't there though it is time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Failed {
+pub struct Open {
     /// Which.
     pub tenant: TenantId,
-    /// The code of the error. What else is known of it is in the log.
+    /// The code of the error that its invoice failed with, or `books_differ`.
     pub code: String,
+    /// By how much the books differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<String>,
 }
 
 #[cfg(test)]

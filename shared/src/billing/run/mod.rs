@@ -21,7 +21,7 @@ mod schedule;
 mod work;
 
 pub use hands::{Hands, Invoker};
-pub use item::{Claim, Counts, Failed, Part, Run, Scope};
+pub use item::{Claim, Counts, Open, Part, Run, Scope};
 pub use progress::{PartProgress, RunProgress, RunState, RunSummary};
 pub use schedule::{Begin, FOREVER, Runs};
 pub use work::{Others, Worked};

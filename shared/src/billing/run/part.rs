@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Claim, Counts, Failed, Part, Scope};
+use super::{Counts, Open, Part, Scope};
 use crate::{clock::Timestamp, id::TenantId};
 
 /// The most tenants that a pass keeps in mind for the next one, which else goes through all of the part.
 const MOST_LEFT: usize = 200;
-/// The most failures that are shown of a part.
-const MOST_FAILURES: usize = 20;
+/// The most of them that are named in a part.
+const MOST_NAMED: usize = 20;
 /// When it is tried again where something failed. A schedule that comes once an hour comes as soon as it does.
 const RETRY: Duration = Duration::from_mins(5);
 /// When drafts are looked at again whose books differ, or that have something open.
@@ -20,7 +20,7 @@ pub(super) enum Outcome {
     Nothing,
     Finalised,
     Waiting(Timestamp),
-    Draft(String),
+    Held(String),
     Failed(&'static str),
 }
 
@@ -34,7 +34,7 @@ impl Part {
             began: None,
             after: None,
             counts: Counts::default(),
-            failures: Vec::new(),
+            open: Vec::new(),
             left: Scope::These(Vec::new()),
             waits_until: None,
             next_at: None,
@@ -52,7 +52,7 @@ impl Part {
 
     /// Whether somebody is at it.
     pub(super) fn is_claimed(&self, now: Timestamp) -> bool {
-        self.claim.is_some_and(|claim: Claim| claim.until > now)
+        self.claim.is_some_and(|claim| claim.until > now)
     }
 
     /// Begins a pass, unless one is under way. `closes` is when the grace period is over.
@@ -62,7 +62,7 @@ impl Part {
         }
         self.passes += 1;
         (self.began, self.after, self.next_at, self.waits_until) = (Some(now), None, None, None);
-        self.failures.clear();
+        self.open.clear();
         self.left = Scope::These(Vec::new());
         match self.scope {
             Scope::All => self.counts = Counts::default(),
@@ -70,7 +70,7 @@ impl Part {
                 // It is for those that failed, and behind the grace period for all that something was open with.
                 self.counts.failed = 0;
                 if now >= closes {
-                    (self.counts.waiting, self.counts.drafts) = Default::default();
+                    (self.counts.waiting, self.counts.held) = (0, 0);
                 }
             }
         }
@@ -91,19 +91,22 @@ impl Part {
                     self.leave(tenant);
                 }
             }
-            Outcome::Draft(why) => {
-                *self.counts.drafts.entry(why).or_default() += 1;
-                if is_final {
-                    self.leave(tenant);
-                }
+            Outcome::Held(difference) => {
+                self.counts.held += 1;
+                self.name(Open { tenant, code: "books_differ".to_owned(), difference: Some(difference) });
+                self.leave(tenant);
             }
             Outcome::Failed(code) => {
                 self.counts.failed += 1;
-                if self.failures.len() < MOST_FAILURES {
-                    self.failures.push(Failed { tenant, code: code.to_owned() });
-                }
+                self.name(Open { tenant, code: code.to_owned(), difference: None });
                 self.leave(tenant);
             }
+        }
+    }
+
+    fn name(&mut self, open: Open) {
+        if self.open.len() < MOST_NAMED {
+            self.open.push(open);
         }
     }
 
@@ -122,7 +125,7 @@ impl Part {
         let nobody = left == Scope::These(Vec::new());
         let retry = (self.counts.failed > 0).then(|| now.after(RETRY));
         if is_final {
-            let recheck = (self.counts.held() > 0).then(|| now.after(RECHECK));
+            let recheck = (self.counts.held > 0).then(|| now.after(RECHECK));
             self.next_at = [retry, recheck, self.waits_until].into_iter().flatten().min();
             self.scope = left;
             self.finished_at = nobody.then_some(now);
@@ -179,7 +182,7 @@ mod tests {
         let waits = |_| Outcome::Waiting(CLOSES);
         pass(&mut part, EARLY, &all, |number| if number == 2 { Outcome::Failed("unavailable") } else { waits(0) });
         assert_eq!(part.scope, Scope::These(vec![all[2]]));
-        assert_eq!(part.failures, [Failed { tenant: all[2], code: "unavailable".to_owned() }]);
+        assert_eq!(part.open, [Open { tenant: all[2], code: "unavailable".to_owned(), difference: None }]);
         assert_eq!((part.counts.waiting, part.counts.failed, part.next_at), (3, 1, Some(EARLY.after(RETRY))));
         pass(&mut part, EARLY.after(RETRY), &all[2..3], waits);
         assert_eq!((part.counts.waiting, part.counts.failed, &part.scope), (4, 0, &Scope::All));
@@ -190,11 +193,11 @@ mod tests {
     #[test]
     fn what_stays_open_is_gone_on_with_alone() {
         let (mut part, all) = (Part::new(0), tenants(3));
-        let differs = || Outcome::Draft("books_differ".to_owned());
+        let differs = || Outcome::Held("requests: 1, 2".to_owned());
         pass(&mut part, LATE, &all, |number| if number == 1 { differs() } else { Outcome::Finalised });
         assert_eq!((&part.scope, part.next_at), (&Scope::These(vec![all[1]]), Some(LATE.after(RECHECK))));
         pass(&mut part, LATE.after(RECHECK), &all[1..2], |_| differs());
-        assert_eq!((part.counts.finalised, part.counts.held(), part.finished_at), (2, 1, None));
+        assert_eq!((part.counts.finalised, part.counts.held, part.finished_at), (2, 1, None));
         pass(&mut part, LATE.after(2 * RECHECK), &all[1..2], |_| Outcome::Finalised);
         assert_eq!((part.counts.tenants(), part.counts.open()), (3, 0));
         assert!(part.finished_at.is_some());
@@ -204,7 +207,7 @@ mod tests {
     fn where_too_much_is_open_everybody_is_gone_through_again() {
         let (mut part, all) = (Part::new(0), tenants(300));
         pass(&mut part, LATE, &all, |_| Outcome::Failed("unavailable"));
-        assert_eq!((&part.scope, part.failures.len(), part.counts.failed), (&Scope::All, MOST_FAILURES, 300));
+        assert_eq!((&part.scope, part.open.len(), part.counts.failed), (&Scope::All, MOST_NAMED, 300));
         pass(&mut part, LATE, &all, |_| Outcome::Finalised);
         assert_eq!((part.counts.tenants(), part.finished_at), (300, Some(LATE)));
     }

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Counts, Failed, Part, Run};
+use super::{Counts, Open, Part, Run};
 use crate::clock::Timestamp;
 
-/// The most failures that are shown of a run.
-const MOST_FAILURES: usize = 100;
+/// The most tenants that are named in a run.
+const MOST_NAMED: usize = 100;
 
 /// How a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -58,8 +58,8 @@ pub struct RunProgress {
     pub counts: Counts,
     /// Its parts.
     pub parts: Vec<PartProgress>,
-    /// Tenants that something failed with, at most 20 of a part and 100 in all.
-    pub failures: Vec<Failed>,
+    /// Tenants whose invoices aren't there though it is time, at most 20 of a part and 100 in all.
+    pub open: Vec<Open>,
 }
 
 /// How far a part is.
@@ -91,12 +91,12 @@ impl RunProgress {
     /// What is known of a run and its parts, in order, at this time.
     pub(super) fn of(run: &Run, parts: &[Part], now: Timestamp) -> Self {
         let mut counts = Counts::default();
-        let mut failures = Vec::new();
+        let mut open = Vec::new();
         for part in parts {
             counts.add(&part.counts);
-            failures.extend_from_slice(&part.failures);
+            open.extend_from_slice(&part.open);
         }
-        failures.truncate(MOST_FAILURES);
+        open.truncate(MOST_NAMED);
         let known = |number| parts.iter().find(|part| part.number == number);
         let parts: Vec<_> = run
             .parts()
@@ -118,7 +118,7 @@ impl RunProgress {
             tenants: run.tenants,
             counts,
             parts,
-            failures,
+            open,
         }
     }
 }
@@ -131,6 +131,6 @@ impl Part {
             None if waits => RunState::Waiting,
             None => RunState::Running,
         };
-        PartProgress { part: self.number, status, passes: self.passes, counts: self.counts.clone() }
+        PartProgress { part: self.number, status, passes: self.passes, counts: self.counts }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     audit::{Actor, Deed, record_for_operators},
-    billing::invoices::Invoices,
+    billing::{invoices::Invoices, repo::BillingSettings},
     clock::{Clock, Period, Timestamp},
     error::{Error, Result},
     id::TenantId,
@@ -164,11 +164,7 @@ impl Runs {
 
     /// How long after a month late events are waited for; `None` if nobody has said yet who sells.
     pub(super) async fn grace(&self) -> Result<Option<Duration>> {
-        #[derive(serde::Deserialize)]
-        struct Settings {
-            grace_hours: u32,
-        }
-        let settings: Option<Settings> = self.table.billing().find(keys::SETTINGS).await?;
+        let settings = BillingSettings::new(self.table.clone()).find().await?;
         Ok(settings.map(|settings| Duration::from_hours(settings.grace_hours.into())))
     }
 

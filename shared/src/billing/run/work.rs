@@ -188,16 +188,11 @@ impl Work<'_> {
                 Ok(billed) => return Outcome::of(billed),
                 Err(error) => error,
             };
-            match pauses.next().filter(|_| error.is_retryable()) {
-                Some(pause) => {
-                    let pause = Duration::from_millis(pause).mul_f64(1.0 + rand::random::<f64>());
-                    tokio::time::sleep(pause).await;
-                }
-                None => {
-                    tracing::error!(%tenant, month = %self.month, ?error, "a tenant was not billed; it is tried again");
-                    return Outcome::Failed(error.code());
-                }
-            }
+            let Some(pause) = pauses.next().filter(|_| error.is_retryable()) else {
+                tracing::error!(%tenant, month = %self.month, ?error, "a tenant was not billed; it is tried again");
+                return Outcome::Failed(error.code());
+            };
+            tokio::time::sleep(Duration::from_millis(pause).mul_f64(1.0 + rand::random::<f64>())).await;
         }
     }
 }
@@ -219,7 +214,7 @@ impl Outcome {
         match billed {
             Billed::Nothing => Self::Nothing,
             Billed::Waiting { until } => Self::Waiting(until),
-            Billed::Draft { why } => Self::Draft(why),
+            Billed::Draft { why } => Self::Held(why),
             Billed::Finalised { new } => {
                 metrics::invoices_finalised(u64::from(new));
                 Self::Finalised

@@ -199,7 +199,7 @@ impl Stripe {
     }
 }
 
-fn own<'a>(tags: Tags<'a>) -> impl Iterator<Item = (&'a str, String)> {
+fn own(tags: Tags<'_>) -> impl Iterator<Item = (&str, String)> {
     tags.iter().map(|(name, value)| (*name, value.clone()))
 }
 

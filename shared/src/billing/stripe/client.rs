@@ -272,13 +272,13 @@ mod tests {
             402,
             &[],
             json!({"type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds",
-                   "message": "secret", "payment_intent": {"id": "pi_1", "status": "requires_payment_method", "amount": 5}}),
+                   "message": "said", "payment_intent": {"id": "pi_1", "status": "requires_payment_method", "amount": 5}}),
         );
         let StripeError::Declined { reason, authenticate: false, intent: Some(intent) } = &declined else {
             panic!("{declined:?}")
         };
         assert_eq!((reason.as_str(), intent.id.as_str()), ("insufficient_funds", "pi_1"));
-        assert!(!format!("{declined:?} {declined}").contains("secret"));
+        assert!(!format!("{declined:?} {declined}").contains("said"));
         let wanted = json!({"type": "card_error", "code": "authentication_required"});
         assert!(matches!(of(402, &[], wanted), StripeError::Declined { authenticate: true, intent: None, .. }));
         let mismatch = of(400, &[], json!({"type": "idempotency_error"}));

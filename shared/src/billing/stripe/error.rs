@@ -79,8 +79,9 @@ impl StripeError {
 impl From<StripeError> for Error {
     fn from(error: StripeError) -> Self {
         match &error {
-            StripeError::Off => Self::Conflict(error.to_string()),
-            StripeError::Declined { .. } | StripeError::Refused { .. } => Self::Conflict(error.to_string()),
+            StripeError::Off | StripeError::Declined { .. } | StripeError::Refused { .. } => {
+                Self::Conflict(error.to_string())
+            }
             StripeError::Missing | StripeError::KeyMismatch => Self::internal(error),
             StripeError::Credentials
             | StripeError::NoKeys

@@ -13,6 +13,7 @@ impl Form {
 
     /// With one more value.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "numbers are copied")]
     pub fn with(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.0.push((name.into(), value.to_string()));
         self

@@ -16,7 +16,8 @@ pub use client::{Stripe, StripeKeys, VERSION};
 pub use error::StripeError;
 pub use form::Form;
 pub use object::{
-    Customer, Dispute, Event, EventData, Intent, IntentStatus, Page, SavedMethod, SecretText, SetupIntent, StripeRefund,
+    Customer, Dispute, Event, EventData, Intent, IntentStatus, LastError, Page, SavedMethod, SecretText, SetupIntent,
+    StripeRefund,
 };
 pub use signature::{TOLERANCE, verify};
 pub use units::{chargeable, coin, from_units};

@@ -8,7 +8,7 @@ use aws_lc_rs::hmac;
 use crate::clock::Timestamp;
 
 /// How old a signature may be, or how far ahead: what Stripe's own libraries allow.
-pub const TOLERANCE: Duration = Duration::from_secs(300);
+pub const TOLERANCE: Duration = Duration::from_mins(5);
 /// The most signatures that are looked at: two secrets are good while one replaces the other.
 const MOST: usize = 8;
 
