@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use lmo_shared::{
     audit::{Actor, Deed, IfMatch, record},
+    auth::Role,
     billing::{
         Amount, CreditNote, CreditSettlement, Invoice,
         invoices::{Billed, NewCreditNote},
@@ -10,7 +11,7 @@ use lmo_shared::{
     error::{Error, Result},
     id::UserId,
     store::{Change, keys},
-    tenant::{Member, Role},
+    tenant::Member,
 };
 use serde_json::{Value, json};
 
