@@ -59,7 +59,8 @@ impl World {
 /// A change on condition of a version.
 async fn if_match(lmo: &Lmo, credential: &str, path: &str, tag: &str, body: &Value) -> Response {
     let request = lmo.client.put(format!("{}{path}", lmo.base)).bearer_auth(credential).header("if-match", tag);
-    Response::read(request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap()).await
+    Response::read(request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap())
+        .await
 }
 
 fn lines(output: &Output) -> Vec<Value> {
@@ -142,7 +143,16 @@ async fn prepaid_credit_opens_what_an_empty_purse_keeps_shut() {
     let give = async || {
         let lmo = world.desk.lmo();
         let request = lmo.client.post(format!("{}{path}", lmo.base)).bearer_auth(world.desk.token());
-        Response::read(request.header("idempotency-key", "once").header("content-type", "application/json").body(body.to_string()).send().await.unwrap()).await
+        Response::read(
+            request
+                .header("idempotency-key", "once")
+                .header("content-type", "application/json")
+                .body(body.to_string())
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await
     };
     let (first, again) = (give().await, give().await);
     assert_eq!((first.status, again.status, first.json()), (201, 201, again.json()), "{}", first.body);
