@@ -152,6 +152,22 @@ pub enum Billing {
     Run(RunArgs),
     /// Store the deployment's keys of Stripe, and print where its webhook is to be sent to.
     Stripe(StripeArgs),
+    /// Compare meter, totals and ledger of a tenant's month, and print where they differ; exit code 1 if they do.
+    Reconcile(ReconcileArgs),
+}
+
+/// The books of a tenant's month.
+#[derive(Debug, Clone, Arguments)]
+pub struct ReconcileArgs {
+    /// The tenant's id.
+    #[arg(long)]
+    pub tenant: String,
+    /// The UTC month, as in 2026-10.
+    #[arg(long)]
+    pub period: String,
+    /// Settle what nobody works on any more, and put totals and meter right by the ledger. The next run goes on with the invoice.
+    #[arg(long)]
+    pub repair: bool,
 }
 
 /// What the operator says of billing.

@@ -19,7 +19,7 @@ use lmo_shared::{
     mail::Mailer,
     platform::Platform,
     tenant::Purge,
-    usage::{Expired, Sweeper},
+    usage::{Expired, QuotaLetters, Sweeper},
     webhook::Deliveries,
 };
 use tokio::{
@@ -56,6 +56,8 @@ const COLLECT_EVERY: Duration = Duration::from_secs(30);
 const COLLECT_FOR: Duration = Duration::from_mins(1);
 /// How often it is looked which tenants' plans begin, likewise.
 const TERMS_EVERY: Duration = Duration::from_mins(1);
+/// How often letters about quotas are posted, likewise.
+const POST_EVERY: Duration = Duration::from_secs(10);
 /// How often the age of the signing keys is looked at; in the cloud a schedule says it.
 const ROTATE_EVERY: Duration = Duration::from_hours(1);
 
@@ -221,8 +223,10 @@ impl Background {
         let others = if engines.is_some() { Others::AreDead } else { Others::MayBeAtIt };
         let billing = tokio::spawn(bill(platform.runs(), others, stop.clone()));
         let beginning = tokio::spawn(begin_terms(platform.subscriptions(), platform.clock().clone(), stop.clone()));
+        let posting =
+            tokio::spawn(post(platform.quota_letters(mailer.clone()), platform.clock().clone(), stop.clone()));
         let pumping = tokio::spawn(pump.run(handler, stop.clone()));
-        let mut running = vec![sweeping, delivering, purging, collecting, billing, beginning, pumping];
+        let mut running = vec![sweeping, delivering, purging, collecting, billing, beginning, posting, pumping];
         if engines.is_some() {
             running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
         }
@@ -341,6 +345,19 @@ async fn begin_terms(subscriptions: Subscriptions, clock: Clock, stop: Cancellat
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(TERMS_EVERY) => {}
+        }
+    }
+}
+
+async fn post(letters: QuotaLetters, clock: Clock, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(POST_EVERY) => {}
+        }
+        // What is begun is finished: a letter that was sent is to be noted so.
+        if let Err(error) = letters.post(clock.now().after(POST_EVERY)).await {
+            tracing::error!(error = ?error, "no letters are posted at the moment; it will be tried again");
         }
     }
 }

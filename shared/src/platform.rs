@@ -35,7 +35,7 @@ use crate::{
     telemetry,
     template::Templates,
     tenant::{Announcements, Exports, Invites, Members, Purge, Tenants},
-    usage::{Aggregator, Books, Ledger, Publisher, Reports, Sweeper},
+    usage::{Aggregator, Books, Ledger, Publisher, QuotaLetters, Reports, Sweeper},
     webhook::{Deliveries, Webhooks},
 };
 
@@ -403,6 +403,12 @@ impl Platform {
     #[must_use]
     pub fn sweeper(&self) -> Sweeper {
         Sweeper::new(self.table.clone(), self.clock.clone())
+    }
+
+    /// Letters about quotas, posted by `mailer`.
+    #[must_use]
+    pub fn quota_letters(&self, mailer: Mailer) -> QuotaLetters {
+        QuotaLetters::new(self.table.clone(), self.clock.clone(), mailer)
     }
 
     /// Billing runs. Of a function their parts are invocations of itself.

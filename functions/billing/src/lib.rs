@@ -6,6 +6,7 @@ use utoipa_axum::router::OpenApiRouter;
 mod invoices;
 mod payments;
 mod plans;
+mod quota;
 mod runs;
 mod task;
 
@@ -16,6 +17,7 @@ pub use task::Task;
 pub fn router(platform: &Platform, authenticator: &Authenticator, mailer: &Mailer) -> OpenApiRouter {
     OpenApiRouter::new()
         .merge(plans::router(platform, authenticator))
+        .merge(quota::router(platform, authenticator))
         .merge(runs::router(platform, authenticator))
         .merge(invoices::router(platform, authenticator, mailer))
         .merge(payments::router(platform, authenticator, mailer))

@@ -32,6 +32,8 @@ pub enum Task {
     Collect,
     /// Give tenants the limits of the terms that have begun, and of the credit that they have. Every five minutes.
     Terms,
+    /// Post letters about quotas. Every minute.
+    Letters,
 }
 
 impl Task {
@@ -53,6 +55,7 @@ impl Task {
                 said(&worked)
             }
             Self::Terms => said(&platform.subscriptions().begin_terms(deadline).await?),
+            Self::Letters => said(&platform.quota_letters(mailer.clone()).post(deadline).await?),
         }
     }
 }
@@ -73,6 +76,7 @@ mod tests {
         let part = Task::BillPart { month: "2026-10".to_owned(), part: 3 };
         assert_eq!(read(include_str!("../../../events/scheduler-bill-part.json")).unwrap(), part);
         assert_eq!(read(include_str!("../../../events/scheduler-terms.json")).unwrap(), Task::Terms);
+        assert_eq!(read(include_str!("../../../events/scheduler-letters.json")).unwrap(), Task::Letters);
         assert!(read(r#"{"task": "sweep"}"#).is_err());
     }
 }

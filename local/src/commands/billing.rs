@@ -3,6 +3,7 @@
 mod coupon;
 mod credit;
 mod plan;
+mod reconcile;
 mod run;
 mod settings;
 mod stripe;
@@ -21,6 +22,7 @@ pub async fn run(backend: &Backend, command: Billing) -> Result<ExitCode, Proble
         Billing::Coupon(command) => coupon::run(platform, command).await,
         Billing::Run(args) => run::run(backend, args).await,
         Billing::Stripe(args) => stripe::run(backend, args).await,
+        Billing::Reconcile(args) => reconcile::run(platform, &args).await,
     }
 }
 

@@ -5,13 +5,15 @@ use std::time::Duration;
 use lmo_bench::receiver::Receiver;
 use lmo_shared::{
     audit::{Actor, IfMatch},
+    auth::Role,
     clock::{Period, Timestamp},
-    id::{KeyId, RequestId},
+    id::{KeyId, RequestId, UserId},
+    mail::{EmailAddress, Mailer, Ses},
     money::{NanoUsd, Tokens},
     quota::{Account, Hold, Limits},
-    store::{Change, keys::Bucket},
-    tenant::Tenant,
-    usage::{Expired, Swept},
+    store::{Change, keys, keys::Bucket},
+    tenant::{Member, Tenant},
+    usage::{Expired, Posted, Swept},
     webhook::NewWebhook,
 };
 use serde_json::{Value, json};
@@ -102,6 +104,42 @@ impl Scene {
             bodies.filter(|body| body["type"] == "quota.reached").map(|body| body["data"].clone()).collect();
         told.sort_by_key(|data| data["percent"].as_u64());
         told
+    }
+
+    async fn buys(&self, email: &str) {
+        let profile = serde_json::from_value(json!({"name": "Acme", "country": "DE", "email": email})).unwrap();
+        let (actor, now) = (Actor::command_line(), self.ground.platform.clock().now());
+        self.ground.platform.buyers().put(self.tenant.id, IfMatch::Any, &profile, &actor, now).await.unwrap();
+    }
+
+    async fn member(&self, email: &str, role: Role) {
+        // Who comes later is read later.
+        self.ground.platform.clock().advance(Duration::from_secs(1));
+        let now = self.ground.platform.clock().now();
+        let (user, email) = (UserId::new(now), email.to_owned());
+        let member = Member { user, email, name: None, role, added_at: now, version: 1 };
+        self.ground.platform.table().tenant(self.tenant.id).main().put(&keys::member(user), &member).await.unwrap();
+    }
+
+    async fn post_by(&self, mailer: Mailer) -> Posted {
+        let until = self.ground.platform.clock().now().after(Duration::from_mins(1));
+        self.ground.platform.quota_letters(mailer).post(until).await.unwrap()
+    }
+
+    async fn post(&self) -> Posted {
+        self.post_by(self.ground.mailer()).await
+    }
+
+    /// Who was written what, in order.
+    fn letters(&self) -> Vec<(String, String)> {
+        let field = |mail: &str, name: &str| {
+            let line = mail.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_else(|| panic!("{name} in {mail}")).trim().to_owned()
+        };
+        let mails = self.ground.mails();
+        let mut letters: Vec<_> = mails.iter().map(|mail| (field(mail, "To:"), field(mail, "Subject:"))).collect();
+        letters.sort();
+        letters
     }
 
     async fn percents(&self) -> Vec<u64> {
@@ -209,4 +247,86 @@ async fn who_has_no_cap_or_little_of_it_spent_costs_no_read() {
         let read = scene.ground.platform.tenants().find(scene.tenant.id).await;
         assert!(read.is_err(), "the network is cut where the tenant is read");
     }
+}
+
+fn letter(to: &str, percent: u8) -> (String, String) {
+    (to.to_owned(), format!("acme has spent {percent} % of its cap"))
+}
+
+#[tokio::test]
+async fn each_part_of_a_cap_is_written_of_once() {
+    let scene = Scene::new(tokens(1_000), 1).await;
+    scene.buys("books@example.org").await;
+    scene.spend(500, 0).await;
+    tokio::join!(scene.sweep(), scene.sweep());
+    assert_eq!(scene.post().await, Posted { sent: 1, ..Posted::default() });
+    assert_eq!(scene.letters(), [letter("books@example.org", 50)]);
+    let mail = scene.ground.mails().remove(0);
+    assert!(mail.contains("500 tokens of 1000 tokens") && mail.contains("2026-12-01"), "{mail}");
+    scene.sweep().await;
+    assert_eq!(scene.post().await, Posted::default());
+    scene.spend(500, 0).await;
+    scene.sweep().await;
+    tokio::join!(scene.post(), scene.post());
+    let all = [letter("books@example.org", 100), letter("books@example.org", 50), letter("books@example.org", 80)];
+    assert_eq!(scene.letters(), all, "a jump tells of all that it went over");
+    scene.limit(tokens(1_250)).await;
+    scene.spend(240, 0).await;
+    scene.sweep().await;
+    assert_eq!(scene.post().await, Posted::default(), "99 % of a higher cap");
+}
+
+#[tokio::test]
+async fn owners_and_those_who_pay_are_written_if_nobody_else_is_named() {
+    let scene = Scene::new(Limits { monthly_nano_usd: Some(20_000_000_000), ..Limits::default() }, 1).await;
+    for (email, role) in [
+        ("ann@example.org", Role::Owner),
+        ("bob@example.org", Role::Billing),
+        ("eve@example.org", Role::Admin),
+        ("mallory@example.org", Role::Viewer),
+    ] {
+        scene.member(email, role).await;
+    }
+    scene.spend(1, 10_500_000_000).await;
+    scene.sweep().await;
+    assert_eq!(scene.post().await, Posted { sent: 2, ..Posted::default() });
+    assert_eq!(scene.letters(), [letter("ann@example.org", 50), letter("bob@example.org", 50)]);
+    let mail = scene.ground.mails().remove(0);
+    assert!(mail.contains("10.50 USD of 20.00 USD"), "{mail}");
+}
+
+#[tokio::test]
+async fn a_letter_that_could_not_be_sent_is_sent_later_and_to_nobody_twice() {
+    let scene = Scene::new(tokens(1_000), 1).await;
+    scene.member("ann@example.org", Role::Owner).await;
+    scene.member("bob@example.org", Role::Billing).await;
+    scene.spend(500, 0).await;
+    scene.sweep().await;
+    // Nobody listens there.
+    let nowhere = "http://127.0.0.1:9".parse().unwrap();
+    let from = EmailAddress::parse("lmo@lmo.invalid").unwrap();
+    let signer = scene.ground.platform.signer("ses").unwrap();
+    let broken = Mailer::Ses(Ses::new(signer, from, Some(nowhere)).unwrap());
+    assert_eq!(scene.post_by(broken).await, Posted { failed: 1, ..Posted::default() });
+    assert_eq!(scene.post().await, Posted::default(), "it rests");
+    scene.ground.platform.clock().advance(Duration::from_mins(6));
+    // The network fails after the first mail.
+    *scene.ground.cut.lock().unwrap() = Some("bob@example.org".to_owned());
+    assert_eq!(scene.post().await, Posted { sent: 2, failed: 1, ..Posted::default() });
+    *scene.ground.cut.lock().unwrap() = None;
+    scene.ground.platform.clock().advance(Duration::from_mins(6));
+    // What was sent and could not be noted is sent again, and nothing else.
+    assert_eq!(scene.post().await, Posted { sent: 1, ..Posted::default() });
+    let (ann, bob) = (letter("ann@example.org", 50), letter("bob@example.org", 50));
+    assert_eq!(scene.letters(), [ann, bob.clone(), bob]);
+    assert_eq!(scene.post().await, Posted::default());
+}
+
+#[tokio::test]
+async fn a_letter_that_nobody_can_get_is_dropped() {
+    let scene = Scene::new(tokens(1_000), 1).await;
+    scene.spend(500, 0).await;
+    scene.sweep().await;
+    assert_eq!(scene.post().await, Posted { dropped: 1, ..Posted::default() });
+    assert_eq!(scene.post().await, Posted::default());
 }

@@ -1,5 +1,7 @@
 //! What bites billing systems, one case a test.
 
+mod late;
+mod money;
 mod scene;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,6 @@
 //! Billing runs: nobody is left out, nobody is billed twice, whatever dies when.
 
+mod charges;
 mod kills;
 mod scene;
 

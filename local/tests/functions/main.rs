@@ -8,6 +8,7 @@ mod alerts;
 mod billing_cases;
 mod billing_plans;
 mod billing_runs;
+mod caps_raised;
 mod key_routes;
 #[path = "../shared/month.rs"]
 mod month;

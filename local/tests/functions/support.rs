@@ -81,6 +81,12 @@ impl Ground {
         Self { platform, cut, left, dead, _engines: engines, dir }
     }
 
+    /// The mails that were written, in no order.
+    pub fn mails(&self) -> Vec<String> {
+        let Ok(folder) = std::fs::read_dir(self.dir.path().join("mail")) else { return Vec::new() };
+        folder.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+    }
+
     /// Writes mail into the data directory.
     pub fn mailer(&self) -> Mailer {
         let from = EmailAddress::parse("lmo@lmo.invalid").unwrap();

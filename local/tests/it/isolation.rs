@@ -2,6 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use lmo_shared::{
+    clock::{Period, Timestamp},
+    id::TenantId,
+    store::keys,
+};
+
 use crate::support::{
     Account, Lmo, PASSWORD, Response, Setup, Socket, Value, accept, ask_token, chat, json, key_id, link_token, mails,
     models, standin, with_a_key, with_embeddings,
@@ -143,6 +149,19 @@ impl World {
             | "GET /.well-known/jwks.json"
             | "GET /.well-known/openid-configuration" => {
                 self.second(method, path, None).await;
+            }
+            // What there is to see of them is in `invoices`.
+            "GET /api/billing/invoices" => {
+                assert_eq!(self.second(method, path, None).await.json(), json!({"invoices": []}));
+            }
+            "GET /api/billing/credit-notes" => {
+                assert_eq!(self.second(method, path, None).await.json(), json!({"credit_notes": []}));
+            }
+            "GET /api/billing/invoices/{id}" | "GET /api/billing/credit-notes/{id}" => {
+                let month = Period::month(Timestamp::parse("2026-10-01").unwrap());
+                let invoice = keys::invoice_of(TenantId::parse(&tenant_of(&self.lmo.key)).unwrap(), month);
+                let path = path.replace("{id}", &invoice.to_string());
+                self.second(method, &path, None).await.assert_error(404, "not_found");
             }
             "POST /api/mcp/query" | "POST /api/mcp/stream" => {
                 self.assert_asked_as_second(&self.second(method, path, Some(&question)).await);

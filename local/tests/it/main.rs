@@ -26,6 +26,7 @@ mod export;
 mod fallbacks;
 mod guardrails;
 mod idempotency;
+mod invoices;
 mod isolation;
 mod journey;
 mod key_changes;

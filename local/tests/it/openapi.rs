@@ -121,6 +121,7 @@ fn only_what_everybody_may_know_needs_no_key() {
         "get /.well-known/openid-configuration",
         "get /healthz",
         "get /openapi.json",
+        "post /webhooks/stripe",
     ];
     assert_eq!(open.map(|(route, _)| route).collect::<BTreeSet<_>>(), expected.map(str::to_owned).into());
     let schemes = document["components"]["securitySchemes"].as_object().unwrap();
@@ -151,7 +152,8 @@ fn the_document_is_printed_while_the_platform_is_running() {
 /// Whether a path needs no caller, or proves one in another way: people, who have no permissions of their own.
 pub fn is_open_path(path: &str) -> bool {
     let open = ["/api/auth/", "/.well-known/", "/api/admin/"];
-    matches!(path, "/healthz" | "/openapi.json") || open.iter().any(|prefix| path.starts_with(prefix))
+    matches!(path, "/healthz" | "/openapi.json" | "/webhooks/stripe")
+        || open.iter().any(|prefix| path.starts_with(prefix))
 }
 
 #[test]

@@ -176,9 +176,11 @@ permissions! {
         "POST /api/tenant/webhooks/{id}/rotate", "POST /api/tenant/webhooks/{id}/test",
         "POST /api/tenant/webhooks/{id}/replay", "POST /api/tenant/webhooks/{id}/deliveries/{message}/replay",
     ];
+    /// See how much of what the tenant may is used.
+    QuotaRead = "quota:read": ALL, [UsageRead, BillingRead, TenantAdmin], ["GET /api/billing/quota"];
     /// See plan, invoices and payment method.
     BillingRead = "billing:read": CLERKS, [BillingRead, TenantAdmin], [
-        "GET /api/billing/plan", "GET /api/billing/plans", "GET /api/billing/credits", "GET /api/billing/profile",
+        "GET /api/billing/plan", "GET /api/billing/plans", "GET /api/billing/forecast", "GET /api/billing/credits", "GET /api/billing/profile",
         "GET /api/billing/invoices", "GET /api/billing/invoices/{id}", "GET /api/billing/credit-notes",
         "GET /api/billing/credit-notes/{id}", "GET /api/billing/payment-method",
     ];

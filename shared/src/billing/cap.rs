@@ -3,7 +3,7 @@
 use super::{
     Amount, Charge, KindPrices, Overage, Package, Plan, PriceRule, Tier, TokenKind,
     amount::overflow,
-    rate::{Kinds, at_list, of_kind, of_list},
+    rate::{at_list, of_kind, of_list},
     sum,
 };
 use crate::{
@@ -59,7 +59,7 @@ impl Plan {
             if let (Some(rule), Some(fixed)) = (rule, place.and_then(|place| fixed.get_mut(place))) {
                 *fixed = fixed_costs(&rule.charge)?;
             }
-            for kind in Kinds::ALL.into_iter().filter(|kind| has(model, *kind)) {
+            for kind in TokenKind::ALL.into_iter().filter(|kind| has(model, *kind)) {
                 let list = of_list(&model.price, kind);
                 let price = self.dearest(rule, kind, list)?;
                 if price > Amount::ZERO && list == PricePerMillion::default() {

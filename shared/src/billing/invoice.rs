@@ -60,6 +60,9 @@ pub struct Invoice {
     /// The part of that before tax.
     #[serde(default)]
     pub credited_subtotal: Amount,
+    /// The part of it that became prepaid credit.
+    #[serde(default)]
+    pub credited_as_credit: Amount,
     /// What later invoices made up for, because it came late.
     #[serde(default)]
     pub late: Amount,

@@ -7,6 +7,7 @@ mod cap;
 mod check;
 pub mod document;
 mod file;
+pub mod forecast;
 mod invoice;
 pub mod invoices;
 mod payment;

@@ -173,6 +173,12 @@ pub enum TokenKind {
     CacheHit,
 }
 
+impl TokenKind {
+    /// Every kind, in the order of lines.
+    pub const ALL: [Self; 6] =
+        [Self::Input, Self::CachedInput, Self::CacheWrite, Self::CacheWrite1h, Self::Output, Self::CacheHit];
+}
+
 impl fmt::Display for TokenKind {
     /// As invoices have it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,11 @@
 //! The letters that LMO writes.
 
 use super::EmailAddress;
+use crate::{
+    billing::{Amount, Currency},
+    clock::{Granularity, Period},
+    webhook::{Measure, Reached},
+};
 
 /// A mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +123,29 @@ impl Mail {
         let tenant = plain(tenant);
         let text = format!("An owner of \"{tenant}\" has taken its removal back. Everything works again.\n");
         Self::new(to, &format!("{tenant} stays"), text)
+    }
+
+    /// Says that a part of a tenant's monthly cap is spent, to one who pays. `tenant` is treated as in
+    /// [`invite`](Self::invite).
+    #[must_use]
+    pub fn quota_reached(to: EmailAddress, tenant: &str, reached: &Reached) -> Self {
+        let Reached { month, measure, percent, spent, limit } = *reached;
+        let (tenant, until) = (plain(tenant), Period::of(Granularity::Day, month.end()));
+        let amount = |number: u64| match measure {
+            Measure::Tokens => format!("{number} tokens"),
+            Measure::Money => format!("{} USD", Amount(i128::from(number)).text(Currency::USD)),
+        };
+        let (spent, limit) = (amount(spent), amount(limit));
+        let then = if percent < 100 {
+            format!("When all of it is spent, requests are refused until {until}, unless the cap is raised before.")
+        } else {
+            format!("Requests are refused until {until}, unless the cap is raised.")
+        };
+        let text = format!(
+            "\"{tenant}\" has spent {percent} % of what it may in {month}: {spent} of {limit}. {then}\n\nYou get this \
+             once a month for each part of a cap.\n"
+        );
+        Self::new(to, &format!("{tenant} has spent {percent} % of its cap"), text)
     }
 
     /// Says that the password was changed.

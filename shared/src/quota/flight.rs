@@ -66,7 +66,7 @@ pub(super) struct Asked {
 pub(super) type Answer = std::result::Result<(u64, Rate), Refusal>;
 
 /// How often a flight tries before it gives up on a meter that changes under it.
-const TRIES: usize = 8;
+pub(super) const TRIES: usize = 8;
 
 /// Makes the flights of holds. It remembers which minute each meter was last seen in, so that the first try is right.
 pub(super) struct Flights {

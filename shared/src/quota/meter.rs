@@ -97,6 +97,13 @@ impl Meter {
             && self.nano_usd_left + signed(cost + self.nano_usd_spent) == self.cap_nano_usd
     }
 
+    /// The monthly limits that its cap was last set by.
+    #[must_use]
+    pub fn monthly(&self) -> Limits {
+        let (monthly_tokens, monthly_nano_usd) = (self.cap_of(Measure::Tokens), self.cap_of(Measure::Money));
+        Limits { monthly_tokens, monthly_nano_usd, ..Limits::default() }
+    }
+
     /// The limit that its cap was last set by; `None` if there is none.
     pub(crate) fn cap_of(&self, measure: Measure) -> Option<u64> {
         let limit = match measure {

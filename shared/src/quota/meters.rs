@@ -15,7 +15,7 @@ use crate::{
     id::{KeyId, RequestId, TenantId},
     money::{NanoUsd, Tokens},
     store::{Table, keys, keys::MeterScope},
-    tenant::Tenant,
+    tenant::{ApiKey, Tenant},
 };
 
 /// What a request is charged to.
@@ -181,6 +181,24 @@ impl Meters {
             }
         }
         gather::level(&self.table, tenant.id, month).await
+    }
+
+    /// Moves the caps of this month's meter of a key to its limits, likewise. Whoever still knows the key as it was is bound
+    /// by the meter, and not by what it knows.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached, or if others move them again and again.
+    pub async fn recap_key(&self, tenant: TenantId, key: &ApiKey) -> Result<()> {
+        let month = Period::month(self.clock.now());
+        let id = MeterId { tenant, month, scope: MeterScope::Key(key.id) };
+        for _ in 0..flight::TRIES {
+            let meter: Option<Meter> = self.table.tenant(tenant).main().find(&id.sort()).await?;
+            let Some(meter) = meter else { return Ok(()) };
+            if flight::recap(&self.table, id, meter, &key.limits).await?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(Error::Unavailable("the meter is contended".into()))
     }
 
     /// What a tenant's month has spent and holds, in nano-USD at the catalogue's prices.

@@ -68,6 +68,7 @@
 //! | `RUNS` | `RUN#<month>` | a billing run |
 //! | | `PART#<month>#<nnnn>` | how far a part of it is |
 //! | `COLLECT` | `<ms>#<tnt>#<inv>` | an invoice whose payment is to be seen to, by when |
+//! | `LETTERS` | `<ms>#<tnt>#<month>#<measure>#<percent>` | that a tenant is to be written that so much of a cap is spent, by time |
 //! | `STRIPE` | `EVENT#<id>` | an event of Stripe that was seen |
 //! | `DUE` | `<ms>#<tnt>#<msg>` | an event that webhooks are to be told, by time |
 //! | | `<ms>#<tnt>#<msg>#<whk>` | an attempt to tell one of them |
@@ -104,6 +105,7 @@ pub(super) const PURGE: &str = "PURGE";
 pub(super) const BILLING: &str = "BILLING";
 pub(super) const RUNS: &str = "RUNS";
 pub(super) const COLLECT: &str = "COLLECT";
+pub(super) const LETTERS: &str = "LETTERS";
 pub(super) const STRIPE: &str = "STRIPE";
 
 pub(super) fn tenant(id: TenantId) -> String {

@@ -112,6 +112,12 @@ impl Table {
         self.partition(keys::COLLECT.to_owned())
     }
 
+    /// What tenants are to be written of their quotas, by when.
+    #[must_use]
+    pub fn letters(&self) -> Partition {
+        self.partition(keys::LETTERS.to_owned())
+    }
+
     /// Events of Stripe that were seen.
     #[must_use]
     pub fn stripe(&self) -> Partition {

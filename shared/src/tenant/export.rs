@@ -31,7 +31,7 @@ const MOST_QUERIES: u32 = 800;
 const AT_ONCE: u16 = 100;
 
 /// What the tenant's own partition has, by the beginning of the sort key.
-pub const KINDS: [(&str, &str); 14] = [
+pub const KINDS: [(&str, &str); 15] = [
     (keys::TENANT, "tenant"),
     (keys::CONFIG, "config"),
     (keys::KEY_PREFIX, "key"),
@@ -46,11 +46,13 @@ pub const KINDS: [(&str, &str); 14] = [
     (keys::SUBSCRIPTION, "subscription"),
     (keys::BUYER, "billing_profile"),
     (keys::GRANT_PREFIX, "credit"),
+    (keys::ADJUSTMENT_PREFIX, "adjustment"),
 ];
 
 /// What it has and is not given: marks that say nothing that isn't said elsewhere, secrets, and responses that are sealed.
 /// Sessions are given by themselves.
-pub const LEFT_OUT: [&str; 6] = ["INVITED#", "ONCE#", "KEYS", "PROVIDERS", "STATE#", keys::LISTED_SESSION_PREFIX];
+pub const LEFT_OUT: [&str; 7] =
+    ["INVITED#", "ONCE#", "KEYS", "PROVIDERS", "STATE#", keys::LISTED_SESSION_PREFIX, keys::LATE_PREFIX];
 
 /// What a field's name must not have in it.
 const SECRET: [&str; 4] = ["secret", "hash", "sealed", "password"];

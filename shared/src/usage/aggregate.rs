@@ -33,12 +33,14 @@ const ENTRIES_AT_ONCE: i32 = 250;
 /// Bucket totals are needed while their hour is open.
 const BUCKETS_KEPT: Duration = Duration::from_hours(48);
 
-/// How long it is remembered that an hour got an event late: until the next invoices are made.
+/// How long it is remembered that an hour got something late: until the next invoices are made.
 const LATE_KEPT: Duration = Duration::from_hours(100 * 24);
 
-/// The mark of an hour that got an event when it was counted to its end.
+/// The mark of an hour that got something when it was counted to its end, or when its month was over.
 #[derive(Serialize)]
 struct Late {
+    /// Another one each time, so that who has made up for the hour doesn't take the mark of what came meanwhile.
+    event: u64,
     expires_at: u64,
 }
 
@@ -112,6 +114,23 @@ impl Aggregator {
         item.map(|item| item.total()).transpose()
     }
 
+    /// The totals of hours, days or months, from the first to the last, in order; periods without requests have none.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn totals(&self, tenant: TenantId, first: Period, last: Period) -> Result<Vec<(Period, Total)>> {
+        #[derive(Deserialize)]
+        struct Row {
+            sk: String,
+            #[serde(flatten)]
+            total: TotalItem,
+        }
+        let rows = self.table.tenant(tenant).totals().between::<Row>(&keys::total(first), &keys::total(last));
+        let period = |row: &Row| Period::parse(row.sk.split_once('#')?.1);
+        let rows = rows.collect().await?;
+        rows.iter().filter_map(|row| Some((period(row)?, row))).map(|(at, row)| Ok((at, row.total.total()?))).collect()
+    }
+
     /// The hours of a month that have a total, in order.
     ///
     /// # Errors
@@ -127,13 +146,18 @@ impl Aggregator {
         Ok(rows.iter().filter_map(|row| Period::parse(row.sk.strip_prefix("H#")?)).collect())
     }
 
-    /// Counts an hour from the ledger whatever was there, also if it was counted to its end: for the operator, who repairs.
+    /// Counts an hour from the ledger whatever was there, also if it was counted to its end: for the operator, who repairs. Where
+    /// that makes a difference it leaves a mark.
     ///
     /// # Errors
     /// `Unavailable` if the table can't be reached.
     pub async fn rewrite(&self, tenant: TenantId, hour: Period) -> Result<()> {
         let handle = self.table.tenant(tenant);
         let mut total = count(handle.ledger(hour).all::<Entry>()).await?;
+        if self.total(tenant, hour).await?.unwrap_or_default().rows != total.rows {
+            // An invoice may have been made of what was there.
+            self.mark(tenant, hour).await?;
+        }
         total.closed = true;
         let (totals, sort) = (handle.totals(), keys::total(hour));
         match total.n {
@@ -182,6 +206,9 @@ impl Aggregator {
         for mark in marks {
             let Some(hour) = mark.sk.strip_prefix(keys::LATE_PREFIX).and_then(Period::parse) else { continue };
             let mut total = count(handle.ledger(hour).all::<Entry>()).await?;
+            if total.n == 0 {
+                continue;
+            }
             total.closed = true;
             let item = TotalItem::of(&total, None)?;
             let put = handle.totals().put_if(&keys::total(hour), &item, LARGER, &[(":n", number(total.n))]).await?;
@@ -196,13 +223,13 @@ impl Aggregator {
     /// that is closed not at all, which makes a replay of old records cheap.
     async fn count_hour(&self, tenant: TenantId, hour: Period, buckets: &[Bucket]) -> Result<Written> {
         let handle = self.table.tenant(tenant);
-        if self.clock.now() > hour.end().after(CLOSES_AFTER) {
-            if self.total(tenant, hour).await?.is_some_and(|total| total.closed) {
+        if self.is_past(hour) {
+            let closed = self.total(tenant, hour).await?.is_some_and(|total| total.closed);
+            if closed || self.is_past(Period::month(hour.start())) {
                 // An old event again, or something new that came late: whoever compares the books finds out.
-                handle
-                    .main()
-                    .put_new(&keys::late(hour), &Late { expires_at: hour.end().after(LATE_KEPT).seconds() })
-                    .await?;
+                self.mark(tenant, hour).await?;
+            }
+            if closed {
                 return Ok(Written::Refused);
             }
             let total = count(handle.ledger(hour).all::<Entry>()).await?;
@@ -217,6 +244,16 @@ impl Aggregator {
         }
         let total = merge(totals.begins_with(&keys::bucket_totals(hour))).await?;
         self.put(tenant, hour, &total).await
+    }
+
+    /// Whether a period is over for so long that it should have nothing new.
+    fn is_past(&self, period: Period) -> bool {
+        self.clock.now() > period.end().after(CLOSES_AFTER)
+    }
+
+    async fn mark(&self, tenant: TenantId, hour: Period) -> Result<()> {
+        let late = Late { event: rand::random(), expires_at: self.clock.now().after(LATE_KEPT).seconds() };
+        self.table.tenant(tenant).main().put(&keys::late(hour), &late).await
     }
 
     /// Sums hours to days and days to months.

@@ -1,4 +1,4 @@
-//! Alerts: a tenant is told once when 50, 80 and 100 % of a monthly cap are spent.
+//! Alerts: a tenant is told once when 50, 80 and 100 % of a monthly cap are spent, by webhook and by letter.
 //!
 //! They are raised by the sweep, which reads the meters and the marker of an active tenant anyway, so they cost nobody a
 //! read. What was raised is noted in the marker in the transaction that writes the event, so no second sweep, and no
@@ -6,6 +6,7 @@
 
 use aws_sdk_dynamodb::types::Update;
 
+use super::letters;
 use crate::{
     clock::{Period, Timestamp},
     error::{Error, Result},
@@ -54,6 +55,7 @@ pub(super) async fn raise(
         for percent in &percents {
             let (spent, limit) = (spent(measure), limit.unwrap_or_default());
             let reached = Reached { month, measure, percent: *percent, spent, limit };
+            letters::note(&mut change, tenant, now, &reached)?;
             announce(&mut change, tenant, now, &Event::QuotaReached(reached))?;
         }
         match change.commit().await? {

@@ -214,6 +214,12 @@ impl Measure {
             Self::Money => "monthly_nano_usd",
         }
     }
+
+    /// From its name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Tokens, Self::Money].into_iter().find(|measure| measure.name() == name)
+    }
 }
 
 #[cfg(test)]

@@ -73,8 +73,10 @@ pub fn prices(rng: &mut StdRng, versions: &[&str]) -> Prices {
 fn tiers(rng: &mut StdRng, currency: Currency) -> Vec<Tier> {
     let mut up_to = 0;
     let number = rng.random_range(1..5);
+    // Bounds that a month of equal requests meets exactly.
+    let (step, most) = if rng.random_bool(0.5) { (1_000, 8) } else { (1, 20_000_000) };
     let tier = |place| {
-        up_to += rng.random_range(1..20_000_000);
+        up_to += step * rng.random_range(1..most);
         let flat = if rng.random_bool(0.4) { money(rng, currency, 20) } else { Amount::ZERO };
         Tier { up_to: (place + 1 < number).then_some(up_to), price: money(rng, currency, 5), flat }
     };
@@ -166,7 +168,8 @@ pub fn plan(rng: &mut StdRng, currency: Currency, kind: usize) -> Plan {
         }
         // Packages.
         8 => {
-            let package = Package { tokens: rng.random_range(10_000..5_000_000), price: money(rng, currency, 4) };
+            let tokens = if rng.random_bool(0.5) { 4_000 } else { rng.random_range(10_000..5_000_000) };
+            let package = Package { tokens, price: money(rng, currency, 4) };
             plan.prices = vec![rule(&["c/*", "d/embed"], Charge::Package(package))];
             plan.included_tokens = rng.random_range(0..9_000_000);
             plan.overage = Overage::UpTo(money(rng, currency, 60).rounded(currency));

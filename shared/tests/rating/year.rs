@@ -6,6 +6,8 @@ use lmo_shared::{
     billing::{Adjustment, Amount, Currency, Discount, Off, Plan},
     clock::{Period, Timestamp},
     id::RequestId,
+    llm::Usage,
+    money::Tokens,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -67,6 +69,11 @@ impl Tenant {
         let last = terms.last().unwrap().0;
         let ended_at = rng.random_bool(0.2).then(|| instant(&mut rng, last, at("2027-01-01")));
         Self { rng, terms, ended_at, trial_until, coupons: Vec::new(), month: january.previous() }
+    }
+
+    /// Leaves months out.
+    pub fn skip(&mut self, months: usize) {
+        (0..months).for_each(|_| self.month = self.month.next());
     }
 
     /// The next month of the year, with what the one before left over.
@@ -131,7 +138,8 @@ impl Tenant {
     fn requests(&mut self, history: &mut History, catalogue: &Prices) {
         let mut edges: Vec<_> = history.terms.iter().map(|(since, _)| *since).chain(history.trial_until).collect();
         edges.push(history.from);
-        for _ in 0..self.rng.random_range(0..110) {
+        let equal = self.rng.random_bool(0.2);
+        for _ in 0..self.rng.random_range(0..if equal { 40 } else { 130 }) {
             let mut made_at = instant(&mut self.rng, history.from, history.to);
             // Some in the very milliseconds at which something changes.
             let edge = edges[self.rng.random_range(0..edges.len())].0 + self.rng.random_range(0..3) - 1;
@@ -143,9 +151,14 @@ impl Tenant {
             let model = MODELS[self.rng.random_range(0..MODELS.len())];
             let (id, byok) = (RequestId::new(made_at), self.rng.random_bool(0.1));
             assert!(catalogue[version].contains_key(model));
-            history.requests.insert(id, entry(id, model, version, usage(&mut self.rng), byok));
+            let usage = if equal { a_thousand() } else { usage(&mut self.rng) };
+            history.requests.insert(id, entry(id, model, version, usage, byok));
         }
     }
+}
+
+fn a_thousand() -> Usage {
+    Usage { input_tokens: Tokens(1_000), ..Usage::default() }
 }
 
 /// From one time on and before another; often at a month's first or last millisecond.

@@ -118,7 +118,7 @@ fn invoice_as(invoice: &Invoice, format: Format) -> Result<Response, Error> {
     Ok(match format {
         Format::Json => Json(InvoiceView::from(invoice)).into_response(),
         Format::Csv => file("text/csv; charset=utf-8", &format!("{name}.csv"), document::csv(invoice).into_bytes()),
-        Format::Pdf => return Err(Error::invalid("format", "there is no pdf yet")),
+        Format::Pdf => file("application/pdf", &format!("{name}.pdf"), document::pdf(invoice)?),
     })
 }
 
@@ -126,7 +126,7 @@ fn credit_note_as(note: &CreditNote, format: Format) -> Result<Response, Error> 
     Ok(match format {
         Format::Json => Json(CreditNoteView::from(note)).into_response(),
         Format::Csv => return Err(Error::invalid("format", "a credit note is had as json or pdf")),
-        Format::Pdf => return Err(Error::invalid("format", "there is no pdf yet")),
+        Format::Pdf => file("application/pdf", &format!("{}.pdf", note.number), document::pdf_of_note(note)?),
     })
 }
 

@@ -22,6 +22,8 @@ mod plan;
 mod profile;
 mod settings;
 
+pub(crate) use plan::CreditLeft;
+
 /// What the handlers need.
 #[derive(Clone, FromRef)]
 struct State {

@@ -5,7 +5,7 @@ use lmo_shared::{
     audit::IfMatch,
     auth::{Authenticator, Caller},
     billing::{
-        Amount, Currency, Off, Plan, Redeemed,
+        Amount, Currency, Grant, Off, Plan, Redeemed,
         repo::{Choice, Chooser, Grants, Plans, Subscribed, Subscriptions, When, grants},
     },
     clock::{Clock, Period, Timestamp},
@@ -65,6 +65,20 @@ pub struct CreditLeft {
     pub amount: Amount,
 }
 
+impl CreditLeft {
+    /// What a month can use of a tenant's credit, by currency.
+    pub(crate) fn of(all: &[Grant], month: Period) -> Result<Vec<Self>, Error> {
+        let mut currencies: Vec<_> = all.iter().map(|grant| grant.currency).collect();
+        currencies.sort_unstable();
+        currencies.dedup();
+        let left = |currency| {
+            let amount = grants::left(&grants::usable(all.to_vec(), currency, month))?;
+            Ok(Self { currency, amount })
+        };
+        currencies.into_iter().map(left).collect()
+    }
+}
+
 /// A coupon that was redeemed.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct RedeemedView {
@@ -113,21 +127,14 @@ impl PlanView {
         let next = terms.iter().find(|(term, _)| term.from > now);
         let next = next.map(|(term, plan)| NextPlan { plan: (***plan).clone(), from: term.from.to_string() });
         let subscription = subscribed.map(|subscribed| &subscribed.subscription);
-        let all = all.of(tenant.id).await?;
-        let mut currencies: Vec<_> = all.iter().map(|grant| grant.currency).collect();
-        currencies.sort_unstable();
-        currencies.dedup();
-        let left = |currency| {
-            let amount = grants::left(&grants::usable(all.clone(), currency, Period::month(now)))?;
-            Ok(CreditLeft { currency, amount })
-        };
+        let credit = CreditLeft::of(&all.of(tenant.id).await?, Period::month(now))?;
         let view = Self {
             plan: current.map(|(_, plan)| (***plan).clone()),
             since: current.map(|(term, _)| term.from.to_string()),
             next,
             trial_until: subscription.and_then(|one| one.trial_until).map(|until| until.to_string()),
             coupons: subscription.iter().flat_map(|one| &one.coupons).map(RedeemedView::from).collect(),
-            credit: currencies.into_iter().map(left).collect::<Result<_, Error>>()?,
+            credit,
             limits: tenant.limits,
         };
         Ok(Versioned(subscription.map_or(0, |one| one.version), view))

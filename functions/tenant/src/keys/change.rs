@@ -9,6 +9,7 @@ use lmo_shared::{
     clock::Clock,
     http::{Errors, Handled, Patch, Segment, Versioned},
     llm::catalogue::Catalogues,
+    quota::Meters,
     tenant::{ApiKey, Tenants},
 };
 
@@ -17,8 +18,8 @@ use super::{KeyRequest, KeyView, named, rules};
 /// What is to change of a key.
 type KeyPatch = Patch<KeyRequest>;
 
-/// Changes an API key by a JSON Merge Patch: what is absent stays, `null` takes the default. It takes effect within 30 s.
-/// Nobody gives a key more than they may do themselves, or changes one that may do more.
+/// Changes an API key by a JSON Merge Patch: what is absent stays, `null` takes the default. It takes effect within 30 s,
+/// a cap at the next request. Nobody gives a key more than they may do themselves, or changes one that may do more.
 #[utoipa::path(
     patch,
     path = "/api/tenant/keys/{id}",
@@ -37,6 +38,7 @@ pub(crate) async fn change(
     State(tenants): State<Tenants>,
     State(catalogues): State<Arc<Catalogues>>,
     State(authenticator): State<Authenticator>,
+    State(meters): State<Meters>,
     State(clock): State<Clock>,
     version: IfMatch,
     Segment(id): Segment,
@@ -51,5 +53,6 @@ pub(crate) async fn change(
     };
     let key = tenants.change_key(tenant, named(id)?, version, &caller.actor(), now, decide).await?;
     authenticator.forget(tenant);
+    meters.recap_key(tenant, &key).await?;
     Ok(Versioned(key.version, KeyView::of(&key, now)))
 }

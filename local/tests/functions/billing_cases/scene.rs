@@ -140,6 +140,11 @@ impl Scene {
         self.invoice(period).await
     }
 
+    /// Lets so many more requests to the table through, or all of them.
+    pub fn cut_after(&self, requests: Option<usize>) {
+        *self.ground.left.lock().unwrap() = requests;
+    }
+
     pub async fn invoice(&self, period: &str) -> Invoice {
         self.invoices().get(self.tenant, keys::invoice_of(self.tenant, month(period))).await.unwrap()
     }

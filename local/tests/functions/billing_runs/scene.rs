@@ -8,6 +8,7 @@ use lmo_shared::{
     billing::run::{FOREVER, Others, RunProgress, Runs},
     clock::{Period, Timestamp},
     id::TenantId,
+    platform::Platform,
     tenant::Tenant,
 };
 
@@ -40,9 +41,14 @@ impl Scene {
     }
 
     /// Tenants that have used something in the month; its grace period is just over.
-    pub async fn plant(&self, count: usize) {
-        plant(&self.ground.platform, october(), count).await;
+    pub async fn plant(&self, count: usize) -> Vec<TenantId> {
+        let tenants = plant(&self.ground.platform, october(), count).await;
         set(self.ground.platform.clock(), october().end().after(24 * HOUR));
+        tenants
+    }
+
+    pub fn platform(&self) -> &Platform {
+        &self.ground.platform
     }
 
     /// Tenants that were made then.

@@ -2,7 +2,9 @@
 //! is always the same document.
 
 mod csv;
+mod pdf;
 mod view;
 
 pub use csv::csv;
+pub use pdf::{pdf, pdf_of_note};
 pub use view::{BooksView, CreditNoteView, InvoiceView, LineView};

@@ -6,7 +6,7 @@ use super::{Invoices, number::Numbers};
 use crate::{
     audit::{Actor, Deed, record, record_for_operators},
     billing::{
-        Amount, CreditNote, CreditSettlement, Invoice, InvoiceStatus, TaxLine,
+        Amount, CreditNote, CreditSettlement, Invoice, InvoiceStatus, PaymentStatus, TaxLine,
         payments::{self, Payments},
         repo::{Grants, grants},
     },
@@ -75,6 +75,7 @@ impl Invoices {
             CreditSettlement::Credit => {
                 let reason = format!("credit note {}", note.number);
                 Grants::give(change, tenant, &grants::grant(total, note.currency, reason, None, now), actor)?;
+                invoice.credited_as_credit = invoice.credited_as_credit.plus(total)?;
                 change.put(&self.table.billing(), &keys::term(now, tenant), &json!({"tenant": tenant}))?;
             }
             CreditSettlement::Refund => {
@@ -172,16 +173,23 @@ fn share(invoice: &Invoice, new: &NewCreditNote) -> Result<(Amount, TaxLine, Amo
         CreditSettlement::Due if total > invoice.open()? => {
             conflict("less than that is still to be paid: settle it as credit or refund")
         }
-        CreditSettlement::Refund | CreditSettlement::Credit if total > returned(invoice)? => {
-            conflict("less than that was paid: settle it as due")
+        // What is open is taken back first, so that nobody pays what was given back already.
+        CreditSettlement::Refund | CreditSettlement::Credit if !is_paid(invoice)? => {
+            conflict("something of it is still to be paid: settle that as due first")
+        }
+        CreditSettlement::Refund | CreditSettlement::Credit if total > left_of_payment(invoice)? => {
+            conflict("less than that was paid and has not been given back yet")
         }
         CreditSettlement::Due | CreditSettlement::Refund | CreditSettlement::Credit => Ok((amount, tax, total)),
     }
 }
 
-/// What was paid of an invoice, by money or by credit, and neither refunded nor credited.
-fn returned(invoice: &Invoice) -> Result<Amount> {
+fn is_paid(invoice: &Invoice) -> Result<bool> {
+    Ok(invoice.payment == PaymentStatus::Paid || invoice.open()? == Amount::ZERO)
+}
+
+/// What was paid of an invoice, by money or by credit, and not given back in either way.
+fn left_of_payment(invoice: &Invoice) -> Result<Amount> {
     let paid = invoice.paid.plus(invoice.from_credit)?;
-    let credited_of_paid = invoice.credited.minus(invoice.due.minus(invoice.paid)?.or_zero())?.or_zero();
-    Ok(paid.minus(invoice.refunded)?.minus(credited_of_paid)?.or_zero())
+    Ok(paid.minus(invoice.refunded)?.minus(invoice.credited_as_credit)?.or_zero())
 }

@@ -12,10 +12,15 @@ use crate::{
     },
     clock::{Period, Timestamp},
     error::Result,
-    id::AdjustmentId,
-    store::keys,
+    id::{AdjustmentId, TenantId},
+    store::{Change, keys},
     tenant::Tenant,
 };
+
+/// How many adjustments and grants an invoice uses up at most, so that finalising it fits into one transaction. What is left is
+/// the next one's.
+const MOST_ADJUSTMENTS: usize = 40;
+const MOST_GRANTS: usize = 45;
 
 /// An adjustment that waits for the next invoice.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -27,6 +32,21 @@ pub(super) struct Waiting {
     /// What it says, and how much.
     #[serde(flatten)]
     pub adjustment: Adjustment,
+}
+
+impl Waiting {
+    /// Has the next invoice make up for something.
+    pub fn put(
+        change: &mut Change,
+        tenant: TenantId,
+        currency: Currency,
+        adjustment: Adjustment,
+        now: Timestamp,
+    ) -> Result<()> {
+        let id = AdjustmentId::new(now);
+        let main = change.table().tenant(tenant).main();
+        change.put_new(&main, &keys::adjustment(id), &Self { id, currency, adjustment }).map(drop)
+    }
 }
 
 /// A draft, and what it would use up.
@@ -64,6 +84,7 @@ pub(super) fn empty(tenant: &Tenant, month: Period, currency: Currency, seller: 
         refunded: Amount::ZERO,
         credited: Amount::ZERO,
         credited_subtotal: Amount::ZERO,
+        credited_as_credit: Amount::ZERO,
         carried: Amount::ZERO,
         late: Amount::ZERO,
         plans: Vec::new(),
@@ -95,9 +116,8 @@ impl Invoices {
         let mut segments = gathered.segments;
         self.count_seats(tenant.id, &mut segments).await?;
         let currency = kept.currency;
-        let waiting: Vec<Waiting> =
-            self.table.tenant(tenant.id).main().begins_with(keys::ADJUSTMENT_PREFIX).collect().await?;
-        let waiting: Vec<_> = waiting.into_iter().filter(|one| one.currency == currency).collect();
+        let mut waiting = self.waiting(tenant.id, currency).await?;
+        waiting.truncate(MOST_ADJUSTMENTS);
         let prepaid = segments.iter().any(|segment| segment.plan.overage == super::super::Overage::Prepaid);
         let plans =
             segments.iter().map(|segment| format!("{}@{}", segment.plan.name, segment.plan.effective)).collect();
@@ -113,7 +133,8 @@ impl Invoices {
         let buyer = self.buyer(tenant).await?;
         let tax = tax_line(TaxTable::of(settings).of(&settings.seller, &buyer), &lines, subtotal, currency)?;
         let total = subtotal.plus(tax.amount)?;
-        let usable = self.grants.usable(tenant.id, currency, month).await?;
+        let mut usable = self.grants.usable(tenant.id, currency, month).await?;
+        usable.truncate(MOST_GRANTS);
         let left_before: Vec<_> = usable.iter().map(|grant| (grant.id, grant.left)).collect();
         let (from_credit, used) = grants::take(usable, total)?;
         let credit_used = used
@@ -142,6 +163,14 @@ impl Invoices {
         };
         let adjustments = waiting.into_iter().map(|one| one.id).collect();
         Ok(Drafted { invoice, compared, adjustments, grants: used, prepaid })
+    }
+
+    /// Adjustments that wait for the next invoice in a currency.
+    pub(super) async fn waiting(&self, tenant: TenantId, currency: Currency) -> Result<Vec<Waiting>> {
+        let mut waiting: Vec<Waiting> =
+            self.table.tenant(tenant).main().begins_with(keys::ADJUSTMENT_PREFIX).collect().await?;
+        waiting.retain(|one| one.currency == currency);
+        Ok(waiting)
     }
 
     /// Who buys: as the tenant says it, or by its name.

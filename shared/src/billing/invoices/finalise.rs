@@ -16,7 +16,6 @@ use crate::{
     error::{Error, Result},
     id::AdjustmentId,
     store::{Change, Committed, Step, Table, keys, keys::Sequence},
-    tenant::Tenant,
     webhook::{Event, announce},
 };
 
@@ -36,17 +35,13 @@ pub(super) struct Ready {
 
 impl Ready {
     /// A draft whose time has come.
-    pub fn of(draft: Drafted, kept: &Invoice, _tenant: &Tenant, settings: &Settings, now: Timestamp) -> Result<Self> {
+    pub fn of(draft: Drafted, kept: &Invoice, settings: &Settings, now: Timestamp) -> Self {
         let Drafted { mut invoice, adjustments, grants, prepaid, .. } = draft;
         invoice.status = InvoiceStatus::Finalised;
         invoice.finalised_at = Some(now);
         invoice.due_at = Some(now.after(Duration::from_hours(24) * settings.payment_days));
-        // What one invoice uses up fits into a transaction, beside what others do.
-        if adjustments.len() + grants.len() > 60 {
-            return Err(Error::internal("an invoice that uses up more than a transaction has room for"));
-        }
         let prefix = settings.invoice_prefix.clone();
-        Ok(Self { invoice, of: kept.version, adjustments, grants, prepaid, prefix })
+        Self { invoice, of: kept.version, adjustments, grants, prepaid, prefix }
     }
 
     /// How many writes it takes.
@@ -71,11 +66,9 @@ impl Ready {
             steps.push(change.delete_if(&table.main(), &keys::adjustment(*id), "attribute_exists(pk)", &[])?);
         }
         if invoice.carried < Amount::ZERO {
-            let id = AdjustmentId::new(now);
             let text = format!("Carried over from {}", invoice.period);
             let adjustment = Adjustment { text, amount: invoice.carried };
-            let waiting = Waiting { id, currency: invoice.currency, adjustment };
-            change.put_new(&table.main(), &keys::adjustment(id), &waiting)?;
+            Waiting::put(change, invoice.tenant, invoice.currency, adjustment, now)?;
         }
         if self.prepaid {
             change.put(

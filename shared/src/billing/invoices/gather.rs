@@ -96,7 +96,7 @@ impl Invoices {
     }
 
     /// The catalogue's prices of what was used.
-    async fn list(&self, used: impl Iterator<Item = &Used>) -> Result<BTreeMap<Used, Price>> {
+    pub(super) async fn list(&self, used: impl Iterator<Item = &Used>) -> Result<BTreeMap<Used, Price>> {
         let mut list = BTreeMap::new();
         for used in used {
             let version = self.catalogues.version(&used.prices).await?;

@@ -10,14 +10,15 @@ use crate::{
     billing::{Account, Adjustment, Amount, Invoice, InvoiceStatus, Line, LineKind, rate, repo::Subscribed, sum},
     clock::{Period, Timestamp},
     error::Result,
-    id::AdjustmentId,
-    store::{Change, Committed, keys},
+    store::{Change, Committed, keys, number},
     tenant::Tenant,
 };
 
-#[derive(Deserialize)]
+/// The mark of an hour, and of what was late last.
+#[derive(Debug, Clone, Deserialize)]
 struct Mark {
     sk: String,
+    event: u64,
 }
 
 impl Invoices {
@@ -34,7 +35,7 @@ impl Invoices {
                 continue;
             }
             let of_month = |mark: &&Mark| late_hour(&mark.sk).is_some_and(|hour| Period::month(hour.start()) == past);
-            let marks: Vec<_> = marks.iter().filter(of_month).map(|mark| mark.sk.clone()).collect();
+            let marks: Vec<_> = marks.iter().filter(of_month).cloned().collect();
             self.make_up(tenant, past, invoice, marks, now).await?;
         }
         Ok(())
@@ -45,7 +46,7 @@ impl Invoices {
         tenant: &Tenant,
         month: Period,
         mut invoice: Invoice,
-        marks: Vec<String>,
+        marks: Vec<Mark>,
         now: Timestamp,
     ) -> Result<()> {
         let Some(subscribed) = self.subscriptions.find(tenant).await? else { return Ok(()) };
@@ -60,13 +61,13 @@ impl Invoices {
         let main = self.table.tenant(tenant.id).main();
         // A change has room for 100 writes; the rest is found to make no difference later.
         for mark in marks.iter().take(90) {
-            change.delete(&main, mark)?;
+            // What came since the ledger was read has another one.
+            change.delete_if(&main, &mark.sk, "event = :event", &[(":event", number(mark.event))])?;
         }
         if difference != Amount::ZERO {
-            let id = AdjustmentId::new(now);
             let adjustment = Adjustment { text: format!("Late usage of {month}"), amount: difference };
             let after = json!({"period": month.to_string(), "amount": difference, "currency": invoice.currency});
-            change.put_new(&main, &keys::adjustment(id), &Waiting { id, currency: invoice.currency, adjustment })?;
+            Waiting::put(&mut change, tenant.id, invoice.currency, adjustment, now)?;
             invoice.late = invoice.late.plus(difference)?;
             let of = invoice.version;
             invoice.version = of + 1;

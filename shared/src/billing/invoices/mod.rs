@@ -32,6 +32,7 @@ mod finalise;
 mod gather;
 mod late;
 mod number;
+mod preview;
 mod repair;
 mod seats;
 mod tax;
@@ -146,7 +147,7 @@ impl Invoices {
             let why = self.hold_back(&tenant, &kept, draft, now).await?;
             return Ok(Billed::Draft { why });
         }
-        let ready = finalise::Ready::of(draft, &kept, &tenant, &settings, now)?;
+        let ready = finalise::Ready::of(draft, &kept, &settings, now);
         if self.finalising.submit((), ready).await? {
             return Ok(Billed::Finalised { new: true });
         }
@@ -206,8 +207,9 @@ impl Invoices {
         Ok(why)
     }
 
-    /// Keeps a draft, unless it says what is kept already.
+    /// Keeps a draft, unless it says what is kept already. By how much its books differ is said when its time has come.
     async fn write_draft(&self, kept: &Invoice, mut invoice: Invoice) -> Result<()> {
+        invoice.books = invoice.books.filter(|books| books.agree);
         let content = |invoice: &Invoice| {
             let Invoice { status, lines, subtotal, total, carried, buyer, seller, entries, .. } = invoice.clone();
             (status, lines, subtotal, total, carried, buyer, seller, entries)

@@ -62,7 +62,7 @@ fn most(now: usize, changes: &BTreeMap<Timestamp, i64>, from: Timestamp, to: Tim
         number -= by;
     }
     // As many as there were at its beginning, unless it was passed before.
-    let most = most.unwrap_or(number).max(if changes.range(..from).next().is_none() { number } else { i64::MIN });
+    let most = most.unwrap_or(number).max(if changes.range(..=from).next().is_none() { number } else { i64::MIN });
     u32::try_from(most.max(0)).unwrap_or(u32::MAX)
 }
 
@@ -81,6 +81,7 @@ mod tests {
             (10, 20, 2),
             (25, 28, 4),
             (30, 40, 2),
+            (0, 5, 1),
             (30, 41, 3),
             (40, 50, 3),
             (45, 50, 3),
@@ -88,5 +89,8 @@ mod tests {
             assert_eq!(most(3, &changes, Timestamp(from), Timestamp(to)), expected, "{from} to {to}");
         }
         assert_eq!(most(2, &BTreeMap::new(), Timestamp(0), Timestamp(9)), 2);
+        // Who leaves at the first moment isn't there in it.
+        assert_eq!(most(1, &BTreeMap::from([(Timestamp(10), -1)]), Timestamp(10), Timestamp(20)), 1);
+        assert_eq!(most(1, &BTreeMap::from([(Timestamp(11), -1)]), Timestamp(10), Timestamp(20)), 2);
     }
 }

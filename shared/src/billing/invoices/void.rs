@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::Invoices;
+use super::{Invoices, draft::Waiting};
 use crate::{
     audit::{Actor, Deed, IfMatch, record, record_for_operators},
-    billing::{Amount, Grant, Invoice, InvoiceStatus, PaymentStatus, payments},
+    billing::{Adjustment, Amount, Grant, Invoice, InvoiceStatus, LineKind, PaymentStatus, payments, sum},
     error::{Error, Result},
     id::{InvoiceId, TenantId},
     store::{Change, Committed, keys},
@@ -16,7 +16,8 @@ use crate::{
 const TRIES: usize = 10;
 
 impl Invoices {
-    /// Declares an invoice void that nobody has paid anything of. Credit that it used is given back; the month isn't billed again.
+    /// Declares an invoice void that nobody has paid anything of. Credit that it used is given back, and what it made up for is the
+    /// next one's again; the month isn't billed again.
     ///
     /// # Errors
     /// `NotFound`; `Conflict` unless it is finalised and unpaid, or if an attempt to pay it is under way; `PreconditionFailed`;
@@ -49,6 +50,13 @@ impl Invoices {
             }
             if !invoice.credit_used.is_empty() {
                 change.put(&self.table.billing(), &keys::term(now, tenant), &json!({"tenant": tenant}))?;
+            }
+            let made_up_for =
+                sum(invoice.lines.iter().filter(|line| line.kind == LineKind::Adjustment).map(|line| line.amount))?;
+            if made_up_for != Amount::ZERO {
+                let adjustment =
+                    Adjustment { text: format!("Carried over from {}", invoice.period), amount: made_up_for };
+                Waiting::put(&mut change, tenant, invoice.currency, adjustment, now)?;
             }
             payments::watch(&mut change, &mut invoice, Some(now))?;
             invoice.version = of + 1;

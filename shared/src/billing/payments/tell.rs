@@ -3,7 +3,6 @@
 
 use super::{Payments, rules};
 use crate::{
-    auth::Role,
     billing::{Invoice, Letter},
     error::{Error, Result},
     mail::{Due, EmailAddress, Mail},
@@ -29,14 +28,10 @@ impl Payments {
 
     /// Whom invoices of a tenant go to.
     async fn readers(&self, invoice: &Invoice) -> Result<Vec<EmailAddress>> {
-        if let Some(email) = &invoice.buyer.email {
-            return Ok(vec![email.clone()]);
+        match &invoice.buyer.email {
+            Some(email) => Ok(vec![email.clone()]),
+            None => self.members.payers(invoice.tenant).await,
         }
-        let (owners, clerks) = tokio::try_join!(
-            self.members.with_role(invoice.tenant, Role::Owner),
-            self.members.with_role(invoice.tenant, Role::Billing),
-        )?;
-        Ok(owners.iter().chain(&clerks).filter_map(|member| EmailAddress::parse(&member.email).ok()).collect())
     }
 
     fn mail(&self, invoice: &Invoice, letter: Letter, to: EmailAddress) -> Result<Mail> {

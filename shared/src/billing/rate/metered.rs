@@ -6,8 +6,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use super::{
     Amount, LineKind, Result,
     lines::{Lines, Said, Span},
-    overflow,
-    price::{self, Kinds},
+    overflow, price,
 };
 use crate::billing::{Segment, TokenKind};
 
@@ -50,7 +49,7 @@ fn dearest_first(segment: &Segment) -> Result<Vec<Metered<'_>>> {
     let mut tokens: BTreeMap<(Reverse<Amount>, &str, TokenKind), u64> = BTreeMap::new();
     for (used, usage) in &segment.usage {
         let rule = segment.plan.prices.iter().find(|rule| rule.names(&used.model));
-        for kind in Kinds::ALL {
+        for kind in TokenKind::ALL {
             let number = price::tokens(usage, kind);
             if number == 0 {
                 continue;

@@ -22,7 +22,7 @@ mod segment;
 mod tiers;
 
 pub use parts::segments;
-pub(super) use price::{Kinds, at_list, of_kind, of_list};
+pub(super) use price::{at_list, of_kind, of_list};
 
 use lines::Lines;
 

@@ -7,20 +7,6 @@ use crate::{
     money::PricePerMillion,
 };
 
-/// Every kind of token, in the order of lines.
-pub(in crate::billing) struct Kinds;
-
-impl Kinds {
-    pub const ALL: [TokenKind; 6] = [
-        TokenKind::Input,
-        TokenKind::CachedInput,
-        TokenKind::CacheWrite,
-        TokenKind::CacheWrite1h,
-        TokenKind::Output,
-        TokenKind::CacheHit,
-    ];
-}
-
 /// How many tokens of a kind, each token in one kind alone.
 pub(super) fn tokens(usage: &Usage, kind: TokenKind) -> u64 {
     let read_or_written = usage.cached_input_tokens.0.saturating_add(usage.cache_write_tokens.0);

@@ -122,6 +122,14 @@ fn fees_are_free_until_the_trial_ends_and_usage_up_to_its_credit() {
 }
 
 #[test]
+fn a_longer_trial_on_another_plan_makes_no_credit_larger() {
+    let plan = Plan { trial: Some(Trial { days: 10, credit: amount("5") }), ..plan() };
+    let mut account = november(&[("2026-11-01", plan)], Some("2027-01-01"));
+    uses(&mut account.segments[0], 10_000_000, 0);
+    assert_eq!(lines(&rate(&account).unwrap())[1], ("Trial credit", amount("-5")));
+}
+
+#[test]
 fn a_plan_without_a_trial_is_charged_while_another_ones_goes_on() {
     let account = november(&[("2026-11-01", Plan { base_fee: amount("30"), ..plan() })], Some("2026-11-15"));
     assert_eq!(rate(&account).unwrap().subtotal, amount("30"));

@@ -95,7 +95,7 @@ pub fn adjustment(id: AdjustmentId) -> String {
     format!("{ADJUSTMENT_PREFIX}{id}")
 }
 
-/// What all marks of hours begin with that got an event when they were counted to their end.
+/// What all marks of hours begin with that got something when they were counted to their end, or when their month was over.
 pub const LATE_PREFIX: &str = "LATE#";
 
 /// The mark of such an hour.

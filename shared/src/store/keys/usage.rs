@@ -4,11 +4,33 @@ use ulid::Ulid;
 
 use crate::{
     clock::{Granularity, Period, Timestamp},
-    id::{KeyId, RequestId},
+    id::{KeyId, RequestId, TenantId},
+    webhook::Measure,
 };
 
 /// How long a bucket of the ledger is, in milliseconds.
 pub const BUCKET_MS: u64 = 10_000;
+
+/// That a tenant is to be written that `percent` of a month's cap is spent, by when. Padded, so that text order is time order.
+#[must_use]
+pub fn letter(at: Timestamp, tenant: TenantId, month: Period, measure: Measure, percent: u8) -> String {
+    format!("{:015}#{tenant}#{month}#{}#{percent:03}", at.0, measure.name())
+}
+
+/// Up to which sort key everything lies that is to be written by `now`.
+#[must_use]
+pub fn letters_until(now: Timestamp) -> String {
+    format!("{:015}~", now.0)
+}
+
+/// What such a sort key says; `None` if it is none.
+#[must_use]
+pub fn parse_letter(sort: &str) -> Option<(Timestamp, TenantId, Period, Measure, u8)> {
+    let mut parts = sort.split('#');
+    let (at, tenant, month) = (parts.next()?, parts.next()?, parts.next()?);
+    let (measure, percent) = (Measure::parse(parts.next()?)?, parts.next()?.parse().ok()?);
+    Some((Timestamp(at.parse().ok()?), TenantId::parse(tenant)?, Period::parse(month)?, measure, percent))
+}
 
 /// What a meter counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -141,6 +163,16 @@ mod tests {
         let month = Period::parse("2026-11").unwrap();
         for scope in [MeterScope::Tenant(7), MeterScope::Key(KeyId::new(Timestamp(5)))] {
             assert_eq!(parse_meter(&meter(month, scope)), Some(scope));
+        }
+    }
+
+    #[test]
+    fn a_letters_key_reads_back_and_sorts_by_time() {
+        let (tenant, month) = (TenantId::new(Timestamp(1)), Period::parse("2026-11").unwrap());
+        for measure in [Measure::Tokens, Measure::Money] {
+            let at = |at| letter(Timestamp(at), tenant, month, measure, 80);
+            assert_eq!(parse_letter(&at(7)), Some((Timestamp(7), tenant, month, measure, 80)));
+            assert!(at(9) < at(10) && at(10) < letters_until(Timestamp(10)));
         }
     }
 

@@ -14,6 +14,7 @@ use crate::{
     clock::Timestamp,
     error::{Error, Result},
     id::{TenantId, UserId},
+    mail::EmailAddress,
     store::{Change, Committed, Order, Partition, Table, keys},
     webhook::{Event, announce},
 };
@@ -80,6 +81,16 @@ impl Members {
         let mut members = self.main(tenant).begins_with::<Member>(keys::MEMBER_PREFIX).collect().await?;
         members.retain(|member| member.role == role);
         Ok(members)
+    }
+
+    /// Whom what is to be paid concerns: owners and those who pay, at the addresses that can be written to.
+    ///
+    /// # Errors
+    /// `Unavailable` if the table can't be reached.
+    pub async fn payers(&self, tenant: TenantId) -> Result<Vec<EmailAddress>> {
+        let mut members = self.main(tenant).begins_with::<Member>(keys::MEMBER_PREFIX).collect().await?;
+        members.retain(|member| matches!(member.role, Role::Owner | Role::Billing));
+        Ok(members.iter().filter_map(|member| EmailAddress::parse(&member.email).ok()).collect())
     }
 
     /// Gives a member another role. The one that it has already changes nothing.
