@@ -30,6 +30,7 @@ pub fn on(engines: &Engines, clock: Clock) -> Platform {
         flush: Flush::BeforeReturning,
         reach: Reach::Public,
         function: None,
+        export_bucket: None,
     };
     Platform::new(sdk, config, clock)
 }
