@@ -72,11 +72,11 @@ locals {
       schedules = {
         bill    = "rate(1 hour)"
         collect = "rate(5 minutes)"
-        terms   = "rate(1 hour)"
-        export  = "cron(30 1 * * ? *)"
+        terms   = "rate(5 minutes)"
+        letters = "rate(1 minute)"
       }
       items = local.charging
-      calls = ["keys", "mail", "stripe", "runs", "export"]
+      calls = ["keys", "mail", "stripe", "runs"]
     }
     aggregate = {
       memory  = 512
