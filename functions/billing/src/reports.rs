@@ -221,7 +221,8 @@ mod tests {
     fn a_report_has_a_year_of_months_at_most() {
         let months = |from, to| wanted(from, to).months(Period::parse("2026-10").unwrap());
         assert!(months("2026-01", "2026-12").is_ok());
-        for (from, to) in [("2026-01", "2027-01"), ("2026-02", "2026-01"), ("2026-01-01", "2026-02"), ("2026", "2026")] {
+        for (from, to) in [("2026-01", "2027-01"), ("2026-02", "2026-01"), ("2026-01-01", "2026-02"), ("2026", "2026")]
+        {
             assert!(months(from, to).is_err(), "{from} to {to}");
         }
     }

@@ -57,11 +57,11 @@ impl Task {
                 said(&worked)
             }
             Self::Terms => said(&platform.subscriptions().begin_terms(deadline).await?),
+            Self::Letters => said(&platform.quota_letters(mailer.clone()).post(deadline).await?),
             Self::Export => match platform.export_bucket()? {
                 Some(bucket) => said(&platform.exporter(bucket).run(deadline).await?),
                 None => said(&json!({"bucket": null})),
             },
-            Self::Letters => said(&platform.quota_letters(mailer.clone()).post(deadline).await?),
         }
     }
 }

@@ -162,7 +162,8 @@ impl Revenues {
     pub async fn of(&self, tenants: &[Listed], from: Period, to: Period, by: SplitBy) -> Result<Vec<RevenueRow>> {
         let months = std::iter::successors(Some(from), |month| Some(month.next())).take_while(|month| *month <= to);
         let months: Vec<_> = months.collect();
-        let each = tenants.iter().flat_map(|tenant| months.iter().map(move |month| (tenant.id, tenant.created_at, *month)));
+        let each =
+            tenants.iter().flat_map(|tenant| months.iter().map(move |month| (tenant.id, tenant.created_at, *month)));
         let each: Vec<_> = each.filter(|(_, since, month)| *since < month.end()).collect();
         let read = stream::iter(each).map(|(tenant, _, month)| self.month(tenant, month)).buffer_unordered(AT_ONCE);
         let mut read = std::pin::pin!(read);
@@ -202,7 +203,9 @@ impl Revenues {
         let mut pieces = Vec::new();
         for (model, used) in &used {
             let (currency, rate) = at.unwrap_or((Currency::USD, Amount::units(1)));
-            let amount = |figure: FemtoUsd| Amount(i128::from(figure.rounded()?.0)).share(rate.0.unsigned_abs(), NANOS.unsigned_abs());
+            let amount = |figure: FemtoUsd| {
+                Amount(i128::from(figure.rounded()?.0)).share(rate.0.unsigned_abs(), NANOS.unsigned_abs())
+            };
             let sum = Sum { list: amount(used.list)?, cost: used.cost.map(amount).transpose()?, ..used.sum };
             pieces.push((of("usage", Some(model), currency, at.is_some()), sum));
         }
@@ -223,7 +226,9 @@ impl Revenues {
     async fn used(&self, tenant: TenantId, month: Period) -> Result<BTreeMap<String, Used>> {
         let mut models: BTreeMap<String, Used> = BTreeMap::new();
         for (key, row) in self.aggregator.total(tenant, month).await?.unwrap_or_default().rows {
-            let used = models.entry(key.model.clone()).or_insert_with(|| Used { cost: Some(FemtoUsd::default()), ..Used::default() });
+            let used = models
+                .entry(key.model.clone())
+                .or_insert_with(|| Used { cost: Some(FemtoUsd::default()), ..Used::default() });
             let own_key_tokens = if key.byok { row.tokens()?.0 } else { 0 };
             used.sum.add(&Sum { requests: row.requests, usage: row.usage, own_key_tokens, ..Sum::default() })?;
             if key.byok {

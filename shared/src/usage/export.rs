@@ -201,7 +201,7 @@ impl Exporter {
             tracing::error!(tenant = %one.sk, %day, "a tenant's day is not exported: it was not counted to its end");
             exported.skipped += 1;
         }
-        let tenants = closed.iter().filter_map(|one| TenantId::parse(&one.sk));
+        let tenants: Vec<_> = closed.iter().filter_map(|one| TenantId::parse(&one.sk)).collect();
         let written = stream::iter(tenants).map(|tenant| self.tenant(tenant, day)).buffer_unordered(AT_ONCE);
         let written: Vec<u64> = written.try_collect().await?;
         exported.tenants += written.iter().filter(|requests| **requests > 0).count() as u64;

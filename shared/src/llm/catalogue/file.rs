@@ -230,7 +230,8 @@ impl Source<'_> {
         }
         let answers = entry.capabilities.contains(&Capability::Chat);
         let price = self.prices(&format!("models.{name}.price"), &entry.price, answers)?;
-        let cost = entry.cost.as_ref().map(|cost| self.cost(&format!("models.{name}.cost"), cost, answers)).transpose()?;
+        let cost =
+            entry.cost.as_ref().map(|cost| self.cost(&format!("models.{name}.cost"), cost, answers)).transpose()?;
         let model = Model {
             provider: entry.provider.into_inner(),
             upstream: entry.upstream.unwrap_or_else(|| name.clone()),
