@@ -2,6 +2,7 @@
 
 use lmo_shared::{
     audit::{Actor, Deed, IfMatch, record},
+    auth::Role,
     billing::{
         Amount, CreditNote, CreditSettlement, Invoice,
         invoices::{Billed, NewCreditNote},
@@ -9,7 +10,7 @@ use lmo_shared::{
     error::{Error, Result},
     id::UserId,
     store::{Change, keys},
-    tenant::{Member, Role},
+    tenant::Member,
 };
 use serde_json::{Value, json};
 
