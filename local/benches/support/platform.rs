@@ -36,6 +36,7 @@ pub fn over(network: SharedHttpClient, clock: Clock) -> Platform {
         flush: Flush::BeforeReturning,
         reach: Reach::Public,
         function: None,
+        export_bucket: None,
     };
     Platform::new(sdk, config, clock)
 }

@@ -51,6 +51,7 @@ mod pass_through;
 mod payments;
 mod permissions;
 mod providers;
+mod quota;
 mod regions;
 mod request_errors;
 mod retention;

@@ -192,7 +192,7 @@ proptest! {
             if used.model == "d/embed" {
                 usage.output_tokens = Tokens(0);
             }
-            let cost = rate_exactly(&usage, &catalogue.models[&used.model]).unwrap().rounded_up().unwrap().0;
+            let cost = rate_exactly(&usage, &catalogue.models[&used.model].price).unwrap().rounded_up().unwrap().0;
             if limits.monthly_nano_usd.is_some_and(|limit| spent + cost > limit) {
                 continue;
             }
@@ -288,6 +288,7 @@ fn in_a_catalogue(prices: &BTreeMap<String, Price>) -> Catalogue {
         max_output_tokens: 1_000,
         capabilities: vec![capability],
         price: *price,
+        cost: None,
         overhead_tokens: 0,
         image_tokens: 0,
         document_tokens: 0,
