@@ -2,6 +2,7 @@
 
 mod late;
 mod money;
+mod revenue;
 mod scene;
 
 use std::collections::BTreeSet;

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod audit;
+mod billing;
 mod billing_plans;
 mod billing_runs;
 mod broken_authentication;
@@ -40,6 +41,7 @@ mod members;
 mod metrics;
 mod models;
 #[path = "../shared/month.rs"]
+#[expect(dead_code, reason = "the rest is for tests with clocks of their own")]
 mod month;
 mod oidc;
 mod openapi;
@@ -49,6 +51,7 @@ mod pass_through;
 mod payments;
 mod permissions;
 mod providers;
+mod quota;
 mod regions;
 mod request_errors;
 mod retention;

@@ -36,7 +36,7 @@ pub fn month(text: &str) -> Period {
 pub struct Scene {
     ground: Ground,
     pub tenant: TenantId,
-    prices: String,
+    pub prices: String,
 }
 
 /// A plan of that name in euros, but for what is said.
