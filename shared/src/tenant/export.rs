@@ -31,7 +31,7 @@ const MOST_QUERIES: u32 = 800;
 const AT_ONCE: u16 = 100;
 
 /// What the tenant's own partition has, by the beginning of the sort key.
-pub const KINDS: [(&str, &str); 15] = [
+pub const KINDS: [(&str, &str); 16] = [
     (keys::TENANT, "tenant"),
     (keys::CONFIG, "config"),
     (keys::KEY_PREFIX, "key"),
@@ -47,6 +47,7 @@ pub const KINDS: [(&str, &str); 15] = [
     (keys::BUYER, "billing_profile"),
     (keys::GRANT_PREFIX, "credit"),
     (keys::ADJUSTMENT_PREFIX, "adjustment"),
+    (keys::WALLET, "payment_method"),
 ];
 
 /// What it has and is not given: marks that say nothing that isn't said elsewhere, secrets, and responses that are sealed.
