@@ -154,6 +154,49 @@ pub enum Billing {
     Stripe(StripeArgs),
     /// Compare meter, totals and ledger of a tenant's month, and print where they differ; exit code 1 if they do.
     Reconcile(ReconcileArgs),
+    /// Print what tenants bring in, what they cost, and what is left.
+    Report(ReportArgs),
+    /// Write the usage of days that are over into files, whatever was written before; exit code 1 if a day isn't complete.
+    Export(ExportArgs),
+}
+
+/// Which report.
+#[derive(Debug, Clone, Arguments)]
+pub struct ReportArgs {
+    /// The first UTC month, as in 2026-10.
+    #[arg(long)]
+    pub from: String,
+    /// The last month; the first if absent.
+    #[arg(long)]
+    pub to: Option<String>,
+    /// Fewer columns than all of `tenant`, `model` and `month`.
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = [Split::Tenant, Split::Model, Split::Month])]
+    pub group_by: Vec<Split>,
+    /// As CSV, not as JSON Lines.
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// By what a report is split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Split {
+    Tenant,
+    Model,
+    Month,
+}
+
+/// Which days are exported, and where to.
+#[derive(Debug, Clone, Arguments)]
+pub struct ExportArgs {
+    /// The first UTC day, as in 2026-10-01.
+    #[arg(long)]
+    pub from: String,
+    /// The first day that isn't exported any more; today if absent.
+    #[arg(long)]
+    pub to: Option<String>,
+    /// The folder; if absent the bucket in LMO_EXPORT_BUCKET.
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
 }
 
 /// The books of a tenant's month.
@@ -347,7 +390,7 @@ pub enum Tenant {
         /// The tenant's id.
         id: String,
     },
-    /// Say what a tenant's plan is called.
+    /// Say what a tenant's plan is called, of one that isn't sold here: `billing plan` moves it to one that is.
     Plan {
         /// The tenant's id.
         id: String,

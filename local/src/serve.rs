@@ -19,7 +19,7 @@ use lmo_shared::{
     mail::Mailer,
     platform::Platform,
     tenant::Purge,
-    usage::{Expired, QuotaLetters, Sweeper},
+    usage::{Destination, Expired, Exporter, QuotaLetters, Sweeper},
     webhook::Deliveries,
 };
 use tokio::{
@@ -56,6 +56,8 @@ const COLLECT_EVERY: Duration = Duration::from_secs(30);
 const COLLECT_FOR: Duration = Duration::from_mins(1);
 /// How often it is looked which tenants' plans begin, likewise.
 const TERMS_EVERY: Duration = Duration::from_mins(1);
+/// How often the usage of days that are over is exported, likewise.
+const EXPORT_EVERY: Duration = Duration::from_hours(1);
 /// How often letters about quotas are posted, likewise.
 const POST_EVERY: Duration = Duration::from_secs(10);
 /// How often the age of the signing keys is looked at; in the cloud a schedule says it.
@@ -229,6 +231,8 @@ impl Background {
         let mut running = vec![sweeping, delivering, purging, collecting, billing, beginning, posting, pumping];
         if engines.is_some() {
             running.push(tokio::spawn(rotate(platform.ring(), stop.clone())));
+            let exporter = platform.exporter(Destination::Folder(place.data_dir.join("export")));
+            running.push(tokio::spawn(export(exporter, platform.clock().clone(), stop.clone())));
         }
         Self { stop, running }
     }
@@ -358,6 +362,23 @@ async fn post(letters: QuotaLetters, clock: Clock, stop: CancellationToken) {
         // What is begun is finished: a letter that was sent is to be noted so.
         if let Err(error) = letters.post(clock.now().after(POST_EVERY)).await {
             tracing::error!(error = ?error, "no letters are posted at the moment; it will be tried again");
+        }
+    }
+}
+
+async fn export(exporter: Exporter, clock: Clock, stop: CancellationToken) {
+    loop {
+        let exported = tokio::select! {
+            () = stop.cancelled() => return,
+            // What is cut off is written again.
+            exported = exporter.run(clock.now().after(EXPORT_EVERY)) => exported,
+        };
+        if let Err(error) = exported {
+            tracing::error!(error = ?error, "the usage is not exported at the moment; it will be tried again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EXPORT_EVERY) => {}
         }
     }
 }

@@ -15,9 +15,11 @@ use aws_smithy_http_client::{
 
 use crate::config::{self, BadVariable};
 
+mod bucket;
 mod credentials;
 mod sign;
 
+pub use bucket::Bucket;
 pub use credentials::{CachedCredentials, NoCredentials};
 pub use sign::Signer;
 

@@ -9,11 +9,12 @@ use crate::{
     answer::{Answers, Parts, Tasks},
     audit::Audit,
     auth::{Authenticator, Connections, LastUse, Links, Operators, Ring, Throttle, Tokens, password::Passwords},
-    aws::{self, CachedCredentials, Signer},
+    aws::{self, Bucket, CachedCredentials, Signer},
     billing::{
         invoices::Invoices,
         payments::{self, Payments},
         repo::{BillingSettings, Buyers, Coupons, Grants, Plans, Subscriptions},
+        revenue::Revenues,
         run::{Hands, Invoker, Runs},
         stripe::Stripe,
     },
@@ -35,7 +36,7 @@ use crate::{
     telemetry,
     template::Templates,
     tenant::{Announcements, Exports, Invites, Members, Purge, Tenants},
-    usage::{Aggregator, Books, Ledger, Publisher, QuotaLetters, Reports, Sweeper},
+    usage::{Aggregator, Books, Destination, Exporter, Ledger, Publisher, QuotaLetters, Reports, Sweeper},
     webhook::{Deliveries, Webhooks},
 };
 
@@ -403,6 +404,29 @@ impl Platform {
     #[must_use]
     pub fn sweeper(&self) -> Sweeper {
         Sweeper::new(self.table.clone(), self.clock.clone())
+    }
+
+    /// What tenants bring in.
+    #[must_use]
+    pub fn revenues(&self) -> Revenues {
+        Revenues::new(self.table.clone(), self.clock.clone(), self.catalogues())
+    }
+
+    /// The usage export into a destination.
+    #[must_use]
+    pub fn exporter(&self, destination: Destination) -> Exporter {
+        Exporter::new(self.table.clone(), self.clock.clone(), destination)
+    }
+
+    /// The bucket that the usage export goes to, if there is one.
+    ///
+    /// # Errors
+    /// `Internal` without credentials or region, or if no HTTP client can be had.
+    pub fn export_bucket(&self) -> Result<Option<Destination>> {
+        let Some(name) = &self.config.export_bucket else { return Ok(None) };
+        let signer = self.signer("s3").ok_or_else(|| Error::internal("no region, or no credentials for Amazon S3"))?;
+        let endpoint = self.sdk.endpoint_url().map(str::parse).transpose().map_err(Error::internal)?;
+        Bucket::new(signer, name, endpoint).map(|bucket| Some(Destination::Bucket(bucket)))
     }
 
     /// Letters about quotas, posted by `mailer`.

@@ -7,9 +7,11 @@ mod invoices;
 mod payments;
 mod plans;
 mod quota;
+mod reports;
 mod runs;
 mod task;
 
+pub use reports::{RevenueReport, to_csv as revenue_csv};
 pub use task::Task;
 
 /// The function's routes.
@@ -18,6 +20,7 @@ pub fn router(platform: &Platform, authenticator: &Authenticator, mailer: &Maile
     OpenApiRouter::new()
         .merge(plans::router(platform, authenticator))
         .merge(quota::router(platform, authenticator))
+        .merge(reports::router(platform, authenticator))
         .merge(runs::router(platform, authenticator))
         .merge(invoices::router(platform, authenticator, mailer))
         .merge(payments::router(platform, authenticator, mailer))

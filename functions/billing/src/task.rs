@@ -10,7 +10,7 @@ use lmo_shared::{
     platform::Platform,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// How long before Lambda ends the invocation what is long comes to an end.
 const MARGIN: Duration = Duration::from_secs(30);
@@ -34,6 +34,8 @@ pub enum Task {
     Terms,
     /// Post letters about quotas. Every minute.
     Letters,
+    /// Export the usage of days that are over, if there is a bucket for it. Every hour.
+    Export,
 }
 
 impl Task {
@@ -56,6 +58,10 @@ impl Task {
             }
             Self::Terms => said(&platform.subscriptions().begin_terms(deadline).await?),
             Self::Letters => said(&platform.quota_letters(mailer.clone()).post(deadline).await?),
+            Self::Export => match platform.export_bucket()? {
+                Some(bucket) => said(&platform.exporter(bucket).run(deadline).await?),
+                None => said(&json!({"bucket": null})),
+            },
         }
     }
 }
@@ -77,6 +83,7 @@ mod tests {
         assert_eq!(read(include_str!("../../../events/scheduler-bill-part.json")).unwrap(), part);
         assert_eq!(read(include_str!("../../../events/scheduler-terms.json")).unwrap(), Task::Terms);
         assert_eq!(read(include_str!("../../../events/scheduler-letters.json")).unwrap(), Task::Letters);
+        assert_eq!(read(include_str!("../../../events/scheduler-export.json")).unwrap(), Task::Export);
         assert!(read(r#"{"task": "sweep"}"#).is_err());
     }
 }

@@ -2,8 +2,10 @@
 
 mod coupon;
 mod credit;
+mod export;
 mod plan;
 mod reconcile;
+mod report;
 mod run;
 mod settings;
 mod stripe;
@@ -23,6 +25,8 @@ pub async fn run(backend: &Backend, command: Billing) -> Result<ExitCode, Proble
         Billing::Run(args) => run::run(backend, args).await,
         Billing::Stripe(args) => stripe::run(backend, args).await,
         Billing::Reconcile(args) => reconcile::run(platform, &args).await,
+        Billing::Report(args) => report::run(platform, &args).await,
+        Billing::Export(args) => export::run(backend, args).await,
     }
 }
 

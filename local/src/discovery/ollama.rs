@@ -40,6 +40,7 @@ fn model(name: String) -> Model {
         capabilities: capabilities(&name),
         upstream: name,
         price: Price::default(),
+        cost: None,
         overhead_tokens: 64,
         image_tokens: 4_096,
         document_tokens: u64::MAX,

@@ -38,6 +38,7 @@ fn add(catalogue: &mut Catalogue, name: &str, capabilities: &[Capability]) {
         max_output_tokens: 10,
         capabilities: capabilities.to_vec(),
         price: Price::default(),
+        cost: None,
         overhead_tokens: 0,
         image_tokens: 0,
         document_tokens: 0,

@@ -46,7 +46,7 @@ impl Process {
     async fn ask_with(&self, key: &str) -> u16 {
         let body = json!({"query": "hi", "model": "lmo/echo", "max_tokens": 50});
         let (status, answer) = self.send("POST", "/api/mcp/query", key, body).await;
-        assert!(status == 200 || answer["code"] == "quota_exceeded", "{status} {answer}");
+        assert!(status == 200 || answer["code"] == "quota_exhausted", "{status} {answer}");
         status
     }
 
@@ -57,7 +57,7 @@ impl Process {
     /// Asks until the cap doesn't allow it any more.
     async fn exhaust(&self, key: &str) {
         for _ in 0..100 {
-            if self.ask_with(key).await == 429 {
+            if self.ask_with(key).await == 402 {
                 return;
             }
         }

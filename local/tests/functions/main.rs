@@ -23,5 +23,6 @@ mod support;
 mod tokens;
 #[path = "../shared/totp.rs"]
 mod totp;
+mod usage_export;
 mod webhooks;
 mod websocket;

@@ -355,6 +355,15 @@ impl World {
                 let none = json!({"coupons": [], "credit": [], "limits": {}});
                 assert_eq!(self.second(method, path, None).await.json(), none);
             }
+            "GET /api/billing/quota" | "GET /api/billing/forecast" => {
+                let own = self.second(method, path, None).await.json();
+                let spent = own.pointer("/tokens/spent").or_else(|| own.pointer("/so_far/tokens"));
+                let of_second = self.lmo.send("GET", "/api/tenant/usage?granularity=month", &self.second, None).await;
+                let total = &of_second.json()["total"];
+                let used = total["input_tokens"].as_u64().unwrap() + total["output_tokens"].as_u64().unwrap();
+                assert!(spent.and_then(Value::as_u64).is_some_and(|spent| spent >= used), "{own}");
+                assert_eq!(own.get("keys").unwrap_or(&json!([])), &json!([]));
+            }
             "GET /api/billing/plans" => {
                 assert_eq!(self.second(method, path, None).await.json(), json!({"plans": []}));
             }

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod audit;
+mod billing;
 mod billing_plans;
 mod billing_runs;
 mod broken_authentication;
@@ -49,6 +50,7 @@ mod pass_through;
 mod payments;
 mod permissions;
 mod providers;
+mod quota;
 mod regions;
 mod request_errors;
 mod retention;

@@ -4,7 +4,10 @@ use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use aws_sigv4::{
-    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    http_request::{
+        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
+        UriPathNormalizationMode, sign,
+    },
     sign::v4::SigningParams,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -60,8 +63,19 @@ struct Scope<'a> {
 }
 
 impl Scope<'_> {
+    fn settings(&self) -> SigningSettings {
+        let mut settings = SigningSettings::default();
+        if self.service == "s3" {
+            settings.percent_encoding_mode = PercentEncodingMode::Single;
+            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        }
+        settings
+    }
+
     /// The header fields of a signature; `None` if something can't be signed. The settings are the usual ones: the path
-    /// is encoded a second time, as every service but S3 wants it, and the body is in the signature.
+    /// is encoded a second time, as every service but S3 wants it, and the body is in the signature. S3 wants the body's
+    /// hash in a field of its own, too.
     fn signature(&self, credentials: Credentials, request: SignableRequest<'_>) -> Option<HeaderMap> {
         let identity = credentials.into();
         let params = SigningParams::builder()
@@ -69,7 +83,7 @@ impl Scope<'_> {
             .region(self.region)
             .name(self.service)
             .time(self.time)
-            .settings(SigningSettings::default())
+            .settings(self.settings())
             .build()
             .ok()?
             .into();
@@ -144,6 +158,25 @@ mod tests {
     #[test]
     fn credentials_are_not_shown() {
         assert!(!format!("{:?}", sign_example(Some(TOKEN))).contains("AKIDEXAMPLE"));
+    }
+
+    /// The signature is what botocore's `S3SigV4Auth` makes.
+    #[tokio::test]
+    async fn s3_gets_the_hash_of_the_body_and_a_path_as_it_is_sent() {
+        let clock = Clock::manual(at());
+        let credentials = CachedCredentials::new(SharedCredentialsProvider::new(credentials(None)), clock.clone());
+        let signer = Signer { service: "s3", credentials, region: "us-east-1".to_owned(), clock };
+        let url = "https://bucket.s3.us-east-1.amazonaws.com/usage/day%3D2026-10-31/part-0.jsonl.gz".parse().unwrap();
+        let mut headers = HeaderMap::new();
+        signer.sign(&Method::PUT, &url, &mut headers, b"hello").await.unwrap();
+        assert_eq!(headers["x-amz-content-sha256"], "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+        assert!(authorization(&headers).contains("SignedHeaders=host;x-amz-content-sha256;x-amz-date, "));
+        assert!(
+            authorization(&headers)
+                .ends_with("Signature=11f691554a8cc0c682d8f43e6ef97fb3849b2ab6a04eba6c74c895330b2539bc"),
+            "{}",
+            authorization(&headers)
+        );
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ mod plan;
 mod profile;
 mod rate;
 pub mod repo;
+pub mod revenue;
 pub mod run;
 mod settings;
 mod statement;

@@ -233,6 +233,9 @@ pub struct Model {
     pub capabilities: Vec<Capability>,
     /// What it costs.
     pub price: Price,
+    /// What the provider takes for it from the operator, whose business that is alone; absent if that isn't known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Price>,
     /// Tokens that the provider may add to any prompt (chat template, default system prompt).
     pub overhead_tokens: u64,
     /// The most tokens of an image.
@@ -372,6 +375,7 @@ impl Model {
                 cache_hit: PricePerMillion(0),
                 output: PricePerMillion(600_000_000),
             },
+            cost: None,
             overhead_tokens: 8,
             image_tokens: 1000,
             document_tokens: u64::MAX,

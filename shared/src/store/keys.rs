@@ -64,6 +64,7 @@
 //! | | `PLAN#<name>#<effective>` | a version of a plan, by the time it takes effect |
 //! | | `COUPON#<code>` | a coupon |
 //! | | `TERM#<ms>#<tnt>` | a tenant whose plan or credit is to be looked at, by when |
+//! | | `EXPORT` | how far the usage export is |
 //! | | `NUMBERS#<kind>#<year>` | the last number of an invoice or a credit note |
 //! | `RUNS` | `RUN#<month>` | a billing run |
 //! | | `PART#<month>#<nnnn>` | how far a part of it is |

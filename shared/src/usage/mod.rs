@@ -7,7 +7,10 @@ use utoipa::ToSchema;
 use crate::{
     error::Result,
     id::KeyId,
-    llm::{Usage, catalogue::Model},
+    llm::{
+        Usage,
+        catalogue::{Model, Price},
+    },
     money::{NanoUsd, Tokens},
     quota::Need,
 };
@@ -15,6 +18,7 @@ use crate::{
 mod aggregate;
 mod alert;
 mod books;
+mod export;
 mod ledger;
 mod letters;
 mod publish;
@@ -24,6 +28,7 @@ mod totals;
 
 pub use aggregate::{Aggregator, Touched};
 pub use books::{Book, Books, Difference, Reconciled};
+pub use export::{Destination, Exported, Exporter};
 pub use ledger::{Ledger, Recorded, expires_at};
 pub use letters::{Posted, QuotaLetters};
 pub use publish::{Publisher, UsageEvent};
@@ -150,15 +155,14 @@ pub fn clip(reported: Usage, need: &Need) -> (Usage, Tokens) {
 /// # Errors
 /// `Internal` on overflow.
 pub fn rate(usage: &Usage, model: &Model) -> Result<NanoUsd> {
-    rate_exactly(usage, model)?.rounded()
+    rate_exactly(usage, &model.price)?.rounded()
 }
 
 /// The same before rounding, to be summed.
 ///
 /// # Errors
 /// `Internal` on overflow.
-pub fn rate_exactly(usage: &Usage, model: &Model) -> Result<crate::money::FemtoUsd> {
-    let price = &model.price;
+pub fn rate_exactly(usage: &Usage, price: &Price) -> Result<crate::money::FemtoUsd> {
     let fresh = usage.input_tokens.minus_or_zero(usage.cached_input_tokens).minus_or_zero(usage.cache_write_tokens);
     let short_lived = usage.cache_write_tokens.minus_or_zero(usage.cache_write_1h_tokens);
     price

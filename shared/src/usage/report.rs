@@ -150,7 +150,7 @@ fn exact_cost(row: &RowKey, sums: &TotalRow, versions: &BTreeMap<String, Arc<Cat
     }
     let model = versions.get(&row.prices).and_then(|catalogue| catalogue.models.get(&row.model));
     let model = model.ok_or_else(|| Error::internal(format!("no price of {} in version {}", row.model, row.prices)))?;
-    rate_exactly(&sums.usage, model)
+    rate_exactly(&sums.usage, &model.price)
 }
 
 impl Group {

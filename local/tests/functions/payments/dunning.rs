@@ -26,7 +26,7 @@ async fn a_declined_card_is_tried_again_after_three_days_and_the_attempt_before_
     scene.run().await;
     let paid = scene.read(invoice).await;
     assert_eq!((paid.payment, paid.attempts, paid.collection.next), (PaymentStatus::Paid, 2, None));
-    let statuses: Vec<_> = scene.intents(None).await.iter().map(|intent| text(&intent["status"]).to_owned()).collect();
+    let statuses: Vec<_> = scene.intents(None).iter().map(|intent| text(&intent["status"]).to_owned()).collect();
     assert_eq!(statuses, ["succeeded", "canceled"]);
 }
 
@@ -124,7 +124,7 @@ async fn a_bank_that_wants_the_buyer_gets_the_buyer() {
     let confirmation = confirmation.unwrap();
     assert_eq!(collected.payment, PaymentStatus::ActionRequired);
     assert_eq!(confirmation.publishable_key.as_deref(), Some("pk_test_of_the_deployment"));
-    let [intent] = scene.intents(None).await.try_into().unwrap();
+    let [intent] = scene.intents(None).try_into().unwrap();
     assert!(confirmation.client_secret.starts_with(text(&intent["id"])));
     // Stripe.js does this in the buyer's browser.
     let form = format!("payment_method={}&return_url=https://example.com", confirmation.payment_method.unwrap());
@@ -146,7 +146,7 @@ async fn another_method_is_tried_instead_of_one_that_waits_for_its_buyer() {
     scene.set_card("pm_card_visa").await;
     let (collected, confirmation) = scene.payments.pay(scene.id(), invoice).await.unwrap();
     assert_eq!((collected.payment, confirmation.is_none()), (PaymentStatus::Paid, true));
-    let statuses: Vec<_> = scene.intents(None).await.iter().map(|intent| text(&intent["status"]).to_owned()).collect();
+    let statuses: Vec<_> = scene.intents(None).iter().map(|intent| text(&intent["status"]).to_owned()).collect();
     assert_eq!(statuses, ["succeeded", "canceled"]);
 }
 

@@ -13,7 +13,7 @@ async fn what_is_told_twice_or_in_the_wrong_order_changes_nothing() {
     let invoice = scene.invoice("2026-10", "49.00").await;
     scene.collect(invoice).await;
     let before = scene.read(invoice).await;
-    let [intent] = scene.intents(None).await.try_into().unwrap();
+    let [intent] = scene.intents(None).try_into().unwrap();
     let mut failed = intent.clone();
     failed["status"] = json!("requires_payment_method");
     let event = told("payment_intent.payment_failed", &failed);
@@ -32,7 +32,7 @@ async fn the_same_event_at_once_has_one_effect() {
     let invoice = scene.invoice("2026-10", "49.00").await;
     scene.lose_answers(3);
     scene.collect(invoice).await;
-    let [intent] = scene.intents(None).await.try_into().unwrap();
+    let [intent] = scene.intents(None).try_into().unwrap();
     let event = Arc::new(told("payment_intent.succeeded", &intent));
     let hearing: Vec<_> = (0..8)
         .map(|_| {
@@ -120,5 +120,5 @@ async fn a_method_that_is_taken_away_is_charged_no_more() {
     assert_eq!(scene.collect(invoice).await.payment, PaymentStatus::Pending);
     assert_eq!(scene.payments.pay(scene.id(), invoice).await.err().unwrap().code(), "conflict");
     scene.wait(DAY);
-    assert_eq!((scene.run().await.seen, scene.intents(None).await.len()), (0, 0));
+    assert_eq!((scene.run().await.seen, scene.intents(None).len()), (0, 0));
 }

@@ -178,17 +178,16 @@ impl Scene {
     }
 
     /// All payments that Stripe knows, of an invoice or of all, the newest first.
-    pub async fn intents(&self, invoice: Option<InvoiceId>) -> Vec<Value> {
-        let all = self.ask("GET", "/v1/payment_intents?limit=100", "").await;
+    pub fn intents(&self, invoice: Option<InvoiceId>) -> Vec<Value> {
         let id = invoice.map(|id| id.to_string());
-        let is = |intent: &&Value| id.as_deref().is_none_or(|id| intent["metadata"]["invoice"] == id);
-        all["data"].as_array().unwrap().iter().filter(is).cloned().collect()
+        let is = |intent: &Value| id.as_deref().is_none_or(|id| intent["metadata"]["invoice"] == id);
+        self.bank.objects("payment_intent").into_iter().filter(is).collect()
     }
 
     /// Of these, how much money came, in minor units, less what went back.
     pub async fn charged(&self, invoice: InvoiceId) -> i64 {
         let mut sum = 0;
-        for intent in self.intents(Some(invoice)).await.iter().filter(|intent| intent["status"] == "succeeded") {
+        for intent in self.intents(Some(invoice)).iter().filter(|intent| intent["status"] == "succeeded") {
             sum += intent["amount_received"].as_i64().unwrap();
             let refunds = self.ask("GET", &format!("/v1/refunds?payment_intent={}", text(&intent["id"])), "").await;
             let back = refunds["data"].as_array().unwrap().iter().filter(|refund| refund["status"] != "failed");

@@ -260,7 +260,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn of(status: u16, headers: &[(&'static str, &str)], error: serde_json::Value) -> StripeError {
+    fn of(status: u16, headers: &[(&'static str, &str)], error: &serde_json::Value) -> StripeError {
         let headers = headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
         let body = json!({"error": error}).to_string();
         failed(StatusCode::from_u16(status).unwrap(), &headers.collect(), body.as_bytes())
@@ -271,7 +271,7 @@ mod tests {
         let declined = of(
             402,
             &[],
-            json!({"type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds",
+            &json!({"type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds",
                    "message": "said", "payment_intent": {"id": "pi_1", "status": "requires_payment_method", "amount": 5}}),
         );
         let StripeError::Declined { reason, authenticate: false, intent: Some(intent) } = &declined else {
@@ -280,22 +280,22 @@ mod tests {
         assert_eq!((reason.as_str(), intent.id.as_str()), ("insufficient_funds", "pi_1"));
         assert!(!format!("{declined:?} {declined}").contains("said"));
         let wanted = json!({"type": "card_error", "code": "authentication_required"});
-        assert!(matches!(of(402, &[], wanted), StripeError::Declined { authenticate: true, intent: None, .. }));
-        let mismatch = of(400, &[], json!({"type": "idempotency_error"}));
+        assert!(matches!(of(402, &[], &wanted), StripeError::Declined { authenticate: true, intent: None, .. }));
+        let mismatch = of(400, &[], &json!({"type": "idempotency_error"}));
         assert_eq!(mismatch, StripeError::KeyMismatch);
-        let missing = of(400, &[], json!({"type": "invalid_request_error", "code": "resource_missing"}));
+        let missing = of(400, &[], &json!({"type": "invalid_request_error", "code": "resource_missing"}));
         assert!(matches!(missing, StripeError::Refused { code, .. } if code == "resource_missing"));
-        assert_eq!(of(404, &[], json!({})), StripeError::Missing);
-        assert_eq!(of(429, &[("retry-after", "7")], json!({})), StripeError::Busy(Some(Duration::from_secs(7))));
-        assert_eq!(of(401, &[], json!({})), StripeError::Credentials);
+        assert_eq!(of(404, &[], &json!({})), StripeError::Missing);
+        assert_eq!(of(429, &[("retry-after", "7")], &json!({})), StripeError::Busy(Some(Duration::from_secs(7))));
+        assert_eq!(of(401, &[], &json!({})), StripeError::Credentials);
     }
 
     #[test]
     fn what_was_said_before_is_not_asked_again() {
-        let first = of(500, &[], json!({"type": "api_error"}));
+        let first = of(500, &[], &json!({"type": "api_error"}));
         assert!(first.passes() && first == StripeError::Failed { status: 500, replayed: false });
-        assert!(!of(500, &[("idempotent-replayed", "true")], json!({})).passes());
-        assert!(!of(503, &[("stripe-should-retry", "false")], json!({})).passes());
+        assert!(!of(500, &[("idempotent-replayed", "true")], &json!({})).passes());
+        assert!(!of(503, &[("stripe-should-retry", "false")], &json!({})).passes());
     }
 
     #[test]

@@ -55,7 +55,8 @@ mod tests {
     fn sign(secret: &str, at: u64, body: &[u8]) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
         let signed = [format!("{at}.").as_bytes(), body].concat();
-        hmac::sign(&key, &signed).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        let hex: Vec<_> = hmac::sign(&key, &signed).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        hex.concat()
     }
 
     fn at(seconds: u64) -> Timestamp {

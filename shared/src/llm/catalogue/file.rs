@@ -66,6 +66,7 @@ struct ModelEntry {
     #[serde(default = "chat_and_stream")]
     capabilities: Vec<Capability>,
     price: PriceEntry,
+    cost: Option<PriceEntry>,
     #[serde(default = "sixty_four")]
     overhead_tokens: u64,
     #[serde(default = "two_thousand")]
@@ -227,7 +228,10 @@ impl Source<'_> {
             let problem = "must be from 1 to the context window".to_owned();
             return Err(self.broken(at, format!("models.{name}.max_output_tokens"), problem));
         }
-        let price = self.prices(&name, &entry)?;
+        let answers = entry.capabilities.contains(&Capability::Chat);
+        let price = self.prices(&format!("models.{name}.price"), &entry.price, answers)?;
+        let cost =
+            entry.cost.as_ref().map(|cost| self.cost(&format!("models.{name}.cost"), cost, answers)).transpose()?;
         let model = Model {
             provider: entry.provider.into_inner(),
             upstream: entry.upstream.unwrap_or_else(|| name.clone()),
@@ -235,6 +239,7 @@ impl Source<'_> {
             max_output_tokens: most,
             capabilities: entry.capabilities,
             price,
+            cost,
             overhead_tokens: entry.overhead_tokens,
             image_tokens: entry.image_tokens,
             document_tokens: entry.document_tokens,
@@ -243,20 +248,27 @@ impl Source<'_> {
         Ok((name, model))
     }
 
-    fn prices(&self, model: &str, entry: &ModelEntry) -> Result<Price, Broken> {
-        let written = &entry.price;
+    /// What a provider takes: it has no part in answers from LMO's own cache.
+    fn cost(&self, key: &str, written: &PriceEntry, answers: bool) -> Result<Price, Broken> {
+        match &written.cache_hit {
+            Some(at) => Err(self.broken(at, format!("{key}.cache_hit"), "costs nothing".to_owned())),
+            None => self.prices(key, written, answers),
+        }
+    }
+
+    fn prices(&self, key: &str, written: &PriceEntry, answers: bool) -> Result<Price, Broken> {
         let or = |kind, price: &Option<Spanned<f64>>, default| {
-            price.as_ref().map_or(Ok(default), |price| self.price(model, kind, price))
+            price.as_ref().map_or(Ok(default), |price| self.price(key, kind, price))
         };
-        let input = self.price(model, "input", &written.input)?;
+        let input = self.price(key, "input", &written.input)?;
         let cache_write = or("cache_write", &written.cache_write, input)?;
-        let output = match (&written.output, entry.capabilities.contains(&Capability::Chat)) {
-            (Some(price), _) => self.price(model, "output", price)?,
+        let output = match (&written.output, answers) {
+            (Some(price), _) => self.price(key, "output", price)?,
             // What embeds has no answer that could cost something.
             (None, false) => PricePerMillion::default(),
             (None, true) => {
                 let problem = "is missing".to_owned();
-                return Err(self.broken(&written.input, format!("models.{model}.price.output"), problem));
+                return Err(self.broken(&written.input, format!("{key}.output"), problem));
             }
         };
         Ok(Price {
@@ -269,10 +281,10 @@ impl Source<'_> {
         })
     }
 
-    fn price(&self, model: &str, kind: &str, price: &Spanned<f64>) -> Result<PricePerMillion, Broken> {
+    fn price(&self, key: &str, kind: &str, price: &Spanned<f64>) -> Result<PricePerMillion, Broken> {
         PricePerMillion::from_usd(*price.get_ref()).ok_or_else(|| {
             let problem = "must be from 0 to 1,000,000 USD per million tokens".to_owned();
-            self.broken(price, format!("models.{model}.price.{kind}"), problem)
+            self.broken(price, format!("{key}.{kind}"), problem)
         })
     }
 }

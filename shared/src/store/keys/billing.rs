@@ -10,6 +10,8 @@ use crate::{
 
 /// The operator's settings.
 pub const SETTINGS: &str = "SETTINGS";
+/// How far the usage export is.
+pub const EXPORT: &str = "EXPORT";
 /// What all versions of plans begin with.
 pub const PLAN_PREFIX: &str = "PLAN#";
 /// What all coupons begin with.

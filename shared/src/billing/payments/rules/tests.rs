@@ -24,14 +24,14 @@ fn on(days: u32, invoice: &Invoice, chargeable: bool, under_way: Option<PaymentS
     duty(Situation { invoice, chargeable, under_way, dunning: &dunning, wanted: false, now }).unwrap()
 }
 
-fn at(days: u32) -> Option<Timestamp> {
-    Some(NOW.after(DAY * days))
+fn until(days: u32) -> Duty {
+    Duty::Wait(Some(NOW.after(DAY * days)))
 }
 
 #[test]
 fn what_can_be_charged_is_charged_at_once_and_what_cannot_is_waited_for() {
     assert_eq!(on(0, &invoice(), true, None), Duty::Charge);
-    assert_eq!(on(0, &invoice(), false, None), Duty::Wait(at(14)));
+    assert_eq!(on(0, &invoice(), false, None), until(14));
 }
 
 #[test]
@@ -39,16 +39,16 @@ fn a_failed_payment_is_tried_again_on_dunnings_days_and_then_it_gets_serious() {
     let mut invoice = invoice();
     invoice.payment = PaymentStatus::Failed;
     invoice.collection.since = Some(NOW);
-    assert_eq!(on(2, &invoice, true, None), Duty::Wait(at(3)));
+    assert_eq!(on(2, &invoice, true, None), until(3));
     assert_eq!(on(3, &invoice, true, None), Duty::Charge);
     invoice.collection.step = 1;
-    assert_eq!(on(4, &invoice, true, None), Duty::Wait(at(7)));
+    assert_eq!(on(4, &invoice, true, None), until(7));
     assert_eq!(on(7, &invoice, false, None), Duty::Remind);
     invoice.collection.step = 3;
-    assert_eq!(on(15, &invoice, true, None), Duty::Wait(at(21)));
+    assert_eq!(on(15, &invoice, true, None), until(21));
     assert_eq!(on(21, &invoice, true, None), Duty::Suspend);
     invoice.collection.suspended = true;
-    assert_eq!(on(30, &invoice, true, None), Duty::Wait(at(90)));
+    assert_eq!(on(30, &invoice, true, None), until(90));
     assert_eq!(on(90, &invoice, true, None), Duty::GiveUp);
     invoice.payment = PaymentStatus::Uncollectible;
     assert_eq!(on(200, &invoice, true, None), Duty::Wait(None));
@@ -57,7 +57,7 @@ fn a_failed_payment_is_tried_again_on_dunnings_days_and_then_it_gets_serious() {
 #[test]
 fn a_transfer_is_reminded_of_from_the_day_on_by_which_it_was_to_come() {
     let invoice = invoice();
-    assert_eq!(on(14, &invoice, false, None), Duty::Wait(at(17)));
+    assert_eq!(on(14, &invoice, false, None), until(17));
     assert_eq!(on(17, &invoice, false, None), Duty::Remind);
     assert_eq!(on(35, &invoice, false, None), Duty::Suspend);
 }
