@@ -75,7 +75,7 @@ pub fn invoice(currency: Currency, lines: Vec<Line>) -> Invoice {
     let total = subtotal.plus(tax).expect("no overflow");
     Invoice {
         id: InvoiceId::parse("inv_01KC0000000000000000000000").expect("an id"),
-        tenant: TenantId::parse("ten_01KC0000000000000000000000").expect("an id"),
+        tenant: TenantId::parse("tnt_01KC0000000000000000000000").expect("an id"),
         period: "2026-11".to_owned(),
         number: Some("LMO-2026-000042".to_owned()),
         status: InvoiceStatus::Finalised,
@@ -99,6 +99,7 @@ pub fn invoice(currency: Currency, lines: Vec<Line>) -> Invoice {
         paid: Amount::ZERO,
         refunded: Amount::ZERO,
         credited: Amount::ZERO,
+        credited_as_credit: Amount::ZERO,
         credited_subtotal: Amount::ZERO,
         late: Amount::ZERO,
         carried: Amount::ZERO,
@@ -154,7 +155,7 @@ pub fn long(number: u64) -> Invoice {
 pub fn note() -> CreditNote {
     let invoice = usual();
     CreditNote {
-        id: CreditNoteId::parse("cn_01KC0000000000000000000000").expect("an id"),
+        id: CreditNoteId::parse("crn_01KC0000000000000000000000").expect("an id"),
         tenant: invoice.tenant,
         number: "LMO-CN-2026-000003".to_owned(),
         invoice: invoice.id,

@@ -30,8 +30,11 @@ fn a_long_invoice_carries_its_sum_over_from_page_to_page() {
     let paper = golden("long", &long(60));
     assert!(paper.pages() > 1);
     let text = paper.text();
-    assert_eq!(text.matches("Carried over").count(), paper.pages() - 1);
-    assert_eq!(text.matches("Description").count(), paper.pages());
+    let pages_of_lines = text.matches("Description").count();
+    assert!(pages_of_lines > 1);
+    for label in ["Carried over", "Brought over"] {
+        assert_eq!(text.matches(label).count(), pages_of_lines - 1);
+    }
 }
 
 #[test]
@@ -91,9 +94,13 @@ fn names_of_other_scripts_are_written_in_them() {
         invoice.buyer.name = buyer.to_owned();
         let paper = Paper::of(name, &pdf(&invoice).unwrap());
         paper.check();
-        let boxes = paper.text().matches('\u{25a1}').count();
-        assert_eq!(boxes, 0, "{buyer}");
-        insta::assert_snapshot!(format!("name-{name}"), paper.text().lines().take(12).collect::<Vec<_>>().join("\n"));
+        let text = paper.text();
+        let (_, behind) = text.split_once("Billed to").unwrap();
+        let (said, _) = behind.split_once("12, rue").unwrap();
+        // The reader knows nothing of joined letters and of directions, so it has their order its own way.
+        for letter in buyer.chars() {
+            assert!(said.contains(letter), "{letter} of {buyer} isn't in {said}");
+        }
     }
 }
 

@@ -45,11 +45,13 @@ BOLD = span((0x20, 0x7E), (0xA0, 0x17F), (0x218, 0x21B), (0x2010, 0x2026), (0x20
 # Ideographs in daily use: the first levels of GB 2312, JIS X 0208 and Big5; kana, bopomofo, and full-width signs.
 HAN = (
     charset("gb2312", 0xB0, 0xD7) | charset("shift_jis", 0x88, 0x97) | charset("big5", 0xA4, 0xC6)
-    | span((0x25A1, 0x25A1), (0x3000, 0x303F), (0x3041, 0x30FF), (0x3105, 0x312F), (0xFF01, 0xFFEE))
+    | span((0x3000, 0x303F), (0x3041, 0x30FF), (0x3105, 0x312F), (0xFF01, 0xFFEE))
     | set(map(ord, "髙﨑桒栁濵邉邊齋齊淵彅惠榮條澤龍櫻廣實濱豐壽萬與瀨亞圓國"))
 )
-# The syllables of KS X 1001.
-HANGUL = charset("euc_kr", 0xB0, 0xC8) | span((0x3131, 0x318E))
+# The syllables of KS X 1001; and the box that stands for what no font has.
+HANGUL = charset("euc_kr", 0xB0, 0xC8) | span((0x25A1, 0x25A1), (0x3131, 0x318E))
+# What stands between words is in all that have it, so that a name stays in one font.
+PUNCTUATION = span((0x20, 0x2F))
 ARABIC = span((0x60C, 0x60C), (0x61B, 0x61F), (0x621, 0x6D5), (0x6F0, 0x6F9), (0x200C, 0x200F))
 FONTS = {
     "latin.ttf": (NOTO + "NotoSans-Regular.ttf", EUROPE),
@@ -80,7 +82,7 @@ def main():
             drop_tables=["DSIG", "LTSH", "VDMX", "hdmx", "gasp", "vhea", "vmtx", "MVAR", "STAT"] + ["GSUB", "GPOS", "GDEF"] * (name in ("han.ttf", "hangul.ttf")),
         )
         shaper = subset.Subsetter(options)
-        shaper.populate(unicodes=sorted(codes))
+        shaper.populate(unicodes=sorted(codes | PUNCTUATION))
         shaper.subset(font)
         if path == NANUM:
             rename(font, "LMO Hangul")

@@ -28,7 +28,7 @@ pub(super) static FACES: LazyLock<Vec<Face>> = LazyLock::new(|| {
     FILES.into_iter().filter_map(Face::read).collect()
 });
 
-const HAN: usize = 6;
+const HANGUL: usize = 5;
 const BOLD: usize = 7;
 const BOX: char = '\u{25a1}';
 
@@ -51,10 +51,15 @@ pub(super) fn face_of(letter: char, bold: bool, before: Option<usize>) -> Option
     stays.or(bold).or_else(|| (0..BOLD).find(has))
 }
 
+/// Whether the bold font has it.
+pub(super) fn is_bold(letter: char) -> bool {
+    FACES.get(BOLD).is_some_and(|face| face.has(letter))
+}
+
 /// A box, which stands for a letter that no font has: its font and its number in it.
 pub(super) fn missing() -> (usize, GlyphId) {
-    let glyph = FACES.get(HAN).and_then(|face| face.shaper.glyph_index(BOX));
-    (HAN, glyph.unwrap_or_default())
+    let glyph = FACES.get(HANGUL).and_then(|face| face.shaper.glyph_index(BOX));
+    (HANGUL, glyph.unwrap_or_default())
 }
 
 /// Whether it shows nothing, and only says whether its neighbours are to be joined.
@@ -91,7 +96,7 @@ mod tests {
             assert_eq!(face_of(letter, false, None), Some(face), "{letter}");
         }
         assert_eq!(face_of('a', true, None), Some(BOLD));
-        assert_eq!(face_of('株', true, None), Some(HAN));
+        assert_eq!(face_of('株', true, None), Some(6));
         assert_eq!(face_of('\u{1f600}', false, None), None);
     }
 }

@@ -30,7 +30,6 @@ pub fn pdf(invoice: &Invoice) -> Result<Vec<u8>> {
         InvoiceStatus::Void => Some("VOID"),
         InvoiceStatus::Finalised => None,
     };
-    let number = invoice.number.as_deref().unwrap_or("no number yet");
     let currency = invoice.currency;
     let mut sheet = Sheet::new();
     head::head(
@@ -41,7 +40,7 @@ pub fn pdf(invoice: &Invoice) -> Result<Vec<u8>> {
             buyer: &invoice.buyer,
             buyer_label: "Billed to",
             facts: [
-                Some(("Invoice number", number.to_owned())),
+                Some(("Invoice number", invoice.number.clone().unwrap_or_else(|| "none yet".to_owned()))),
                 Some(("Date", invoice.finalised_at.map_or_else(|| "none yet".to_owned(), date))),
                 invoice.month().map(|month| ("Period of service", days(month.start(), month.end()))),
                 invoice.due_at.map(|at| ("Payable by", date(at))),
@@ -66,7 +65,10 @@ pub fn pdf(invoice: &Invoice) -> Result<Vec<u8>> {
     write(
         sheet,
         &About {
-            title: format!("Invoice {number}, {}", invoice.seller.name),
+            title: match &invoice.number {
+                Some(number) => format!("Invoice {number}, {}", invoice.seller.name),
+                None => format!("Draft of an invoice for {}, {}", invoice.period, invoice.seller.name),
+            },
             author: &invoice.seller.name,
             date: invoice.finalised_at.unwrap_or(invoice.created_at),
             id: invoice.id.to_string(),
@@ -140,19 +142,22 @@ fn notes(invoice: &Invoice) -> Result<Vec<String>> {
         }
     }
     if invoice.carried != Amount::ZERO {
-        notes.push(format!(
-            "Carried to the next invoice, which is less by it: {} {currency} before tax.",
-            invoice.carried.text(currency)
-        ));
+        let carried = invoice.carried.text(currency);
+        notes.push(format!("Balance carried to the next invoice: {carried} {currency} before tax."));
     }
-    if !invoice.plans.is_empty() {
-        notes.push(format!(
-            "Rated by {}, from {} requests.",
-            invoice.plans.join(", "),
-            table::grouped(invoice.entries)
-        ));
+    let plans: Vec<String> = invoice.plans.iter().map(|plan| version(plan)).collect();
+    if !plans.is_empty() {
+        notes.push(format!("Plan: {}. Requests: {}.", plans.join("; "), table::grouped(invoice.entries)));
     }
     Ok(notes)
+}
+
+/// A version of a plan, of its `name@effective`.
+fn version(plan: &str) -> String {
+    match plan.split_once('@') {
+        Some((name, effective)) => format!("{name}, version of {}", effective.chars().take(10).collect::<String>()),
+        None => plan.to_owned(),
+    }
 }
 
 /// What became of its payment.

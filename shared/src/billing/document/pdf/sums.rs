@@ -9,7 +9,8 @@ pub(super) fn sums(subtotal: Amount, tax: &TaxLine, total: Amount, currency: Cur
     rows.push((format!("{name} {} %", tax.rate), tax.amount.text(currency), false));
     if tax.per_line_difference != Amount::ZERO {
         let sign = if tax.per_line_difference > Amount::ZERO { "+" } else { "" };
-        let label = format!("({name} rounded on each line: {sign}{})", tax.per_line_difference.text(currency));
+        let label =
+            format!("({name} rounded line by line would differ by {sign}{})", tax.per_line_difference.text(currency));
         rows.push((label, String::new(), false));
     }
     rows.push((format!("Total in {currency}"), total.text(currency), true));

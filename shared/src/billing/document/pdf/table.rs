@@ -1,5 +1,7 @@
 //! The table of lines, over as many pages as it needs, and what is added up below it.
 
+use std::rc::Rc;
+
 use super::{
     head::days,
     sheet::{LEFT, Part, RIGHT, Role, Sheet, Style},
@@ -15,7 +17,7 @@ const QUANTITY: (f32, f32) = (372.0, 92.0);
 const PRICE: (f32, f32) = (462.0, 86.0);
 const AMOUNT: (f32, f32) = (RIGHT, 80.0);
 const TEXT: f32 = 225.0;
-const PAD: f32 = 3.5;
+const PAD: f32 = 2.5;
 const LABEL: f32 = 300.0;
 
 /// Writes the lines. Each page begins with the table's head, and with what those before it come to.
@@ -70,23 +72,31 @@ fn write_line(
     }
     // A line stays in one piece, unless it has more than a third of a page to say. What comes last is carried over.
     let foot = leading + 2.0 * PAD;
-    if !sheet.fits(leading * f32::from(u8::try_from(lines.len()).unwrap_or(u8::MAX)).min(20.0) + foot) {
+    let height = leading * f32::from(u8::try_from(lines.len()).unwrap_or(u8::MAX));
+    if !sheet.fits(height.min(20.0 * leading) + foot) {
         turn(sheet, so_far, currency);
     }
     let y = sheet.y;
+    // The numbers stand beside the first line, and are written behind the last one if it is on the same page.
+    let numbers_behind = if sheet.fits(height + foot) { lines.len().max(1) } else { 1 };
     let or_blank = |text: Option<String>| text.unwrap_or_else(|| " ".to_owned());
-    let mut first = true;
-    for (piece, style) in lines {
-        if !sheet.fits(leading + foot) {
-            turn(sheet, so_far, currency);
+    if lines.is_empty() {
+        sheet.left(" ", LEFT, y, Style::TEXT, text);
+        sheet.y += leading;
+    }
+    for number in 1..=lines.len().max(1) {
+        if let Some((piece, style)) = lines.get(number - 1) {
+            if !sheet.fits(leading + foot) {
+                turn(sheet, so_far, currency);
+            }
+            sheet.put(Rc::clone(piece), LEFT, sheet.y, *style, text);
+            sheet.y += style.leading();
         }
-        sheet.put(piece, LEFT, sheet.y, style, text);
-        if std::mem::take(&mut first) {
+        if number == numbers_behind {
             sheet.right(&or_blank(line.quantity.map(grouped)), QUANTITY, y, Style::TEXT, quantity);
             sheet.right(&or_blank(unit_price(line, currency)), PRICE, y, Style::TEXT, price);
             sheet.right(&line.amount.text(currency), AMOUNT, y, Style::TEXT, amount);
         }
-        sheet.y += style.leading();
     }
     sheet.y += PAD - 1.0;
     sheet.rule(LEFT, sheet.y, 0.4, 215);

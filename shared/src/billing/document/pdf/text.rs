@@ -7,7 +7,7 @@ use rustybuzz::{Direction, UnicodeBuffer};
 use unicode_bidi::BidiInfo;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use super::font::{FACES, face_of, missing};
+use super::font::{FACES, face_of, is_bold, missing};
 
 /// A line of text as glyphs, for the size 1.
 #[derive(Debug, Default)]
@@ -126,7 +126,9 @@ fn is_ideograph(letter: char) -> bool {
 }
 
 fn shape(text: &str, bold: bool) -> Shaped {
-    let mut shaped = Shaped::default();
+    // A name in two weights would look like two.
+    let bold = bold && text.chars().all(is_bold);
+    let (mut shaped, mut starts) = (Shaped::default(), Vec::new());
     for (run, right_to_left) in runs(text) {
         let mut parts = parts(text, run, bold);
         if right_to_left {
@@ -136,9 +138,12 @@ fn shape(text: &str, bold: bool) -> Shaped {
             let (piece, width) = piece(&text[range.clone()], face, right_to_left);
             shaped.pieces.push(Piece { x: shaped.width, ..piece });
             shaped.width += width;
+            starts.push(range.start);
         }
     }
-    shaped
+    let mut pieces: Vec<_> = starts.into_iter().zip(shaped.pieces).collect();
+    pieces.sort_by_key(|(start, _)| *start);
+    Shaped { pieces: pieces.into_iter().map(|(_, piece)| piece).collect(), ..shaped }
 }
 
 /// The runs of one direction, from left to right, and whether each is from right to left (UAX #9).
@@ -213,4 +218,46 @@ fn boxes(text: &str) -> (usize, Vec<KrillaGlyph>) {
         KrillaGlyph::new(GlyphId::new(u32::from(glyph.0)), advance, 0.0, 0.0, 0.0, at..at + letter.len_utf8(), None)
     });
     (face, each.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(lines: &[Rc<Shaped>]) -> Vec<String> {
+        let of = |line: &Rc<Shaped>| line.pieces.iter().map(|piece| piece.text.as_str()).collect();
+        lines.iter().map(of).collect()
+    }
+
+    #[test]
+    fn lines_end_between_words_and_long_words_are_broken() {
+        let mut set = Typesetter::default();
+        let lines = set.lines("one two three Donaudampfschifffahrt four", false, 5.0);
+        assert!(lines.iter().all(|line| line.width <= 5.3), "{lines:?}");
+        assert_eq!(said(&lines), ["one two ", "three ", "Donaudamp", "fschifffahrt ", "four"]);
+        assert!(set.lines(&"株式会社".repeat(9), false, 5.0).iter().all(|line| line.width <= 5.0));
+    }
+
+    #[test]
+    fn right_to_left_is_written_so_and_read_in_order() {
+        let line = shape("אבג (Data 2000) דה", false);
+        let mut pieces: Vec<_> = line.pieces.iter().map(|piece| (piece.x, piece.text.trim())).collect();
+        pieces.sort_by(|one, other| one.0.total_cmp(&other.0));
+        assert_eq!(pieces.first().unwrap().1, "דה");
+        assert_eq!(line.pieces.first().unwrap().text.trim(), "אבג");
+    }
+
+    #[test]
+    fn what_no_font_has_is_a_box_that_is_still_its_letter() {
+        let line = shape("a\u{1f600}", false);
+        let piece = line.pieces.last().unwrap();
+        assert_eq!((piece.face, piece.text.as_str(), piece.glyphs.len()), (missing().0, "\u{1f600}", 1));
+        assert_eq!(piece.glyphs[0].glyph_id, GlyphId::new(u32::from(missing().1.0)));
+    }
+
+    #[test]
+    fn nothing_turns_the_direction_of_a_name_round() {
+        assert_eq!(clean("\u{202e}a\u{2066}b\u{feff}\0\u{e000}\u{fffe}"), "ab \u{fffd}\u{fffd}");
+        assert_eq!(clean("e\u{301}"), "é");
+    }
 }

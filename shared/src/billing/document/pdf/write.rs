@@ -1,6 +1,6 @@
 //! The pages as PDF/A-2a and PDF/UA-1: archivable, and readable by machines. Nothing in it depends on when or where it is written.
 
-use std::num::NonZeroU16;
+use std::{num::NonZeroU16, rc::Rc};
 
 use krilla::{
     Document, SerializeSettings,
@@ -23,6 +23,7 @@ use time::OffsetDateTime;
 use super::{
     font::FACES,
     sheet::{HEIGHT, LEFT, Mark, Part, RIGHT, Role, Sheet, Style, WIDTH},
+    text::Shaped,
 };
 use crate::{
     clock::Timestamp,
@@ -49,13 +50,13 @@ pub(super) struct About<'a> {
 pub(super) fn write(mut sheet: Sheet, about: &About<'_>) -> Result<Vec<u8>> {
     let settings = SerializeSettings { configuration: configuration()?, ..SerializeSettings::default() };
     let mut document = Document::new_with(settings);
-    let furniture = furniture(&mut sheet, about);
+    furnish(&mut sheet, about);
     let mut found: Vec<Vec<Identifier>> = sheet.parts.iter().map(|_| Vec::new()).collect();
     let size = PageSettings::from_wh(WIDTH, HEIGHT).ok_or_else(|| Error::internal("a page without a size"))?;
-    for (marks, furniture) in sheet.pages.iter().zip(&furniture) {
+    for marks in &sheet.pages {
         let mut page = document.start_page_with(size.clone());
         let mut surface = page.surface();
-        for mark in furniture.iter().chain(marks) {
+        for mark in marks {
             draw(&mut surface, mark, &mut found);
         }
         surface.finish();
@@ -97,32 +98,35 @@ fn metadata(about: &About<'_>) -> Metadata {
         .document_id(about.id.clone())
 }
 
-/// What each page has besides: the stamp, the foot, and which page it is.
-fn furniture(sheet: &mut Sheet, about: &About<'_>) -> Vec<Vec<Mark>> {
+/// Puts onto each page what all have: a stamp below everything, and at the foot what it is and which page.
+fn furnish(sheet: &mut Sheet, about: &About<'_>) {
     let (style, pages) = (Style::SMALL, sheet.pages.len());
     let foot = about.foot.map(|foot| sheet.lines(foot, style, RIGHT - LEFT)).unwrap_or_default();
-    let mut all = Vec::new();
-    for number in 1..=pages {
-        let mut marks = Vec::new();
-        if let Some(stamp) = about.stamp {
-            let style = Style { size: 150.0, bold: true, grey: 232 };
-            let (line, style, wide) = sheet.fitted(stamp, style, WIDTH);
-            marks.push(Mark::Text { x: (WIDTH - wide) / 2.0, y: HEIGHT / 2.0 + 55.0, line, style, part: None });
+    let title = sheet.fitted(&about.title, style, 380.0);
+    let stamp = about.stamp.map(|stamp| sheet.fitted(stamp, Style { size: 150.0, bold: true, grey: 232 }, WIDTH));
+    for at in 0..pages {
+        let mut y = HEIGHT - 70.0;
+        let number = sheet.fitted(&format!("Page {} of {pages}", at + 1), style, 100.0);
+        let Some(page) = sheet.pages.get_mut(at) else { continue };
+        let text = |(line, style): (&Rc<Shaped>, Style), x: f32, y: f32| Mark::Text {
+            x,
+            y,
+            line: Rc::clone(line),
+            style,
+            part: None,
+        };
+        if let Some((line, style, wide)) = &stamp {
+            page.insert(0, text((line, *style), (WIDTH - wide) / 2.0, HEIGHT / 2.0 + 55.0));
         }
-        let y = HEIGHT - 70.0;
-        marks.push(Mark::Rule { from: LEFT, to: RIGHT, y, width: 0.5, grey: 200 });
-        let (line, style, _) = sheet.fitted(&about.title, style, 380.0);
-        marks.push(Mark::Text { x: LEFT, y: y + 12.0, line, style, part: None });
-        let (line, style, wide) = sheet.fitted(&format!("Page {number} of {pages}"), style, 100.0);
-        marks.push(Mark::Text { x: RIGHT - wide, y: y + 12.0, line, style, part: None });
-        let mut y = y + 12.0 + style.leading();
+        page.push(Mark::Rule { from: LEFT, to: RIGHT, y, width: 0.5, grey: 200 });
+        y += 12.0;
+        page.push(text((&title.0, title.1), LEFT, y));
+        page.push(text((&number.0, number.1), RIGHT - number.2, y));
         for line in foot.iter().take(4) {
-            marks.push(Mark::Text { x: LEFT, y, line: line.clone(), style, part: None });
             y += style.leading();
+            page.push(text((line, style), LEFT, y));
         }
-        all.push(marks);
     }
-    all
 }
 
 fn draw(surface: &mut Surface<'_>, mark: &Mark, found: &mut [Vec<Identifier>]) {
