@@ -65,17 +65,20 @@ struct Pass {
 
 #[tokio::main]
 async fn main() {
-    let tenants =
-        variable("LMO_BENCH_TENANTS").map_or(TENANTS, |text| text.parse().expect("a number"));
+    let tenants = variable("LMO_BENCH_TENANTS").map_or(TENANTS, |text| text.parse().expect("a number"));
     let ground = Ground::with(tenants).await;
     let client = SharedHttpClient::new(ground.counting.clone());
     let counted = ground.run(&client).await;
     let uncounted = Ground::with(tenants.min(UNCOUNTED)).await;
     let timed = uncounted.run(&uncounted.engines.http_client()).await;
-    println!("# What a billing run takes for each tenant. Written by `cargo bench -p lmo --bench billing_run`, not by hand; the");
+    println!(
+        "# What a billing run takes for each tenant. Written by `cargo bench -p lmo --bench billing_run`, not by hand; the"
+    );
     println!("# fields are explained in xtask/src/cost/billing.rs.\n\n[run]");
     println!("date = \"{}\"", &Clock::System.now().to_string()[..10]);
-    for (field, name) in [("commit", "LMO_BENCH_COMMIT"), ("machine", "LMO_BENCH_MACHINE"), ("build", "LMO_BENCH_BUILD")] {
+    for (field, name) in
+        [("commit", "LMO_BENCH_COMMIT"), ("machine", "LMO_BENCH_MACHINE"), ("build", "LMO_BENCH_BUILD")]
+    {
         println!("{field} = \"{}\"", variable(name).unwrap_or_default());
     }
     println!("tenants = {tenants}\nentries = {REQUESTS}\n");

@@ -40,7 +40,6 @@ mod members;
 mod metrics;
 mod models;
 #[path = "../shared/month.rs"]
-#[expect(dead_code, reason = "the rest is for tests with clocks of their own")]
 mod month;
 mod oidc;
 mod openapi;

@@ -7,7 +7,7 @@ use lmo_bench::lambda::{HttpEvent, event};
 use crate::support::{Ground, Value, ask, assert_status, events, json, query};
 
 /// The files that tests here or beside feed to a binary.
-const FED: [&str; 33] = [
+const FED: [&str; 34] = [
     "apigw-auth-token.json",
     "apigw-embed.json",
     "apigw-embeddings.json",
@@ -230,7 +230,7 @@ async fn the_schedules_event_begins_no_billing_run_before_somebody_says_who_sell
     let error = billing.invoke(&event("scheduler-bill-part.json")).await.unwrap().error.unwrap();
     assert!(error.body.contains("2026-10"), "{error:?}");
     assert_eq!(billing.invoke(&event("scheduler-bill.json")).await.unwrap().json(), json!([]));
-    let posted = billing.invoke(&event("scheduler-letters.json")).await.unwrap();
+    let posted = billing.invoke(&event("scheduler-letters.json")).await.unwrap().json();
     assert_eq!((&posted["sent"], &posted["failed"]), (&json!(0), &json!(0)), "{posted}");
     let begun = billing.invoke(&event("scheduler-terms.json")).await.unwrap();
     assert_eq!(begun.json(), json!({"tenants": 0, "failed": 0, "unfinished": false}));

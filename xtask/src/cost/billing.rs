@@ -87,7 +87,9 @@ fn gb_seconds(pass: &Pass) -> Decimal {
 /// A region that the prices don't have.
 pub fn table(inputs: &Inputs, regions: [&str; 2]) -> Result<String, String> {
     let run = &inputs.billing;
-    let mut text = "| a run over | region | DynamoDB, reads | DynamoDB, writes | Lambda | all |\n|---|---|---:|---:|---:|---:|\n".to_owned();
+    let mut text =
+        "| a run over | region | DynamoDB, reads | DynamoDB, writes | Lambda | all |\n|---|---|---:|---:|---:|---:|\n"
+            .to_owned();
     for region in regions {
         for tenants in TENANTS {
             let cost = Cost::of(run, tenants, inputs.region(region)?);
