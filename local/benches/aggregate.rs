@@ -3,6 +3,8 @@
 //! Before it, the embedded database's own rate, in another.
 #![expect(clippy::print_stdout, reason = "its result is what it prints")]
 
+#[path = "support/cpu.rs"]
+mod cpu;
 #[path = "support/engine_rate.rs"]
 mod engine_rate;
 #[path = "support/platform.rs"]
@@ -26,6 +28,8 @@ use lmo_shared::{
 };
 use serde_json::json;
 use tempfile::TempDir;
+
+use cpu::Cpu;
 
 const TENANTS: u64 = 5;
 const REQUESTS: u64 = 50_000;
@@ -125,25 +129,5 @@ fn entry(id: RequestId, key: KeyId, number: usize) -> Entry {
         first_ms: Some(312),
         total_ms: 2480,
         expires_at: expires_at(id),
-    }
-}
-
-/// Seconds that this process has used of all cores. Linux counts them in hundredths.
-struct Cpu {
-    /// The embedded database's; in the cloud they are somebody else's.
-    database: f64,
-    others: f64,
-}
-
-impl Cpu {
-    fn used() -> Self {
-        let (mut database, mut others) = (0, 0);
-        for thread in std::fs::read_dir("/proc/self/task").expect("Linux").flatten() {
-            let Ok(stat) = std::fs::read_to_string(thread.path().join("stat")) else { continue };
-            let (name, fields) = stat.rsplit_once(") ").expect("fields");
-            let used = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u32>().expect("ticks"));
-            if name.ends_with("(dynamo") { database += used.sum::<u32>() } else { others += used.sum::<u32>() }
-        }
-        Self { database: f64::from(database) / 100.0, others: f64::from(others) / 100.0 }
     }
 }

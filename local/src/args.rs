@@ -390,7 +390,7 @@ pub enum Tenant {
         /// The tenant's id.
         id: String,
     },
-    /// Say what a tenant's plan is called.
+    /// Say what a tenant's plan is called, of one that isn't sold here: `billing plan` moves it to one that is.
     Plan {
         /// The tenant's id.
         id: String,

@@ -38,8 +38,8 @@ async fn two_requests_across_midnight_are_in_two_invoices() {
     scene.ask("2035-11-01T00:00:00Z", 2_000_000).await;
     let october = scene.finalise("2035-10").await;
     let november = scene.finalise("2035-11").await;
-    assert_eq!(lines(&october), ["lmo/echo, input: 1.00", "lmo/echo, output: 2.00"]);
-    assert_eq!(lines(&november), ["lmo/echo, input: 2.00", "lmo/echo, output: 4.00"]);
+    assert_eq!(lines(&october), ["lmo/echo, input tokens: 1.00", "lmo/echo, output tokens: 2.00"]);
+    assert_eq!(lines(&november), ["lmo/echo, input tokens: 2.00", "lmo/echo, output tokens: 4.00"]);
     assert_eq!((october.entries, november.entries), (1, 1));
     assert_eq!(
         (october.number.as_deref(), november.number.as_deref()),
@@ -74,7 +74,10 @@ async fn a_hold_open_over_the_end_of_the_period_keeps_its_invoice_a_draft_until_
     scene.set("2035-11-05T00:01:00Z");
     scene.sweep().await;
     assert_eq!(scene.bill("2035-10").await, Billed::Finalised { new: true });
-    assert_eq!(lines(&scene.invoice("2035-10").await), ["lmo/echo, input: 2.00", "lmo/echo, output: 2.00"]);
+    assert_eq!(
+        lines(&scene.invoice("2035-10").await),
+        ["lmo/echo, input tokens: 2.00", "lmo/echo, output tokens: 2.00"]
+    );
 }
 
 #[tokio::test]
@@ -112,11 +115,11 @@ async fn a_plan_that_changes_in_the_last_second_costs_a_second() {
     // 31 days have 2,678,400 seconds.
     let expected = [
         "first: 31.00",
-        "lmo/echo, input: 1.00",
-        "lmo/echo, output: 2.00",
+        "lmo/echo, input tokens: 1.00",
+        "lmo/echo, output tokens: 2.00",
         "second: 1.00",
-        "lmo/echo, input: 2.00",
-        "lmo/echo, output: 4.00",
+        "lmo/echo, input tokens: 2.00",
+        "lmo/echo, output tokens: 4.00",
     ];
     assert_eq!(lines(&october), expected);
     assert_eq!(lines(&scene.finalise("2035-11").await), ["second: 2678400.00"]);
@@ -128,13 +131,13 @@ async fn yen_have_no_digits_and_dinars_three() {
     yen.buys(json!({"name": "株式会社テスト", "country": "JP"})).await;
     yen.ask("2035-10-20T10:00:00Z", 1_000_000).await;
     let invoice = yen.finalise("2035-10").await;
-    assert_eq!(lines(&invoice), ["first: 980", "lmo/echo, input: 150", "lmo/echo, output: 299"]);
+    assert_eq!(lines(&invoice), ["first: 980", "lmo/echo, input tokens: 150", "lmo/echo, output tokens: 299"]);
     assert_eq!((invoice.tax.amount, invoice.total), (amount("143"), amount("1572")));
     let dinars = Scene::on(json!({"currency": "KWD", "usd": "0.3065", "base_fee": "1.5005"})).await;
     dinars.buys(json!({"name": "شركة", "country": "KW"})).await;
     dinars.ask("2035-10-20T10:00:00Z", 1_000_000).await;
     let invoice = dinars.finalise("2035-10").await;
-    assert_eq!(lines(&invoice), ["first: 1.501", "lmo/echo, input: 0.307", "lmo/echo, output: 0.613"]);
+    assert_eq!(lines(&invoice), ["first: 1.501", "lmo/echo, input tokens: 0.307", "lmo/echo, output tokens: 0.613"]);
     assert_eq!((invoice.tax.amount, invoice.total), (Amount::ZERO, amount("2.421")));
 }
 
@@ -172,7 +175,7 @@ async fn tax_is_rounded_once_and_the_invoice_says_what_lines_would_have_made() {
         scene.ask(&format!("2035-10-20T0{hour}:00:00Z"), 5_000).await;
     }
     let invoice = scene.finalise("2035-10").await;
-    assert_eq!(lines(&invoice), ["lmo/echo, input: 0.02", "lmo/echo, output: 0.03"]);
+    assert_eq!(lines(&invoice), ["lmo/echo, input tokens: 0.02", "lmo/echo, output tokens: 0.03"]);
     assert_eq!((invoice.tax.amount, invoice.tax.per_line_difference), (amount("0.01"), amount("0")));
 }
 
@@ -194,7 +197,7 @@ async fn a_tenant_deleted_in_mid_period_is_charged_until_then() {
     };
     scene.platform().tenants().operate(operation, "tenant.delete", end).await.unwrap();
     let october = scene.finalise("2035-10").await;
-    assert_eq!(lines(&october), ["first: 10.00", "lmo/echo, input: 1.00", "lmo/echo, output: 2.00"]);
+    assert_eq!(lines(&october), ["first: 10.00", "lmo/echo, input tokens: 1.00", "lmo/echo, output tokens: 2.00"]);
     scene.set("2035-12-05T00:00:00Z");
     assert_eq!(scene.bill("2035-11").await, Billed::Nothing);
 }
@@ -212,7 +215,10 @@ async fn what_a_clock_that_is_late_dates_into_a_closed_hour_is_counted_before_th
     assert!(matches!(scene.bill("2035-10").await, Billed::Draft { .. }));
     scene.platform().books().reconcile().await.unwrap();
     assert_eq!(scene.bill("2035-10").await, Billed::Finalised { new: true });
-    assert_eq!(lines(&scene.invoice("2035-10").await), ["lmo/echo, input: 2.00", "lmo/echo, output: 4.00"]);
+    assert_eq!(
+        lines(&scene.invoice("2035-10").await),
+        ["lmo/echo, input tokens: 2.00", "lmo/echo, output tokens: 4.00"]
+    );
     // The mark that it left is no reason for an adjustment.
     assert_eq!(lines(&scene.finalise("2035-11").await), [""; 0]);
 }

@@ -199,8 +199,9 @@ async fn a_change_in_the_last_millisecond_of_a_month_counts_for_that_millisecond
 
 #[tokio::test]
 async fn a_change_at_the_months_end_takes_effect_when_its_time_comes() {
-    let scene = Scene::at("2026-11-20").await;
+    let scene = Scene::at("2026-11-19").await;
     let id = scene.tenant().await;
+    scene.move_to("2026-11-20");
     // Another currency can't begin within a month.
     let refused = scene.choose(id, "team", When::Now, Chooser::Tenant).await;
     assert!(matches!(refused, Err(Error::Invalid { param, .. }) if param == "when"));
@@ -212,7 +213,7 @@ async fn a_change_at_the_months_end_takes_effect_when_its_time_comes() {
     let tenant = scene.find(id).await;
     assert_eq!((tenant.plan.as_deref(), tenant.limits.requests_per_minute), (Some("team"), Some(600)));
     assert_eq!(scene.begin_terms().await, Begun::default(), "and never again");
-    assert_eq!(scene.parts(id, "2026-11").await, [part("free", "2026-11-20", "2026-12-01")]);
+    assert_eq!(scene.parts(id, "2026-11").await, [part("free", "2026-11-19", "2026-12-01")]);
     // The trial of 14 days cuts the month.
     let wanted = [part("team", "2026-12-01", "2026-12-15"), part("team", "2026-12-15", "2027-01-01")];
     assert_eq!(scene.parts(id, "2026-12").await, wanted);
@@ -425,9 +426,10 @@ async fn a_tenant_is_removed_after_its_last_invoice_which_stays() {
 
 #[tokio::test]
 async fn a_tenant_without_a_last_invoice_is_removed_some_day() {
-    let scene = Scene::at("2026-11-10").await;
+    let scene = Scene::at("2026-11-09").await;
     let (platform, id) = (&scene.ground.platform, scene.tenant().await);
     let by = scene.owner(id).await;
+    scene.move_to("2026-11-10");
     platform.tenants().announce_deletion(id, "acme", IfMatch::Any, &by, at("2026-11-10")).await.unwrap();
     platform.clock().advance(89 * DAY);
     assert_eq!(platform.purge().run(Timestamp(u64::MAX)).await.unwrap(), Purged::default());

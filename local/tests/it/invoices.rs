@@ -52,7 +52,8 @@ async fn customers(setup: &Setup) -> [Customer; 2] {
         platform.plans().apply(plan, &catalogue, &actor, start).await.unwrap();
         let settings = json!({
             "seller": {"name": "LMO GmbH", "address": ["Street 1"], "country": "DE"},
-            "tax": {"DE": {"rate": "19"}}, "default_plan": "team", "payment_days": 14,
+            // Nobody is to be suspended yet.
+            "tax": {"DE": {"rate": "19"}}, "default_plan": "team", "payment_days": 90,
         });
         let settings: Settings = serde_json::from_value(settings).unwrap();
         platform.billing_settings().put(settings, IfMatch::Any, &actor, start).await.unwrap();
@@ -118,6 +119,9 @@ async fn a_tenant_has_its_own_invoices_as_json_and_csv_and_nobody_elses() {
     assert_eq!((csv.status, csv.header("content-type")), (200, "text/csv; charset=utf-8"));
     assert!(csv.header("content-disposition").contains(invoice["number"].as_str().unwrap()));
     assert_eq!(csv.body.lines().count(), 1 + 3 + 5, "{}", csv.body);
+    let pdf = get(&lmo, &first, &format!("{path}?format=pdf")).await;
+    assert_eq!((pdf.status, pdf.header("content-type")), (200, "application/pdf"));
+    assert!(pdf.body.starts_with("%PDF-"));
     for (path, status, code) in [
         (format!("{path}?format=xml"), 400, "invalid_request"),
         (format!("{INVOICES}?limit=0"), 400, "invalid_request"),
@@ -132,8 +136,9 @@ async fn a_tenant_has_its_own_invoices_as_json_and_csv_and_nobody_elses() {
     }
     assert_eq!(get(&lmo, &first, NOTES).await.json(), json!({"credit_notes": []}));
     let made = json!({"name": "asks", "scopes": ["query"]});
-    let key = lmo.send("POST", "/api/tenant/keys", &first.key, Some(&made)).await.json();
-    lmo.send("GET", &path, key["api_key"].as_str().unwrap(), None).await.assert_error(403, "forbidden");
+    let key = lmo.send("POST", "/api/tenant/keys", &first.key, Some(&made)).await;
+    assert_eq!(key.status, 201, "{}", key.body);
+    lmo.send("GET", &path, key.json()["api_key"].as_str().unwrap(), None).await.assert_error(403, "forbidden");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod audit;
+mod billing;
 mod billing_plans;
 mod billing_runs;
 mod broken_authentication;

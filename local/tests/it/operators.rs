@@ -13,7 +13,7 @@ const GRACE: &str = "grace@example.com";
 
 /// A platform with an operator, and the operator's access token.
 pub struct Desk {
-    setup: Setup,
+    pub setup: Setup,
     pub lmo: Lmo,
     pub token: String,
 }

@@ -7,7 +7,7 @@ use lmo_bench::lambda::{HttpEvent, event};
 use crate::support::{Ground, Value, ask, assert_status, events, json, query};
 
 /// The files that tests here or beside feed to a binary.
-const FED: [&str; 34] = [
+const FED: [&str; 35] = [
     "apigw-auth-token.json",
     "apigw-embed.json",
     "apigw-embeddings.json",

@@ -39,9 +39,14 @@ pub async fn open_shop(platform: &Platform) {
     platform.billing_settings().put(settings, IfMatch::Any, &actor, now).await.unwrap();
 }
 
-/// Tenants that ask once in the last minutes of a month, and are counted a few hours later. The platform's clock is
-/// one that tests set; it stands at that time then.
+/// Tenants that ask once in the last minutes of a month, and are counted a few hours later. The platform's clock is one that
+/// tests set; it stands at that time then.
 pub async fn plant(platform: &Platform, month: Period, count: usize) -> Vec<TenantId> {
+    plant_busy(platform, month, count, 1).await
+}
+
+/// The same of tenants that ask so many times.
+pub async fn plant_busy(platform: &Platform, month: Period, count: usize, requests: usize) -> Vec<TenantId> {
     let made = month.start().after(Duration::from_hours(24));
     let asked = month.end().before(Duration::from_mins(20));
     set(platform.clock(), made);
@@ -55,7 +60,10 @@ pub async fn plant(platform: &Platform, month: Period, count: usize) -> Vec<Tena
             let mut change = platform.tenants().change();
             platform.tenants().create(&mut change, &tenant, &Actor::command_line()).unwrap();
             change.commit().await.unwrap().or(|| panic!("refused")).unwrap();
-            ask(platform, tenant.id, prices, 1_000 + number as u64).await;
+            let key = KeyId::new(platform.clock().now());
+            for _ in 0..requests {
+                ask_with(platform, tenant.id, key, prices.clone(), 1_000 + number as u64).await;
+            }
         }
     };
     stream::iter(tenants.iter().enumerate().map(one)).buffer_unordered(AT_ONCE).for_each(async |()| {}).await;
@@ -85,8 +93,12 @@ pub async fn assert_everybody_has_one_invoice(platform: &Platform, month: Period
 
 /// One request, in the books as if it had been answered.
 pub async fn ask(platform: &Platform, tenant: TenantId, prices: String, tokens: u64) {
+    ask_with(platform, tenant, KeyId::new(platform.clock().now()), prices, tokens).await;
+}
+
+async fn ask_with(platform: &Platform, tenant: TenantId, key: KeyId, prices: String, tokens: u64) {
     let now = platform.clock().now();
-    let (key, request) = (KeyId::new(now), RequestId::new(now));
+    let request = RequestId::new(now);
     let account = Account { tenant, limits: Limits::default(), shards: 1, key, key_limits: Limits::default() };
     let usage = Usage { input_tokens: Tokens(tokens), output_tokens: Tokens(tokens), ..Usage::default() };
     let cost = NanoUsd(tokens * 3_000);

@@ -49,8 +49,8 @@ impl Plan {
         Ok(Limits { monthly_nano_usd: lower(self.limits.monthly_nano_usd, limit), ..self.limits })
     }
 
-    /// The most nano-USD at the catalogue's prices for which the plan never charges more than `most`; `None` if it charges
-    /// nothing, whatever is used.
+    /// The most nano-USD at the catalogue's prices for which the plan never charges more than `most`; `None` if it never
+    /// does, whatever is used.
     fn at_list_prices(&self, most: Amount, catalogue: &Catalogue) -> Result<Option<u64>> {
         let (mut dearest, mut fixed) = (None, vec![Amount::ZERO; self.prices.len()]);
         for (name, model) in &catalogue.models {
@@ -62,7 +62,9 @@ impl Plan {
             for kind in TokenKind::ALL.into_iter().filter(|kind| has(model, *kind)) {
                 let list = of_list(&model.price, kind);
                 let price = self.dearest(rule, kind, list)?;
-                if price > Amount::ZERO && list == PricePerMillion::default() {
+                let fee = place.and_then(|place| fixed.get(place)).is_some_and(|fixed| *fixed > Amount::ZERO);
+                let costs = price > Amount::ZERO || (fee && kind != TokenKind::CacheHit);
+                if costs && list == PricePerMillion::default() {
                     let problem = format!(
                         "model `{name}` costs nothing by the catalogue and something by this plan ({kind}), so its cap \
                          can't be kept: a rule may make it free"
@@ -74,8 +76,9 @@ impl Plan {
                 }
             }
         }
-        let Some((price, list)) = dearest else { return Ok(None) };
-        let left = most.minus(sum(fixed)?)?.or_zero();
+        let left = most.minus(sum(fixed)?)?;
+        let Some((price, list)) = dearest else { return Ok((left < Amount::ZERO).then_some(0)) };
+        let left = left.or_zero();
         let limit = left.0.checked_mul(i128::from(list.0)).ok_or_else(overflow)? / price.0;
         Ok(Some(u64::try_from(limit).unwrap_or(u64::MAX)))
     }
@@ -181,6 +184,10 @@ mod tests {
         // 20 less 2, 3 and 1, at 2 EUR for what may cost a dollar.
         assert_eq!(money(&format!("overage = {{ up_to = \"20\" }}\n{rules}")), Some(7_000_000_000));
         assert_eq!(money(&format!("overage = {{ up_to = \"5\" }}\n{rules}")), Some(0));
+        let fee = "[[plans.prices]]\nmodels = [\"p/a\"]\nvolume = [{ price = \"0\", flat = \"3\" }]\n\
+            [[plans.prices]]\nmodels = [\"*\"]\nmarkup = \"-100\"\n";
+        assert_eq!(money(&format!("overage = {{ up_to = \"3\" }}\n{fee}")), None);
+        assert_eq!(money(&format!("overage = {{ up_to = \"2.99\" }}\n{fee}")), Some(0));
     }
 
     #[test]

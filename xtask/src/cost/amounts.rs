@@ -10,7 +10,7 @@ use super::{
 const SECOND_MS: Decimal = Decimal::whole(1000);
 const GB: u128 = 1 << 30;
 /// Memory at which Lambda gives a function one vCPU (Lambda developer guide, "Configure memory").
-const ONE_VCPU_MB: u64 = 1769;
+pub const ONE_VCPU_MB: u64 = 1769;
 /// DynamoDB's overhead of an item that is stored.
 const ITEM_OVERHEAD: Decimal = Decimal::whole(100);
 /// Months that the ledger keeps an entry.

@@ -3,6 +3,7 @@
 
 mod amounts;
 mod bill;
+mod billing;
 mod decimal;
 mod deployment;
 mod document;
@@ -19,6 +20,7 @@ use clap::Args;
 
 use self::{
     bill::Bill,
+    billing::BillingRun,
     deployment::{Architecture, Compute, Deployment, Front},
     measured::{Measured, Request},
     prices::{Prices, Region},
@@ -47,6 +49,7 @@ pub struct CostArgs {
 struct Inputs {
     prices: Prices,
     measured: Measured,
+    billing: BillingRun,
 }
 
 impl Inputs {
@@ -55,6 +58,7 @@ impl Inputs {
         Ok(Self {
             prices: prices::read(&docs.join("prices.toml"), prices::parse)?,
             measured: prices::read(&docs.join("measured.toml"), prices::from_toml)?,
+            billing: prices::read(&docs.join("measured-billing.toml"), prices::from_toml)?,
         })
     }
 

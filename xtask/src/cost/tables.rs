@@ -6,6 +6,7 @@ use super::{
     Inputs,
     amounts::tenants,
     bill::{Bill, HOURS, Service, models},
+    billing,
     decimal::Decimal,
     deployment::{Compute, Deployment, Front},
     switches::{SWITCHES, lambda_month, pays_from, utilisation},
@@ -32,6 +33,7 @@ pub fn all(inputs: &Inputs) -> Result<BTreeMap<&'static str, String>, String> {
         ("switches", switches(inputs, region)?),
         ("compute", compute(inputs, region)?),
         ("limits", limits(inputs, region)?),
+        ("billing-run", billing::table(inputs, [REGION, OTHER_REGION])?),
         ("sources", sources(inputs, region)?),
     ]))
 }

@@ -53,6 +53,7 @@ fn inputs() -> Inputs {
     Inputs {
         prices: prices::parse(include_str!("../../../docs/prices.toml")).unwrap(),
         measured: prices::from_toml(MEASURED).unwrap(),
+        billing: prices::from_toml(include_str!("../../../docs/measured-billing.toml")).unwrap(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What credit notes give back, and that a power cut at any moment makes no second invoice.
 
+use futures_util::future::join_all;
 use lmo_shared::{
     audit::{Actor, Deed, IfMatch, record},
     auth::Role,
@@ -104,6 +105,17 @@ async fn a_power_cut_at_any_moment_makes_neither_a_second_invoice_nor_a_gap() {
     assert_eq!(collected.len(), 2, "{collected:?}");
     let finalised = scene.actions().await.into_iter().filter(|action| action == "invoice.finalise").count();
     assert_eq!(finalised, 2);
+}
+
+#[tokio::test]
+async fn whoever_bills_the_same_month_at_once_in_one_process_makes_one_invoice() {
+    let scene = Scene::on(json!({"base_fee": "40"})).await;
+    scene.set("2035-11-04T00:00:00Z");
+    let (invoices, now) = (scene.invoices(), scene.now());
+    let billed = join_all((0..12).map(|_| invoices.bill(scene.tenant, month("2035-10"), now))).await;
+    let new = billed.iter().filter(|billed| matches!(billed, Ok(Billed::Finalised { new: true }))).count();
+    assert!(new == 1 && billed.iter().all(Result::is_ok), "{billed:?}");
+    assert_eq!(scene.invoice("2035-10").await.number.as_deref(), Some("LMO-2035-000001"));
 }
 
 #[tokio::test]

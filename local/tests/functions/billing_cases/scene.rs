@@ -10,12 +10,13 @@ use lmo_shared::{
         repo::{Choice, Chooser, When},
     },
     clock::{Granularity, Period, Timestamp},
-    id::{RequestId, TenantId},
-    llm::catalogue::Catalogue,
+    id::{KeyId, RequestId, TenantId},
+    llm::{Usage, catalogue::Catalogue},
+    money::{NanoUsd, Tokens},
     platform::Platform,
     store::{keys, keys::Bucket},
     tenant::Tenant,
-    usage::{Aggregator, Expired},
+    usage::{Aggregator, Entry, Expired, Outcome, expires_at},
 };
 use serde_json::{Value, json};
 
@@ -152,16 +153,22 @@ impl Scene {
     /// An entry in the ledger that nobody else knows of.
     pub async fn plant_entry(&self, time: &str, tokens: u64) {
         let request = RequestId::new(at(time));
-        let usage = json!({"input_tokens": tokens, "output_tokens": 0});
-        let mut entry = json!({
-            "key": lmo_shared::id::KeyId::new(at(time)), "model": "lmo/echo", "prices": self.prices,
-            "nano_usd": tokens * 1_000, "outcome": "answered", "attempts": 1, "total_ms": 1,
-            "expires_at": lmo_shared::usage::expires_at(request),
-        });
-        for (field, value) in usage.as_object().unwrap() {
-            entry[field] = value.clone();
-        }
-        let entry: lmo_shared::usage::Entry = serde_json::from_value(entry).unwrap();
+        let entry = Entry {
+            key: KeyId::new(at(time)),
+            model: "lmo/echo".to_owned(),
+            prices: self.prices.clone(),
+            usage: Usage { input_tokens: Tokens(tokens), ..Usage::default() },
+            nano_usd: NanoUsd(tokens * 1_000),
+            byok: false,
+            estimated: false,
+            unbilled: Tokens::ZERO,
+            outcome: Outcome::Answered,
+            attempts: 1,
+            failed_attempts: Vec::new(),
+            first_ms: None,
+            total_ms: 1,
+            expires_at: expires_at(request),
+        };
         let hour = Period::of(Granularity::Hour, at(time));
         let ledger = self.platform().table().tenant(self.tenant).ledger(hour);
         ledger.put(&keys::request(request), &entry).await.unwrap();

@@ -159,6 +159,11 @@ async fn after_a_hundred_kills_and_whatever_stripe_does_each_invoice_is_charged_
         scene.advance(HOUR * 12);
         bank.set(&scene);
     }
+    let asked = bank.stripe.asked();
+    for status in [0, 200, 429, 500] {
+        assert!(asked.iter().any(|asked| asked.status == status), "seed {seed}: nothing was answered by {status}");
+    }
+    assert!(asked.iter().any(|asked| asked.replayed), "seed {seed}: nothing was asked again");
     let book = bank.stripe.book("invoice");
     for tenant in tenants {
         let [invoice] = <[Invoice; 1]>::try_from(invoices(&scene, tenant).await).unwrap();

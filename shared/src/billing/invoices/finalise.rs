@@ -1,6 +1,6 @@
 //! Finalising: invoices get their numbers, several in one transaction, and with it everything that follows from that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::json;
@@ -120,15 +120,19 @@ enum Outcome {
     Changed(Vec<usize>),
 }
 
-/// As many as a transaction has room for.
+/// As many as a transaction has room for; one of a tenant, because two may use the same credit, and are the same if two were
+/// at it.
 fn some(ready: &[Ready], left: &[usize]) -> Option<Vec<usize>> {
     const ROOM: usize = 99;
-    let mut used = 0;
-    let fits = |index: &&usize| {
-        used += ready.get(**index).map_or(0, Ready::writes);
-        used <= ROOM
-    };
-    let together: Vec<_> = left.iter().take_while(fits).copied().collect();
+    let (mut used, mut tenants, mut together) = (0, BTreeSet::new(), Vec::new());
+    for index in left {
+        let Some(one) = ready.get(*index).filter(|one| tenants.insert(one.invoice.tenant)) else { continue };
+        used += one.writes();
+        if used > ROOM {
+            break;
+        }
+        together.push(*index);
+    }
     (!together.is_empty()).then_some(together)
 }
 

@@ -106,7 +106,7 @@ impl Invoices {
     }
 
     async fn whole_ledger(&self, tenant: TenantId, month: Period) -> Result<Total> {
-        let nobody = super::Subscribed { subscription: Default::default(), plans: Vec::new() };
+        let nobody = super::Subscribed::default();
         Ok(self.gather_from(tenant, &nobody, month, hours_of(month)).await?.total)
     }
 

@@ -49,20 +49,11 @@ impl Invoices {
 
 /// The most that there were at once between two times, if there are so many now.
 fn most(now: usize, changes: &BTreeMap<Timestamp, i64>, from: Timestamp, to: Timestamp) -> u32 {
-    let mut number = i64::try_from(now).unwrap_or(i64::MAX);
-    // Backwards: before a change there were as many fewer.
-    let mut most = None;
-    for (at, by) in changes.iter().rev() {
-        if *at < to {
-            most = most.max(Some(number));
-        }
-        if *at < from {
-            break;
-        }
-        number -= by;
-    }
-    // As many as there were at its beginning, unless it was passed before.
-    let most = most.unwrap_or(number).max(if changes.range(..=from).next().is_none() { number } else { i64::MIN });
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    // Since a time there are those that came and went behind it.
+    let since = |at: Timestamp| now - changes.iter().filter(|(change, _)| **change > at).map(|(_, by)| by).sum::<i64>();
+    let within = changes.keys().copied().filter(|at| from < *at && *at < to);
+    let most = within.chain([from]).map(since).max().unwrap_or(now);
     u32::try_from(most.max(0)).unwrap_or(u32::MAX)
 }
 

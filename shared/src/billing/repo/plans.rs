@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,10 @@ use crate::{
 pub struct Plans {
     table: Table,
     /// Versions never change, so those that were read once are kept.
-    seen: Arc<Mutex<HashMap<(String, Timestamp), Arc<Plan>>>>,
+    seen: Arc<Mutex<Seen>>,
 }
+
+type Seen = HashMap<(String, Timestamp), Arc<Plan>>;
 
 /// A version as an item: the plan as JSON text.
 #[derive(Serialize, Deserialize)]
@@ -148,7 +150,7 @@ impl Plans {
         Arc::clone(seen.entry((plan.name.clone(), plan.effective)).or_insert_with(|| Arc::new(plan)))
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<(String, Timestamp), Arc<Plan>>> {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
