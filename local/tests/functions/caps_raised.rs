@@ -44,7 +44,7 @@ impl Process {
     }
 
     async fn ask_with(&self, key: &str) -> u16 {
-        let body = json!({"query": "hi", "model": "lmo/echo", "max_tokens": 50});
+        let body = json!({"query": "word ".repeat(20), "model": "lmo/echo", "max_tokens": 50});
         let (status, answer) = self.send("POST", "/api/mcp/query", key, body).await;
         assert!(status == 200 || answer["code"] == "quota_exhausted", "{status} {answer}");
         status
@@ -120,7 +120,7 @@ async fn a_tenants_cap_is_raised_for_every_process() {
         let [one, other] = [scene.process(), scene.process()];
         one.exhaust(&one.key).await;
         other.exhaust(&other.key).await;
-        scene.limit(tokens(10_000)).await;
+        scene.limit(tokens(2_000)).await;
         assert_eq!((one.ask().await, other.ask().await), (200, 200), "{shards} sub-meters");
         other.exhaust(&other.key).await;
         scene.limit(Limits::default()).await;
@@ -135,7 +135,7 @@ async fn another_plan_raises_the_cap_for_every_process() {
     let [one, other] = [scene.process(), scene.process()];
     one.exhaust(&one.key).await;
     other.exhaust(&other.key).await;
-    scene.choose("large", Some(10_000)).await;
+    scene.choose("large", Some(2_000)).await;
     assert_eq!((one.ask().await, other.ask().await), (200, 200));
 }
 
@@ -147,7 +147,7 @@ async fn a_keys_cap_is_raised_for_every_process() {
     let (status, made) = one.send("POST", "/api/tenant/keys", &scene.key, new).await;
     assert_eq!(status, 201, "{made}");
     let (path, key) = (format!("/api/tenant/keys/{}", made["id"].as_str().unwrap()), made["api_key"].as_str().unwrap());
-    for limits in [json!({"monthly_tokens": 5_000}), json!({"monthly_tokens": null})] {
+    for limits in [json!({"monthly_tokens": 2_000}), json!({"monthly_tokens": null})] {
         one.exhaust(key).await;
         other.exhaust(key).await;
         let (status, changed) = one.send("PATCH", &path, &scene.key, json!({"limits": limits})).await;

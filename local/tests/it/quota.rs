@@ -48,12 +48,12 @@ async fn a_quota_says_what_is_spent_and_left_of_the_tenant_and_its_keys() {
         assert_eq!(lmo.send("POST", "/api/mcp/query", key, Some(&question())).await.status, 200);
     }
     let used = lmo.usage_of(&key, 2).await;
-    let spent = used["total"]["input_tokens"].as_u64().unwrap() + used["total"]["output_tokens"].as_u64().unwrap();
+    let spent = used["input_tokens"].as_u64().unwrap() + used["output_tokens"].as_u64().unwrap();
     let quota = quota().await;
     let tokens = &quota["tokens"];
     assert_eq!((&tokens["spent"], &tokens["held"], &quota["requests"]), (&json!(spent), &json!(0), &json!(2)));
     assert_eq!((&tokens["left"], &tokens["percent"]), (&json!(1000 - spent), &json!(spent / 10)));
-    assert_eq!(quota["nano_usd"]["spent"], used["total"]["cost_nano_usd"]);
+    assert_eq!(quota["nano_usd"]["spent"], used["cost_nano_usd"]);
     let [one] = quota["keys"].as_array().unwrap().as_slice() else { panic!("{quota}") };
     assert_eq!(
         (&one["requests"], &one["tokens"]["cap"], &one["tokens"]["left"]),
@@ -98,8 +98,8 @@ async fn a_forecast_goes_on_from_what_was_used_and_rates_it_as_the_plan_says() {
     );
     assert!(fresh.get("invoice").is_none(), "there is no plan");
 
-    let plan = json!({"name": "fee", "title": "Fee", "currency": "USD", "base_fee": "10", "effective": "2026-01-01"});
-    let made = desk.send("POST", "/api/admin/plans", Some(&plan)).await;
+    let plan = json!({"title": "Fee", "currency": "USD", "base_fee": "10", "effective": "2026-01-01"});
+    let made = desk.send("PUT", "/api/admin/plans/fee", Some(&plan)).await;
     assert!(made.status < 300, "{}", made.body);
     let chosen = desk
         .send("PUT", &format!("/api/admin/billing/tenants/{}/plan", owner.tenant), Some(&json!({"plan": "fee"})))

@@ -63,6 +63,7 @@ async fn rows_add_up_to_the_invoice_with_fees_and_discounts_beside_models() {
 async fn what_the_catalogue_does_not_know_is_null() {
     let mut scene = Scene::on(json!({})).await;
     scene.ask("2035-10-10T10:00:00Z", 1_000_000).await;
+    scene.event("2035-10-10T10:00:00Z").await;
     let october = scene.revenue("2035-10", "2035-10", ALL).await;
     assert_eq!(october.len(), 1, "before the run comes by");
     let row = &october[0];
