@@ -120,7 +120,8 @@ locals {
     }
     stripe = { actions = ["secretsmanager:GetSecretValue"], resources = [local.arns.secrets["stripe"]] }
     # A billing run calls its own function for its parts, and to go on.
-    runs = { actions = ["lambda:InvokeFunction"], resources = ["${local.arns.functions["billing"]}:*"] }
+    runs   = { actions = ["lambda:InvokeFunction"], resources = ["${local.arns.functions["billing"]}:*"] }
+    export = { actions = ["s3:PutObject"], resources = [for _ in local.exports : "arn:${local.partition}:s3:::${var.name}-usage-${local.account}-${local.region}/*"] }
     # Removing tenants: their items can't be listed otherwise.
     scan   = { actions = ["dynamodb:Scan"], resources = [local.arns.table] }
     models = { actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], resources = var.bedrock_models }

@@ -64,6 +64,7 @@ locals {
         LMO_SECRETS                  = var.name
         LMO_MAIL_FROM                = contains(row.calls, "mail") ? var.mail_from : null
         LMO_ORIGIN_TOKEN             = (length(row.paths) > 0 || row.sockets) && !var.sam ? join(",", compact([local.origin_token, local.origin_token_before])) : null
+        LMO_EXPORT_BUCKET            = contains(row.calls, "export") ? try(aws_s3_bucket.export["usage"].id, null) : null
         LMO_WEBSOCKET_ENDPOINT       = row.sockets ? "https://${local.hosts.socket}/${local.socket_stage}" : null
         OTEL_EXPORTER_OTLP_ENDPOINT  = var.otlp_endpoint
         RUST_LOG                     = var.log_filter

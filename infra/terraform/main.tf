@@ -74,9 +74,10 @@ locals {
         collect = "rate(5 minutes)"
         terms   = "rate(5 minutes)"
         letters = "rate(1 minute)"
+        export  = "cron(30 1 * * ? *)"
       }
       items = local.charging
-      calls = ["keys", "mail", "stripe", "runs"]
+      calls = ["keys", "mail", "stripe", "runs", "export"]
     }
     aggregate = {
       memory  = 512

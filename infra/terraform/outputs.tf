@@ -82,3 +82,8 @@ output "secrets" {
   description = "Names of the providers' secrets, to be filled."
   value       = { for name, secret in aws_secretsmanager_secret.provider : name => secret.name }
 }
+
+output "usage_bucket" {
+  description = "The bucket of the usage export, if there is one."
+  value       = try(aws_s3_bucket.export["usage"].id, null)
+}

@@ -326,6 +326,19 @@ variable "secrets" {
   }
 }
 
+variable "usage_export" {
+  description = "Writes the ledger to a bucket of its own every night, as gzip JSON Lines: docs/billing.md. Files are kept for so many days, for ever if null."
+  type = object({
+    days = optional(number)
+  })
+  default = null
+
+  validation {
+    condition     = try(var.usage_export.days, null) == null ? true : var.usage_export.days >= 1 && floor(var.usage_export.days) == var.usage_export.days
+    error_message = "usage_export: days must be a whole number, 1 or more."
+  }
+}
+
 variable "bedrock_models" {
   description = "ARNs of the Bedrock models and inference profiles that may be called with the functions' roles."
   type        = list(string)

@@ -2,6 +2,9 @@
 //! in which nobody counts, in processor time. Prints what was measured as `docs/measured-billing.toml` has it.
 //!
 //! One tenant is made and counted as every one is; the others are copies of its items under ids of their own.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark ends where it unwraps")]
+#![expect(clippy::cast_precision_loss, reason = "figures for people")]
 #![expect(clippy::print_stdout, reason = "its result is what it prints")]
 
 #[path = "support/counting.rs"]

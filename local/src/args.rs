@@ -194,7 +194,7 @@ pub struct ExportArgs {
     /// The first day that isn't exported any more; today if absent.
     #[arg(long)]
     pub to: Option<String>,
-    /// The folder; if absent the bucket in LMO_EXPORT_BUCKET.
+    /// The folder; if absent the bucket in `LMO_EXPORT_BUCKET`.
     #[arg(long)]
     pub dir: Option<PathBuf>,
 }

@@ -368,12 +368,12 @@ async fn post(letters: QuotaLetters, clock: Clock, stop: CancellationToken) {
 
 async fn export(exporter: Exporter, clock: Clock, stop: CancellationToken) {
     loop {
-        let exported = tokio::select! {
+        let done = tokio::select! {
             () = stop.cancelled() => return,
             // What is cut off is written again.
-            exported = exporter.run(clock.now().after(EXPORT_EVERY)) => exported,
+            done = exporter.run(clock.now().after(EXPORT_EVERY)) => done,
         };
-        if let Err(error) = exported {
+        if let Err(error) = done {
             tracing::error!(error = ?error, "the usage is not exported at the moment; it will be tried again");
         }
         tokio::select! {

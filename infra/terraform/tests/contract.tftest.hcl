@@ -41,6 +41,7 @@ run "everything" {
     bedrock_models = ["arn:aws:bedrock:eu-central-1::foundation-model/amazon.titan-embed-text-v2:0"]
     log_filter     = "info"
     otlp_endpoint  = "http://localhost:4318"
+    usage_export   = { days = 400 }
   }
 
   assert {

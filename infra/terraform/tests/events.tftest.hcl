@@ -41,8 +41,8 @@ run "each_schedule_gives_its_task_and_loses_no_failure" {
       aggregate-sweep  = "rate(1 minute)", aggregate-reconcile = "rate(1 hour)", aggregate-purge = "rate(1 hour)"
       tenant-deliver   = "rate(1 minute)"
       auth-rotate-keys = "rate(1 day)"
-      billing-bill     = "rate(1 hour)", billing-collect = "rate(5 minutes)", billing-terms = "rate(5 minutes)"
-      billing-letters  = "rate(1 minute)"
+      billing-bill     = "rate(1 hour)", billing-collect = "rate(5 minutes)", billing-terms = "rate(5 minutes)", billing-letters = "rate(1 minute)"
+      billing-export   = "cron(30 1 * * ? *)"
     }
     error_message = "schedules"
   }

@@ -134,7 +134,7 @@ run "only_billing_moves_money_and_goes_on_by_itself" {
   }
 
   assert {
-    condition = { for statement in jsondecode(aws_iam_role_policy.own["billing"].policy).Statement : statement.Sid => statement.Resource if statement.Sid == "Runs" } == {
+    condition = { for statement in jsondecode(aws_iam_role_policy.own["billing"].policy).Statement : statement.Sid => statement.Resource if contains(["Runs", "Export"], statement.Sid) } == {
       Runs = ["arn:aws:lambda:eu-central-1:123456789012:function:lmo-billing:*"]
     }
     error_message = aws_iam_role_policy.own["billing"].policy
@@ -143,6 +143,26 @@ run "only_billing_moves_money_and_goes_on_by_itself" {
   assert {
     condition     = [for name, permissions in output.permissions : name if contains(permissions, "lambda:InvokeFunction")] == ["billing"]
     error_message = "somebody but billing calls functions"
+  }
+}
+
+run "the_usage_export_is_written_where_nobody_else_looks" {
+  command = plan
+
+  variables {
+    usage_export = {}
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_iam_role_policy.own["billing"].policy).Statement : statement.Resource if statement.Sid == "Export"] == [
+      ["arn:aws:s3:::lmo-usage-123456789012-eu-central-1/*"]
+    ]
+    error_message = aws_iam_role_policy.own["billing"].policy
+  }
+
+  assert {
+    condition     = aws_s3_bucket.export["usage"].bucket == "lmo-usage-123456789012-eu-central-1" && aws_s3_bucket_public_access_block.export["usage"].restrict_public_buckets
+    error_message = "the bucket has another name, or is open"
   }
 }
 

@@ -78,9 +78,9 @@ impl HttpConnector for Connector {
             let sum = used.entry(operation.clone()).or_default();
             sum.calls += 1;
             if WRITES.contains(&operation.as_str()) {
-                sum.write_units += units
+                sum.write_units += units;
             } else {
-                sum.read_units += units
+                sum.read_units += units;
             }
             Ok(answer)
         })

@@ -225,8 +225,8 @@ mod tests {
     #[test]
     fn days_that_differ_make_it_less_sure() {
         let now = at("2026-11-27T00:00:00Z");
-        let rest =
-            past(now, 28, |day| if day.start().0 / DAY % 2 == 0 { 500 } else { 1_500 }).rest(now, at("2026-12-01"));
+        let rest = past(now, 28, |day| if (day.start().0 / DAY).is_multiple_of(2) { 500 } else { 1_500 })
+            .rest(now, at("2026-12-01"));
         assert!(rest.low < rest.expected && rest.expected < rest.high, "{rest:?}");
         assert_eq!(rest.expected, 4_000);
         assert_eq!(rest.expected - rest.low, rest.high - rest.expected);

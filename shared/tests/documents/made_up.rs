@@ -101,7 +101,6 @@ pub fn invoice(currency: Currency, lines: Vec<Line>) -> Invoice {
         credited: Amount::ZERO,
         credited_as_credit: Amount::ZERO,
         credited_subtotal: Amount::ZERO,
-        credited_as_credit: Amount::ZERO,
         late: Amount::ZERO,
         carried: Amount::ZERO,
         plans: vec!["team@2026-01-01T00:00:00Z".to_owned()],

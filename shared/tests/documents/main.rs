@@ -1,5 +1,7 @@
 //! Invoices and credit notes as documents: what they say, as goldens, and what they are made of.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 mod made_up;
 mod paper;
 

@@ -15,12 +15,11 @@ pub async fn run(backend: &Backend, args: ExportArgs) -> Result<ExitCode, Proble
     let from = day("--from", &args.from)?;
     let today = Period::of(Granularity::Day, platform.clock().now());
     let to = args.to.as_ref().map_or(Ok(today), |to| day("--to", to))?;
-    let destination = match args.dir {
-        Some(dir) => Destination::Folder(dir),
-        None => {
-            let nowhere = || Problem("neither --dir nor LMO_EXPORT_BUCKET says where to".to_owned());
-            platform.export_bucket()?.ok_or_else(nowhere)?
-        }
+    let destination = if let Some(dir) = args.dir {
+        Destination::Folder(dir)
+    } else {
+        let nowhere = || Problem("neither --dir nor LMO_EXPORT_BUCKET says where to".to_owned());
+        platform.export_bucket()?.ok_or_else(nowhere)?
     };
     let exported = platform.exporter(destination).days(from, to).await?;
     print(&exported)?;

@@ -15,9 +15,10 @@ pub async fn run(platform: &Platform, args: &ReconcileArgs) -> Result<ExitCode, 
     let (tenant, month) = (tenant_of(&args.tenant)?, month_of("--period", &args.period)?);
     platform.tenants().get(tenant).await?;
     let invoices = platform.invoices();
-    let found = match args.repair {
-        true => invoices.repair(tenant, month, &Actor::command_line()).await?,
-        false => invoices.reconcile(tenant, month).await?,
+    let found = if args.repair {
+        invoices.repair(tenant, month, &Actor::command_line()).await?
+    } else {
+        invoices.reconcile(tenant, month).await?
     };
     print(&found)?;
     Ok(if found.agree { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -58,10 +58,7 @@ fn kind_of(line: &Line) -> String {
 /// A text in quotes. One that a spreadsheet would take for a formula is made to be none (OWASP, "CSV Injection").
 fn cell(text: &str) -> String {
     let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-    match text.is_empty() {
-        true => String::new(),
-        false => format!("\"{guard}{}\"", text.replace('"', "\"\"")),
-    }
+    if text.is_empty() { String::new() } else { format!("\"{guard}{}\"", text.replace('"', "\"\"")) }
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ pub(super) fn date(at: Timestamp) -> String {
 
 /// From one instant until before another: in days if both are the first of theirs.
 pub(super) fn days(from: Timestamp, to: Timestamp) -> String {
-    if from.0 % DAY == 0 && to.0 % DAY == 0 && from < to {
+    if from.0.is_multiple_of(DAY) && to.0.is_multiple_of(DAY) && from < to {
         return format!("{} to {}", date(from), date(Timestamp(to.0 - DAY)));
     }
     let second = |at: Timestamp| at.to_string().chars().take(19).collect::<String>().replace('T', " ");

@@ -78,6 +78,7 @@ impl Sheet {
     }
 
     /// A part in another one.
+    #[expect(clippy::unnecessary_wraps, reason = "the whole is a part, too, and in none")]
     pub fn part(&mut self, role: Role, of: Part) -> Part {
         self.parts.push((role, of));
         Some(self.parts.len() - 1)

@@ -154,7 +154,7 @@ fn runs(text: &str) -> Vec<(Range<usize>, bool)> {
     let bidi = BidiInfo::new(text, None);
     let all = bidi.paragraphs.iter().flat_map(|paragraph| {
         let (levels, runs) = bidi.visual_runs(paragraph, paragraph.range.clone());
-        runs.into_iter().map(move |run| (run.clone(), levels.get(run.start).is_some_and(|level| level.is_rtl())))
+        runs.into_iter().map(move |run| (run.clone(), levels.get(run.start).is_some_and(unicode_bidi::Level::is_rtl)))
     });
     all.collect()
 }
@@ -196,14 +196,14 @@ fn glyphs(text: &str, face: usize, right_to_left: bool) -> Option<Vec<KrillaGlyp
     let mut starts: Vec<usize> = output.glyph_infos().iter().map(|glyph| glyph.cluster as usize).collect();
     starts.push(text.len());
     starts.sort_unstable();
-    let shaped = output.glyph_infos().iter().zip(output.glyph_positions()).map(|(glyph, position)| {
+    let glyphs = output.glyph_infos().iter().zip(output.glyph_positions()).map(|(glyph, position)| {
         let start = glyph.cluster as usize;
         let end = starts.get(starts.partition_point(|other| *other <= start)).copied().unwrap_or(text.len());
         let [advance, x, y] = [position.x_advance, position.x_offset, position.y_offset].map(|units| units as f32 / em);
         let id = Some(glyph.glyph_id).filter(|id| *id != 0)?;
         Some(KrillaGlyph::new(GlyphId::new(id), advance, x, y, 0.0, start..end, None))
     });
-    shaped.collect()
+    glyphs.collect()
 }
 
 /// A box for each letter.
