@@ -455,7 +455,7 @@ async fn nobody_changes_what_somebody_else_has_changed_meanwhile() {
     assert!(matches!(refused, Err(Error::PreconditionFailed)));
     // And of several at once each takes place, one behind the other.
     let both = ["free", "prepaid"].map(|plan| scene.choose(id, plan, When::Now, Chooser::Tenant));
-    assert!(join_all(both).await.iter().all(|done| done.is_ok()));
+    assert!(join_all(both).await.iter().all(Result::is_ok));
 }
 
 #[tokio::test]

@@ -225,7 +225,7 @@ impl Bucket {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -247,7 +247,7 @@ async fn put(State(bucket): State<Bucket>, method: Method, uri: Uri, headers: He
     };
     let (scope, names) = (part("Credential="), part("SignedHeaders="));
     let scope = scope.split_once('/').unwrap_or_default().1.to_owned();
-    let signed: String = names.split(';').map(|name| format!("{name}:{}\n", field(name))).collect();
+    let signed = names.split(';').map(|name| format!("{name}:{}\n", field(name))).collect::<Vec<_>>().concat();
     let (hash, time) = (sha256(&body), field("x-amz-date"));
     let canonical = format!("{method}\n{}\n\n{signed}\n{names}\n{hash}", uri.path());
     let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", sha256(canonical.as_bytes()));

@@ -42,8 +42,9 @@ pub struct Scene {
 /// A plan of that name in euros, but for what is said.
 pub fn plan(name: &str, said: Value) -> Plan {
     let mut plan = json!({"name": name, "title": name, "currency": "EUR", "effective": "2035-01-01T00:00:00Z"});
-    for (field, value) in said.as_object().unwrap() {
-        plan[field] = value.clone();
+    let Value::Object(said) = said else { panic!("{said} is no object") };
+    for (field, value) in said {
+        plan[field] = value;
     }
     serde_json::from_value(plan).unwrap()
 }
