@@ -28,6 +28,7 @@ locals {
     billing    = "BILLING"
     runs       = "RUNS"
     collect    = "COLLECT"
+    letters    = "LETTERS"
     stripe     = "STRIPE"
   }
 
@@ -59,6 +60,9 @@ locals {
     due       = ["DeleteItem", "PutItem", "Query", "UpdateItem"]
     operators = ["GetItem", "PutItem", "Query"]
     active    = ["ConditionCheckItem", "GetItem"]
+    # Who is made gets the plan for all; who is taken back may owe something.
+    billing  = ["GetItem", "PutItem", "Query"]
+    invoices = ["Query"]
   }
   identifying = {
     tenant   = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
@@ -69,10 +73,13 @@ locals {
     address  = ["GetItem", "PutItem"]
     webhooks = ["PutItem"]
     due      = ["PutItem"]
+    # Who registers gets the plan for all.
+    billing   = ["GetItem", "PutItem", "Query"]
+    catalogue = ["Query"]
   }
   charging = {
-    tenant    = ["BatchGetItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
-    invoices  = ["GetItem", "PutItem", "Query", "UpdateItem"]
+    tenant    = ["BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    invoices  = ["BatchGetItem", "GetItem", "PutItem", "Query"]
     ledger    = ["Query"]
     totals    = ["GetItem", "Query"]
     audit     = ["PutItem", "Query"]
@@ -82,18 +89,24 @@ locals {
     tenants   = ["PutItem", "Query"]
     operators = ["GetItem", "PutItem"]
     active    = ["GetItem", "Query"]
-    billing   = ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    user      = ["GetItem"]
+    billing   = ["BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query"]
     runs      = ["GetItem", "PutItem", "Query", "UpdateItem"]
-    collect   = ["DeleteItem", "PutItem", "Query", "UpdateItem"]
-    stripe    = ["PutItem"]
+    collect   = ["BatchWriteItem", "DeleteItem", "PutItem", "Query", "UpdateItem"]
+    letters   = ["BatchWriteItem", "Query", "UpdateItem"]
+    stripe    = ["GetItem", "PutItem"]
   }
   counting = {
-    tenant   = ["GetItem", "Query", "UpdateItem"]
+    tenant   = ["GetItem", "PutItem", "Query", "UpdateItem"]
     ledger   = ["GetItem", "PutItem", "Query"]
     totals   = ["GetItem", "PutItem", "Query"]
-    active   = ["BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem"]
+    active   = ["BatchWriteItem", "GetItem", "Query", "UpdateItem"]
     webhooks = ["PutItem"]
     due      = ["BatchWriteItem", "PutItem"]
+    letters  = ["PutItem"]
+    # Who owes a last invoice isn't removed yet.
+    billing  = ["GetItem", "Query"]
+    invoices = ["GetItem"]
     # Removing tenants, and what elsewhere is theirs.
     everything = ["BatchWriteItem"]
     tenants    = ["BatchWriteItem", "Query"]
@@ -108,6 +121,8 @@ locals {
     publish = { actions = ["kinesis:PutRecords"], resources = [local.arns.stream] }
     secrets = { actions = ["secretsmanager:GetSecretValue"], resources = [for name, arn in local.arns.secrets : arn if name != "stripe"] }
     keys    = { actions = ["secretsmanager:GetSecretValue"], resources = [for name in local.own_keys : local.arns.secrets[name]] }
+    # Who only checks who asks.
+    signing = { actions = ["secretsmanager:GetSecretValue"], resources = [local.arns.secrets["signing-keys"]] }
     # Makes the first keys where nobody made the secret: here that is done below.
     rotation = {
       actions   = ["secretsmanager:CreateSecret", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"]
@@ -121,7 +136,7 @@ locals {
     stripe = { actions = ["secretsmanager:GetSecretValue"], resources = [local.arns.secrets["stripe"]] }
     # A billing run calls its own function for its parts, and to go on.
     runs   = { actions = ["lambda:InvokeFunction"], resources = ["${local.arns.functions["billing"]}:*"] }
-    export = { actions = ["s3:PutObject"], resources = [for _ in local.exports : "arn:${local.partition}:s3:::${var.name}-usage-${local.account}-${local.region}/*"] }
+    export = { actions = ["s3:PutObject"], resources = [for _ in local.exports : "arn:${local.partition}:s3:::${var.name}-usage-${local.account}-${local.region}/usage/*"] }
     # Removing tenants: their items can't be listed otherwise.
     scan   = { actions = ["dynamodb:Scan"], resources = [local.arns.table] }
     models = { actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], resources = var.bedrock_models }
@@ -167,7 +182,7 @@ locals {
         Key = {
           actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
           resources  = var.kms_key_arn == null ? [] : [var.kms_key_arn]
-          conditions = { StringEquals = { "kms:ViaService" = [for service in ["dynamodb", "kinesis", "secretsmanager", "sqs"] : "${service}.${local.region}.${local.suffix}"] } }
+          conditions = { StringEquals = { "kms:ViaService" = [for service in concat(["dynamodb", "kinesis", "secretsmanager", "sqs"], contains(row.calls, "export") ? ["s3"] : []) : "${service}.${local.region}.${local.suffix}"] } }
         }
       } : sid => statement if length(statement.resources) > 0
     }

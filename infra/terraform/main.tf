@@ -77,7 +77,7 @@ locals {
         export  = "cron(30 1 * * ? *)"
       }
       items = local.charging
-      calls = ["keys", "mail", "stripe", "runs", "export"]
+      calls = ["signing", "mail", "stripe", "runs", "export"]
     }
     aggregate = {
       memory  = 512

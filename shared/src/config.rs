@@ -33,8 +33,6 @@ pub struct Config {
     pub reach: Reach,
     /// The Lambda function that this is, if it is one.
     pub function: Option<OwnFunction>,
-    /// The bucket that the usage export goes to; without one there is no export.
-    pub export_bucket: Option<String>,
 }
 
 /// The Lambda function that a process is.
@@ -170,24 +168,12 @@ impl Config {
                 Flush::Behind => Reach::Laptop,
             },
             function: own_function(lookup),
-            export_bucket: export_bucket(lookup)?,
         })
     }
 }
 
 fn own_function(lookup: &dyn Fn(&str) -> Option<String>) -> Option<OwnFunction> {
     Some(OwnFunction { name: lookup(FUNCTION_NAME)?, version: lookup(FUNCTION_VERSION)? })
-}
-
-/// With a dot in its name its address would have no certificate.
-fn export_bucket(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Option<String>, BadVariable> {
-    const NAME: &str = "LMO_EXPORT_BUCKET";
-    let Some(bucket) = lookup(NAME) else { return Ok(None) };
-    let letters = bucket.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if letters && (3..=63).contains(&bucket.len()) {
-        return Ok(Some(bucket));
-    }
-    Err(BadVariable::new(NAME, "must be the name of a bucket without dots"))
 }
 
 const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
@@ -235,6 +221,20 @@ pub fn websocket_endpoint() -> Result<Url, BadVariable> {
 pub fn mail_from() -> Result<EmailAddress, BadVariable> {
     const NAME: &str = "LMO_MAIL_FROM";
     EmailAddress::parse(&required(NAME)?).map_err(|_| BadVariable::new(NAME, "must be an e-mail address"))
+}
+
+/// `LMO_EXPORT_BUCKET`: the bucket that the usage export goes to; `None` if it goes nowhere.
+///
+/// # Errors
+/// It is none. With a dot in its name its address would have no certificate.
+pub fn export_bucket() -> Result<Option<String>, BadVariable> {
+    const NAME: &str = "LMO_EXPORT_BUCKET";
+    let Some(bucket) = variable(NAME) else { return Ok(None) };
+    let letters = bucket.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if letters && (3..=63).contains(&bucket.len()) {
+        return Ok(Some(bucket));
+    }
+    Err(BadVariable::new(NAME, "must be the name of a bucket without dots"))
 }
 
 fn websocket_endpoint_of(variable: &'static str, text: &str) -> Result<Url, BadVariable> {

@@ -20,7 +20,7 @@ use crate::{
     },
     cache::{AnswerCache, Flights, Neighbours},
     clock::Clock,
-    config::Config,
+    config::{self, Config},
     error::{Error, Result},
     function,
     llm::{Upstreams, catalogue::Catalogues},
@@ -423,10 +423,10 @@ impl Platform {
     /// # Errors
     /// `Internal` without credentials or region, or if no HTTP client can be had.
     pub fn export_bucket(&self) -> Result<Option<Destination>> {
-        let Some(name) = &self.config.export_bucket else { return Ok(None) };
+        let Some(name) = config::export_bucket().map_err(Error::internal)? else { return Ok(None) };
         let signer = self.signer("s3").ok_or_else(|| Error::internal("no region, or no credentials for Amazon S3"))?;
         let endpoint = self.sdk.endpoint_url().map(str::parse).transpose().map_err(Error::internal)?;
-        Bucket::new(signer, name, endpoint).map(|bucket| Some(Destination::Bucket(bucket)))
+        Bucket::new(signer, &name, endpoint).map(|bucket| Some(Destination::Bucket(bucket)))
     }
 
     /// Letters about quotas, posted by `mailer`.

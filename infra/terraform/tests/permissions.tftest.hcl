@@ -101,10 +101,15 @@ run "a_function_that_asks_no_model_can_read_no_providers_key" {
   }
 
   assert {
-    condition = alltrue([for name in ["auth", "billing", "tenant"] : { for statement in jsondecode(aws_iam_role_policy.own[name].policy).Statement : statement.Sid => statement.Resource if statement.Sid == "Keys" } == {
+    condition = alltrue([for name in ["auth", "tenant"] : { for statement in jsondecode(aws_iam_role_policy.own[name].policy).Statement : statement.Sid => statement.Resource if statement.Sid == "Keys" } == {
       Keys = [for secret in ["sealing-key", "signing-keys"] : "arn:aws:secretsmanager:eu-central-1:123456789012:secret:lmo/${secret}-??????"]
     }])
     error_message = aws_iam_role_policy.own["tenant"].policy
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_iam_role_policy.own["billing"].policy).Statement : statement.Resource if statement.Sid == "Signing"] == [["arn:aws:secretsmanager:eu-central-1:123456789012:secret:lmo/signing-keys-??????"]]
+    error_message = aws_iam_role_policy.own["billing"].policy
   }
 
   assert {
@@ -155,7 +160,7 @@ run "the_usage_export_is_written_where_nobody_else_looks" {
 
   assert {
     condition = [for statement in jsondecode(aws_iam_role_policy.own["billing"].policy).Statement : statement.Resource if statement.Sid == "Export"] == [
-      ["arn:aws:s3:::lmo-usage-123456789012-eu-central-1/*"]
+      ["arn:aws:s3:::lmo-usage-123456789012-eu-central-1/usage/*"]
     ]
     error_message = aws_iam_role_policy.own["billing"].policy
   }

@@ -36,7 +36,6 @@ pub fn over(network: SharedHttpClient, clock: Clock) -> Platform {
         flush: Flush::BeforeReturning,
         reach: Reach::Public,
         function: None,
-        export_bucket: None,
     };
     Platform::new(sdk, config, clock)
 }

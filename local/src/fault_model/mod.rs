@@ -90,7 +90,6 @@ impl Ground {
                 flush: Flush::Behind,
                 reach: Reach::Laptop,
                 function: None,
-                export_bucket: None,
             };
             resources::create(&Platform::new(sdk, config, Clock::System)).await.unwrap();
             engines

@@ -79,7 +79,6 @@ impl Scene {
             flush: Flush::BeforeReturning,
             reach: Reach::Laptop,
             function: None,
-            export_bucket: None,
         };
         let platform = Platform::new(sdk(&network), config, Clock::manual(now));
         resources::create(&platform).await.expect("table and stream");

@@ -76,7 +76,6 @@ impl Ground {
             flush: Flush::BeforeReturning,
             reach: Reach::Laptop,
             function: None,
-            export_bucket: None,
         };
         let platform = Platform::new(sdk, config, Clock::manual(now));
         Self { platform, cut, left, dead, _engines: engines, dir }

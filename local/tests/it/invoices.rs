@@ -57,9 +57,9 @@ async fn customers(setup: &Setup) -> [Customer; 2] {
         });
         let settings: Settings = serde_json::from_value(settings).unwrap();
         platform.billing_settings().put(settings, IfMatch::Any, &actor, start).await.unwrap();
-        for name in ["First", "Second"] {
-            set(platform.clock(), start);
-            let tenant = Tenant::new(name, start);
+        for (name, since) in [("First", start), ("Second", start.after(std::time::Duration::from_secs(1)))] {
+            set(platform.clock(), since);
+            let tenant = Tenant::new(name, since);
             let key = platform.tenants().open(&tenant, &actor).await.unwrap();
             set(platform.clock(), month().end().before(std::time::Duration::from_hours(5)));
             ask(platform, tenant.id, prices.clone(), 1_000_000).await;

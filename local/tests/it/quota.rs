@@ -98,7 +98,7 @@ async fn a_forecast_goes_on_from_what_was_used_and_rates_it_as_the_plan_says() {
     );
     assert!(fresh.get("invoice").is_none(), "there is no plan");
 
-    let plan = json!({"title": "Fee", "currency": "USD", "base_fee": "10", "effective": "2026-01-01"});
+    let plan = json!({"name": "fee", "title": "Fee", "currency": "USD", "base_fee": "10", "effective": "2026-01-01"});
     let made = desk.send("PUT", "/api/admin/plans/fee", Some(&plan)).await;
     assert!(made.status < 300, "{}", made.body);
     let chosen = desk

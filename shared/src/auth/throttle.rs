@@ -19,7 +19,7 @@ use crate::{
     store::{Partition, Table, keys},
 };
 use counter::{Counter, change};
-use limit::{ACCOUNT, ADDRESS, Limit, MAILS, MAILS_OF_ADDRESS, TRIALS};
+use limit::{ACCOUNT, ADDRESS, COUPONS, Limit, MAILS, MAILS_OF_ADDRESS, PAYING, TRIALS};
 
 mod counter;
 mod limit;
@@ -109,6 +109,22 @@ impl Throttle {
     /// As [`Throttle::attempt`].
     pub async fn trial(&self, tenant: TenantId) -> Result<()> {
         count(&self.table.tenant(tenant).webhooks(), keys::TRIALS, &TRIALS, self.clock.now()).await
+    }
+
+    /// A payment that a tenant wants to make, or a payment method that it sets up. It is never given back.
+    ///
+    /// # Errors
+    /// As [`Throttle::attempt`].
+    pub async fn payment(&self, tenant: TenantId) -> Result<()> {
+        count(&self.table.tenant(tenant).main(), keys::PAYING, &PAYING, self.clock.now()).await
+    }
+
+    /// A coupon that a tenant tries. It is never given back.
+    ///
+    /// # Errors
+    /// As [`Throttle::attempt`].
+    pub async fn coupon(&self, tenant: TenantId) -> Result<()> {
+        count(&self.table.tenant(tenant).main(), keys::COUPON_TRIES, &COUPONS, self.clock.now()).await
     }
 
     /// Lets an address be counted by itself for an account: somebody there has proved to be its owner, as by opening

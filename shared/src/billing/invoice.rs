@@ -210,6 +210,12 @@ pub enum CreditSettlement {
 }
 
 impl Invoice {
+    /// Whether its tenant is to stay suspended until it is paid.
+    #[must_use]
+    pub fn keeps_suspended(&self) -> bool {
+        self.collection.suspended && self.status == InvoiceStatus::Finalised && self.payment != PaymentStatus::Paid
+    }
+
     /// What is still to be paid: due, less what was paid and what credit notes took off.
     ///
     /// # Errors

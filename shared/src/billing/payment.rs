@@ -26,6 +26,9 @@ pub struct Payment {
     pub currency: Currency,
     /// How far it is.
     pub status: PaymentState,
+    /// Whether its buyer asked for it right then, and so sees what becomes of it.
+    #[serde(default)]
+    pub wanted: bool,
     /// What Stripe is told to charge: a repeated request must be the same to the letter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
@@ -48,6 +51,17 @@ pub struct Payment {
     /// The number of its version.
     #[serde(default)]
     pub version: u64,
+}
+
+impl Payment {
+    /// Whether something may still come of it.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        match self.status {
+            PaymentState::Begun | PaymentState::Processing | PaymentState::ActionRequired => true,
+            PaymentState::Failed | PaymentState::Succeeded => false,
+        }
+    }
 }
 
 /// What is charged at Stripe.
@@ -173,6 +187,9 @@ pub struct Purchase {
     pub status: PaymentState,
     /// What Stripe calls its payment.
     pub reference: String,
+    /// What went back of it, for which credit was taken away again as far as it was there.
+    #[serde(default)]
+    pub refunded: Amount,
     /// When it was begun.
     pub created_at: Timestamp,
     /// The number of its version.

@@ -25,6 +25,7 @@
 //! | | `BUYER` | who buys, as its invoices have it |
 //! | | `WALLET` | how it pays |
 //! | | `GRANT#<crd>` | prepaid credit |
+//! | | `PAYING`, `COUPONTRIES` | how many payments the tenant wanted to make, and coupons it tried |
 //! | | `ADJUSTMENT#<adj>` | what its next invoice makes up for |
 //! | | `LATE#<hour>` | that an event came for an hour that was counted to its end |
 //! | `TENANT#<tnt>#INVOICES` | `INVOICE#<inv>` | the invoice of a month; it outlives its tenant, like all that follow |
@@ -69,6 +70,7 @@
 //! | `RUNS` | `RUN#<month>` | a billing run |
 //! | | `PART#<month>#<nnnn>` | how far a part of it is |
 //! | `COLLECT` | `<ms>#<tnt>#<inv>` | an invoice whose payment is to be seen to, by when |
+//! | | `<ms>#<tnt>#<crd>` | a purchase of credit, likewise |
 //! | `LETTERS` | `<ms>#<tnt>#<month>#<measure>#<percent>` | that a tenant is to be written that so much of a cap is spent, by time |
 //! | `STRIPE` | `EVENT#<id>` | an event of Stripe that was seen |
 //! | `DUE` | `<ms>#<tnt>#<msg>` | an event that webhooks are to be told, by time |

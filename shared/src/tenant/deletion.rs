@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Authority, Members, Status, Tenant, Tenants};
+use super::{Authority, Members, Status, Tenant, Tenants, UNPAID};
 use crate::{
     audit::{Edit, IfMatch},
     auth::Role,
-    billing::{Pause, Subscription},
-    clock::Timestamp,
+    billing::{Invoice, Pause, Subscription},
+    clock::{Period, Timestamp},
     error::{Error, Result},
     id::TenantId,
     mail::{EmailAddress, Mail, Mailer},
@@ -16,8 +16,8 @@ use crate::{
 
 /// How long a deletion can be taken back.
 pub const GRACE: Duration = Duration::from_hours(30 * 24);
-/// How many deletions that were taken back an invoice has regard to.
-const MOST_PAUSES: usize = 100;
+/// How many deletions that were taken back invoices have regard to: in a month, and ever.
+const MOST_PAUSES: (usize, usize) = (3, 100);
 
 impl Tenants {
     /// Announces the removal of a tenant. From now on it may do nothing but be restored and exported.
@@ -47,13 +47,19 @@ impl Tenants {
         self.edit_by_owner(id, "tenant.delete", version, by, at, decide).await
     }
 
-    /// Takes a deletion back. Nothing is charged for the time in between.
+    /// Takes a deletion back. No fees are charged for the time in between. Whoever was to be suspended for an invoice that is
+    /// unpaid is so now.
     ///
     /// # Errors
     /// `Conflict` unless the tenant is being deleted and the time for taking it back isn't over; `Forbidden` unless the
     /// caller is an owner; `Unavailable`.
     pub async fn restore(&self, id: TenantId, by: &Authority, at: Timestamp) -> Result<Tenant> {
-        let main = self.of(id).main();
+        let handle = self.of(id);
+        // Before its invoices: what is paid meanwhile makes another one of it.
+        let tenant = self.get(id).await?;
+        let invoices = handle.invoices().begins_with::<Invoice>(keys::INVOICE_PREFIX).collect().await?;
+        let is_unpaid = invoices.iter().any(Invoice::keeps_suspended);
+        let main = handle.main();
         let subscription = main.find::<Subscription>(keys::SUBSCRIPTION).await?.unwrap_or_default();
         let decide = |tenant: &mut Tenant, change: &mut Change| {
             let left = tenant.status == Status::Deleting && tenant.delete_after.is_some_and(|after| at < after);
@@ -62,16 +68,24 @@ impl Tenants {
             }
             let mut paused = subscription.clone();
             // Whoever leaves and comes back without end pays for the rest of it.
-            if let Some(after) = tenant.delete_after.filter(|_| paused.pauses.len() < MOST_PAUSES) {
+            let (a_month, ever) = MOST_PAUSES;
+            let since = Period::month(at).start();
+            let calm = paused.pauses.iter().filter(|pause| pause.to >= since).count() < a_month;
+            if let Some(after) = tenant.delete_after.filter(|_| calm && paused.pauses.len() < ever) {
                 paused.pauses.push(Pause { from: after.before(GRACE), to: at });
                 paused.version += 1;
                 change.replace(&main, keys::SUBSCRIPTION, &paused, subscription.version)?;
             }
-            tenant.status = Status::Active;
+            (tenant.status, tenant.suspended_for) =
+                if is_unpaid { (Status::Suspended, Some(UNPAID.to_owned())) } else { (Status::Active, None) };
             tenant.delete_after = None;
             Ok(())
         };
-        self.edit_by_owner(id, "tenant.restore", IfMatch::Any, by, at, decide).await
+        let version = IfMatch::Version(tenant.version);
+        match self.edit_by_owner(id, "tenant.restore", version, by, at, decide).await {
+            Err(Error::PreconditionFailed) => Err(Error::Conflict("the tenant has just changed; try again".to_owned())),
+            done => done,
+        }
     }
 
     /// An edit by somebody who is an owner when it takes place.

@@ -153,14 +153,21 @@ impl Purge {
             tracing::error!(tenant = %tenant.id, "a tenant is removed without a last invoice");
             return Ok(false);
         };
-        let month = Period::month(after.before(GRACE));
+        let last = Period::month(after.before(GRACE));
         let Some(subscribed) = self.subscriptions.find(&tenant).await? else { return Ok(false) };
-        let sort = keys::invoice(keys::invoice_of(tenant.id, month));
-        let invoice: Option<Invoice> = tenants.of(tenant.id).invoices().find(&sort).await?;
-        Ok(match invoice {
-            Some(invoice) => invoice.status < InvoiceStatus::Finalised,
-            None => !subscribed.segments(month).is_empty(),
-        })
+        // The one before the last may be a draft still, if its books differ.
+        for month in [last.previous(), last] {
+            let sort = keys::invoice(keys::invoice_of(tenant.id, month));
+            let invoice: Option<Invoice> = tenants.of(tenant.id).invoices().find(&sort).await?;
+            let owed = match invoice {
+                Some(invoice) => invoice.status < InvoiceStatus::Finalised,
+                None => month == last && !subscribed.segments(month).is_empty(),
+            };
+            if owed {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Removes a tenant from what is looked at on a schedule, and from its people.

@@ -41,13 +41,17 @@ const IN_TRANSACTIONS: [&str; 2] = ["dynamodb:ConditionCheckItem", "dynamodb:Del
 pub const SEND: &str = "execute-api:ManageConnections";
 
 /// Actions that are asked for without a client of the SDK, by a text that only a program with that code has.
-const BY_URL: [(&str, &[&str]); 3] = [
+const BY_URL: [(&str, &[&str]); 5] = [
     // The path by which Amazon SES takes mails.
     ("/v2/email/outbound-emails", &["ses:SendEmail"]),
     // The header field in which Bedrock counts tokens, read where its answers are.
     ("x-amzn-bedrock-", &["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]),
     // A part of the path by which a WebSocket's client is sent something.
     ("@connections", &[SEND]),
+    // The path by which AWS Lambda takes invocations.
+    ("/2015-03-31/functions/", &["lambda:InvokeFunction"]),
+    // What is said of Amazon S3's answer to an object that is put, whose address has no text of its own.
+    ("Amazon S3 answered ", &["s3:PutObject"]),
 ];
 
 /// The actions that a program asks for.
@@ -163,9 +167,16 @@ mod tests {
 
     #[test]
     fn what_is_called_by_its_url_is_known_by_other_text() {
-        let program = Literals::from("x-amzn-bedrock-input-token-count and /@connections/");
-        let expected =
-            ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream", "execute-api:ManageConnections"];
+        let program = Literals::from(
+            "x-amzn-bedrock-input-token-count and /@connections/ and /2015-03-31/functions/ and Amazon S3 answered ",
+        );
+        let expected = [
+            "bedrock:InvokeModel",
+            "bedrock:InvokeModelWithResponseStream",
+            "execute-api:ManageConnections",
+            "lambda:InvokeFunction",
+            "s3:PutObject",
+        ];
         assert_eq!(asked(&program).unwrap().actions, actions(&expected));
     }
 

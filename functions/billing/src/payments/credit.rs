@@ -2,7 +2,7 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use lmo_shared::{
-    auth::Caller,
+    auth::{Caller, Throttle},
     billing::{Amount, Currency, payments::Payments, repo::Subscriptions},
     clock::Clock,
     error::Error,
@@ -56,6 +56,7 @@ pub(super) async fn buy(
     State(tenants): State<Tenants>,
     State(subscriptions): State<Subscriptions>,
     State(clock): State<Clock>,
+    State(throttle): State<Throttle>,
     Create { body: BuyCreditRequest { amount, currency }, once }: Create<BuyCreditRequest>,
 ) -> Handled<Response> {
     let work = async |change: &mut Change| {
@@ -67,6 +68,7 @@ pub(super) async fn buy(
                 format!("currency must be that of the plan, {}: only such credit pays its invoices", plan.currency);
             return Err(Error::invalid("currency", detail));
         }
+        throttle.payment(caller.tenant().id).await?;
         let new = payments.buy(change, caller.tenant(), amount, currency, &caller.actor()).await?;
         let body = PurchaseView {
             id: new.purchase.id,

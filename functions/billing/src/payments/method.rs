@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use lmo_shared::{
-    auth::Caller,
+    auth::{Caller, Throttle},
     billing::{PaymentMethod, payments::Payments},
     clock::Clock,
     error::Error,
@@ -63,9 +63,11 @@ pub(super) async fn set_up(
     State(payments): State<Payments>,
     State(tenants): State<Tenants>,
     State(clock): State<Clock>,
+    State(throttle): State<Throttle>,
     Create { body: SetUpRequest {}, once }: Create<SetUpRequest>,
 ) -> Handled<Response> {
     let work = async |change: &mut Change| {
+        throttle.payment(caller.tenant().id).await?;
         let setup = payments.set_up(change, caller.tenant(), &caller.actor()).await?;
         let body = SetUpView { client_secret: setup.client_secret, publishable_key: setup.publishable_key };
         Ok(Created { status: StatusCode::CREATED, body, refused: Error::Conflict("try again".to_owned()) })

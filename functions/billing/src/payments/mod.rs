@@ -2,7 +2,7 @@
 
 use axum::extract::FromRef;
 use lmo_shared::{
-    auth::{Authenticator, Operators},
+    auth::{Authenticator, Operators, Throttle},
     billing::{payments::Payments, repo::Subscriptions},
     clock::Clock,
     error::Error,
@@ -28,6 +28,7 @@ struct State {
     tenants: Tenants,
     subscriptions: Subscriptions,
     clock: Clock,
+    throttle: Throttle,
 }
 
 /// The routes of payments.
@@ -39,6 +40,7 @@ pub(crate) fn router(platform: &Platform, authenticator: &Authenticator, mailer:
         tenants: platform.tenants(),
         subscriptions: platform.subscriptions(),
         clock: platform.clock().clone(),
+        throttle: platform.throttle(),
     };
     OpenApiRouter::new()
         .routes(routes!(method::get, method::set_up, method::remove))

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use lmo_shared::{
-    auth::Caller,
+    auth::{Caller, Throttle},
     billing::{PaymentStatus, payments::Payments},
     http::{Errors, Handled, Segment},
 };
@@ -45,9 +45,12 @@ pub struct ConfirmView {
 pub(super) async fn pay(
     caller: Caller,
     State(payments): State<Payments>,
+    State(throttle): State<Throttle>,
     Segment(id): Segment,
 ) -> Handled<Json<PayView>> {
-    let (collected, confirmation) = payments.pay(caller.tenant().id, super::invoice(id)?).await?;
+    let id = super::invoice(id)?;
+    throttle.payment(caller.tenant().id).await?;
+    let (collected, confirmation) = payments.pay(caller.tenant().id, id).await?;
     let confirm = confirmation.map(|confirmation| ConfirmView {
         client_secret: confirmation.client_secret,
         payment_method: confirmation.payment_method,

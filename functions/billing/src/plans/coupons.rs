@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use lmo_shared::{
-    auth::Caller,
+    auth::{Caller, Throttle},
     billing::repo::Coupons,
     http::{Body, Errors, Handled},
 };
@@ -31,8 +31,10 @@ pub struct CouponRequest {
 pub(super) async fn redeem(
     caller: Caller,
     State(coupons): State<Coupons>,
+    State(throttle): State<Throttle>,
     Body(CouponRequest { code }): Body<CouponRequest>,
 ) -> Handled<Json<RedeemedView>> {
+    throttle.coupon(caller.tenant().id).await?;
     let redeemed = coupons.redeem(caller.tenant(), &code, &caller.actor()).await?;
     Ok(Json(RedeemedView::from(&redeemed)))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use lmo_shared::{
-    auth::{Authenticator, Operators},
+    auth::{Authenticator, Operators, Throttle},
     billing::repo::{BillingSettings, Buyers, Coupons, Grants, Plans, Subscriptions},
     clock::Clock,
     error::Error,
@@ -38,6 +38,7 @@ struct State {
     settings: BillingSettings,
     catalogues: Arc<Catalogues>,
     clock: Clock,
+    throttle: Throttle,
 }
 
 /// The routes of plans.
@@ -54,6 +55,7 @@ pub(crate) fn router(platform: &Platform, authenticator: &Authenticator) -> Open
         settings: platform.billing_settings(),
         catalogues: platform.catalogues(),
         clock: platform.clock().clone(),
+        throttle: platform.throttle(),
     };
     OpenApiRouter::new()
         .routes(routes!(plan::get, plan::put))

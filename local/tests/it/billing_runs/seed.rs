@@ -53,7 +53,6 @@ pub async fn in_place(data_dir: &Path, work: impl AsyncFnOnce(&Platform)) {
         flush: Flush::BeforeReturning,
         reach: Reach::Laptop,
         function: None,
-        export_bucket: None,
     };
     work(&Platform::new(sdk, config, Clock::manual(month().start()))).await;
     engines.shutdown().await;

@@ -91,7 +91,6 @@ impl Ground {
             flush: Flush::BeforeReturning,
             reach: Reach::Laptop,
             function: None,
-            export_bucket: None,
         };
         Platform::new(sdk, config, Clock::System)
     }

@@ -38,6 +38,14 @@ pub(super) const MAILS_OF_ADDRESS: Limit =
 pub(super) const TRIALS: Limit =
     Limit { free: 60, first: Duration::from_secs(1), cap: Duration::from_mins(1), forgotten: Duration::from_secs(10) };
 
+/// Payments that a tenant wants to make: whoever tries stolen cards needs many.
+pub(super) const PAYING: Limit =
+    Limit { free: 10, first: Duration::from_mins(1), cap: Duration::from_hours(1), forgotten: Duration::from_mins(10) };
+
+/// Coupons that a tenant tries.
+pub(super) const COUPONS: Limit =
+    Limit { free: 10, first: Duration::from_secs(10), cap: Duration::from_mins(15), forgotten: Duration::from_mins(5) };
+
 impl Limit {
     /// What counts after an attempt at `now`, when `failures` were counted, the last `at` that time.
     ///

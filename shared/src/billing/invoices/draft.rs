@@ -2,6 +2,7 @@
 
 use super::{
     Invoices,
+    fold::folded,
     tax::{Tax, TaxTable, tax_line},
 };
 use crate::{
@@ -130,6 +131,7 @@ impl Invoices {
             adjustments: waiting.iter().map(|one| one.adjustment.clone()).collect(),
         };
         let Statement { lines, subtotal, carried, .. } = rate(&account)?;
+        let lines = folded(lines)?;
         let buyer = self.buyer(tenant).await?;
         let tax = tax_line(TaxTable::of(settings).of(&settings.seller, &buyer), &lines, subtotal, currency)?;
         let total = subtotal.plus(tax.amount)?;

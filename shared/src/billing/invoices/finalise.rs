@@ -21,6 +21,8 @@ use crate::{
 
 /// How often it is tried again that others were quicker to take a number.
 const TRIES: usize = 50;
+/// How many writes a transaction has room for beside that of the numbers.
+const ROOM: usize = 99;
 
 /// An invoice that may be finalised.
 pub(super) struct Ready {
@@ -90,8 +92,9 @@ impl Ready {
 pub(super) async fn all(table: Table, now: Timestamp, ready: Vec<Ready>) -> Vec<Result<bool>> {
     let mut answers: BTreeMap<usize, Result<bool>> = BTreeMap::new();
     let mut left: Vec<usize> = (0..ready.len()).collect();
+    let mut room = ROOM;
     for _ in 0..TRIES {
-        let Some(together) = some(&ready, &left) else { break };
+        let Some(together) = some(&ready, &left, room) else { break };
         match together_at_once(&table, now, &ready, &together).await {
             Ok(Outcome::Done) => {
                 left.retain(|index| !together.contains(index));
@@ -102,9 +105,14 @@ pub(super) async fn all(table: Table, now: Timestamp, ready: Vec<Ready>) -> Vec<
                 left.retain(|index| !changed.contains(index));
                 answers.extend(changed.into_iter().map(|index| (index, Ok(false))));
             }
+            // One that can't be written must not keep the others from it: each is tried by itself.
+            Err(error) if together.len() > 1 => {
+                tracing::warn!(?error, "invoices could not be finalised together");
+                room = 0;
+            }
             Err(error) => {
-                tracing::warn!(?error, "invoices could not be finalised");
-                break;
+                left.retain(|index| !together.contains(index));
+                answers.extend(together.into_iter().zip([Err(error)]));
             }
         }
     }
@@ -120,15 +128,14 @@ enum Outcome {
     Changed(Vec<usize>),
 }
 
-/// As many as a transaction has room for; one of a tenant, because two may use the same credit, and are the same if two were
-/// at it.
-fn some(ready: &[Ready], left: &[usize]) -> Option<Vec<usize>> {
-    const ROOM: usize = 99;
+/// As many as there is room for, and at least one; one of a tenant, because two may use the same credit, and are the same if
+/// two were at it.
+fn some(ready: &[Ready], left: &[usize], room: usize) -> Option<Vec<usize>> {
     let (mut used, mut tenants, mut together) = (0, BTreeSet::new(), Vec::new());
     for index in left {
         let Some(one) = ready.get(*index).filter(|one| tenants.insert(one.invoice.tenant)) else { continue };
         used += one.writes();
-        if used > ROOM {
+        if used > room && !together.is_empty() {
             break;
         }
         together.push(*index);

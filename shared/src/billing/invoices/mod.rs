@@ -29,6 +29,7 @@ use crate::{
 mod credit_note;
 mod draft;
 mod finalise;
+mod fold;
 mod gather;
 mod late;
 mod number;

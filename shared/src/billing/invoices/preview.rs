@@ -65,8 +65,9 @@ impl Invoices {
         let first = Period::of(Granularity::Hour, month.start());
         let last = Period::of(Granularity::Hour, month.end()).previous();
         for (hour, total) in self.aggregator.totals(tenant, first, last).await? {
-            let holds = segments.iter_mut().find(|segment| segment.from < hour.end() && hour.start() < segment.to);
-            let Some(segment) = holds else { continue };
+            // What a segment began within counts for the one before, unless there is none.
+            let place = segments.iter().rposition(|segment| segment.from <= hour.start()).unwrap_or(0);
+            let Some(segment) = segments.get_mut(place).filter(|segment| segment.from < hour.end()) else { continue };
             for (used, usage) in charged(&total)? {
                 let sum = segment.usage.entry(used).or_default();
                 *sum = sum.plus(&usage)?;

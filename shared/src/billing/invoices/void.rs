@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Invoices, draft::Waiting};
 use crate::{
     audit::{Actor, Deed, IfMatch, record, record_for_operators},
-    billing::{Adjustment, Amount, Grant, Invoice, InvoiceStatus, LineKind, PaymentStatus, payments, sum},
+    billing::{Adjustment, Amount, Grant, Invoice, InvoiceStatus, LineKind, Payment, PaymentStatus, payments, sum},
     error::{Error, Result},
     id::{InvoiceId, TenantId},
     store::{Change, Committed, keys},
@@ -34,6 +34,11 @@ impl Invoices {
             let (now, mut invoice) = (self.clock.now(), self.get(tenant, id).await?);
             version.check(invoice.version)?;
             voidable(&invoice)?;
+            // Whoever begins one changes the invoice with it.
+            let payments = self.of(tenant).begins_with::<Payment>(&keys::payments(id)).collect().await?;
+            if payments.iter().any(Payment::is_under_way) {
+                return Err(Error::Conflict("a payment of the invoice is under way; let it end first".to_owned()));
+            }
             let before = json!({"status": invoice.status, "payment": invoice.payment});
             let of = invoice.version;
             invoice.status = InvoiceStatus::Void;
@@ -89,12 +94,5 @@ fn voidable(invoice: &Invoice) -> Result<()> {
     if invoice.paid > Amount::ZERO || invoice.credited > Amount::ZERO {
         return conflict("something of the invoice was paid or credited; make a credit note of the rest");
     }
-    match invoice.payment {
-        PaymentStatus::ActionRequired => conflict("a payment of the invoice waits for its buyer; let it end first"),
-        PaymentStatus::None
-        | PaymentStatus::Pending
-        | PaymentStatus::Failed
-        | PaymentStatus::Paid
-        | PaymentStatus::Uncollectible => Ok(()),
-    }
+    Ok(())
 }

@@ -24,11 +24,18 @@ impl Payments {
     /// Does one thing after another until there is nothing to do for now.
     pub(super) async fn see_to(&self, tenant: TenantId, id: InvoiceId, wanted: bool) -> Result<Collected> {
         // What isn't known now is asked once: it takes its time.
-        let (mut wanted, mut asked) = (wanted, false);
+        let (mut wanted, mut asked, mut silent) = (wanted, false, false);
         for _ in 0..STEPS {
             let mut state = self.read(tenant, id).await?;
-            if !state.invoice.collection.letters.is_empty() {
-                self.post(state.invoice).await?;
+            if !silent && !state.invoice.collection.letters.is_empty() {
+                match self.post(state.invoice).await {
+                    // Money doesn't wait for mail.
+                    Err(Error::Unavailable(error)) => {
+                        tracing::warn!(%error, invoice = %id, "letters about an invoice wait");
+                        silent = true;
+                    }
+                    posted => posted?,
+                }
                 continue;
             }
             let refund = state.refund_due().map(|(payment, number)| (payment.clone(), number));
@@ -68,7 +75,7 @@ impl Payments {
             }
             match (duty, source) {
                 (Duty::Wait(next), _) => {
-                    let again = refund.is_some().then(|| now.after(super::UNKNOWN));
+                    let again = (refund.is_some() || silent).then(|| now.after(super::UNKNOWN));
                     let next = next.into_iter().chain(again).min();
                     let payment = state.invoice.payment;
                     let kept =
@@ -84,8 +91,8 @@ impl Payments {
                     }
                 }
                 (Duty::Charge, Some(source)) => {
-                    wanted = false;
-                    asked = !self.charge(state, source, &dunning).await?;
+                    let by_buyer = std::mem::take(&mut wanted);
+                    asked = !self.charge(state, source, by_buyer, &dunning).await?;
                 }
                 // The rules charge nothing that there is nothing to charge with.
                 (Duty::Charge, None) => return Err(Error::internal("there is nothing to charge")),
@@ -162,7 +169,7 @@ impl Payments {
     }
 
     /// Begins an attempt, makes it, and writes what became of it; `false` if that isn't known.
-    async fn charge(&self, state: State, source: Source, dunning: &Dunning) -> Result<bool> {
+    async fn charge(&self, state: State, source: Source, wanted: bool, dunning: &Dunning) -> Result<bool> {
         let State { mut invoice, payments } = state;
         let (tenant, now) = (invoice.tenant, self.clock.now());
         if !self.is_dead(&invoice, &payments).await? {
@@ -179,6 +186,7 @@ impl Payments {
             amount,
             currency: invoice.currency,
             status: PaymentState::Begun,
+            wanted,
             source: Some(source),
             reference: None,
             failure: None,
@@ -226,7 +234,7 @@ impl Payments {
     }
 
     /// Ends a payment at Stripe, if it can be; returns it as it is then.
-    async fn end(&self, reference: &str) -> Result<Intent, StripeError> {
+    pub(super) async fn end(&self, reference: &str) -> Result<Intent, StripeError> {
         match self.stripe.cancel(reference).await {
             Err(StripeError::Refused { .. }) => self.stripe.intent(reference).await,
             answered => answered,
@@ -276,7 +284,10 @@ impl Payments {
         let age = self.clock.now().since(payment.created_at);
         let Some(source) = &payment.source else { return Err(StripeError::Off) };
         let lost = |long: std::time::Duration| (age >= long).then(|| Outcome::failed(None, "lost"));
-        if age >= KEY_LIFE {
+        // It isn't made for the first time when something else is owed by now.
+        let owed = rules::owed(invoice).ok().and_then(|owed| chargeable(owed, invoice.currency));
+        let is_right = owed.is_some_and(|(amount, _)| amount == payment.amount);
+        if age >= KEY_LIFE || !is_right {
             return Ok(self.find(invoice, payment, source).await?.or_else(|| lost(LOST)));
         }
         let Some((_, units)) = chargeable(payment.amount, payment.currency) else {

@@ -84,15 +84,17 @@ impl Payments {
             watch(change, &mut invoice, Some(now))?;
             self.put_invoice(change, &mut invoice)
         };
-        self.operate(&invoice, "tenant.suspend", now, decide).await
+        self.operate(&invoice, "tenant.suspend", IfMatch::Any, now, decide).await
     }
 
     /// Lets the tenant go on, unless another invoice keeps it from that.
     async fn resume(&self, invoice: Invoice, now: Timestamp) -> Result<()> {
+        // Before the others are read: whoever is suspended for one of them meanwhile is another one.
+        let tenant = self.tenants.find(invoice.tenant).await?;
+        let version = tenant.map_or(IfMatch::Any, |tenant| IfMatch::Version(tenant.version));
         let others = self.table.tenant(invoice.tenant).invoices().begins_with::<Invoice>(keys::INVOICE_PREFIX);
         let others = others.collect().await?;
-        let is_other = |other: &Invoice| other.id != invoice.id && other.collection.suspended;
-        let stays = others.iter().any(|other| is_other(other) && other.payment != PaymentStatus::Paid);
+        let stays = others.iter().any(|other| other.id != invoice.id && other.keeps_suspended());
         let decide = |tenant: &mut Tenant, change: &mut Change| {
             let mut invoice = invoice.clone();
             invoice.collection.suspended = false;
@@ -103,21 +105,22 @@ impl Payments {
             watch(change, &mut invoice, Some(now))?;
             self.put_invoice(change, &mut invoice)
         };
-        self.operate(&invoice, "tenant.resume", now, decide).await
+        self.operate(&invoice, "tenant.resume", version, now, decide).await
     }
 
     async fn operate(
         &self,
         invoice: &Invoice,
         action: &'static str,
+        version: IfMatch,
         now: Timestamp,
         mut decide: impl FnMut(&mut Tenant, &mut Change) -> Result<()>,
     ) -> Result<()> {
         let actor = Actor::system();
-        let operation = Operation { tenant: invoice.tenant, version: IfMatch::Any, actor: &actor, at: now };
+        let operation = Operation { tenant: invoice.tenant, version, actor: &actor, at: now };
         match self.tenants.operate(operation, action, &mut decide).await {
-            // Of a conflict: others change the invoice, which is looked at anew.
-            Ok(_) | Err(Error::Conflict(_)) => Ok(()),
+            // Of the others: invoice or tenant are another by now, and are looked at anew.
+            Ok(_) | Err(Error::Conflict(_) | Error::PreconditionFailed) => Ok(()),
             // The tenant is gone; its invoices aren't.
             Err(Error::NotFound { .. }) => {
                 let mut change = Change::new(&self.table);

@@ -93,8 +93,8 @@ impl Payments {
             let (intent, tenant, invoice, attempt) = match self.payment_of(reference).await? {
                 None => return Ok(Heard::Ignored),
                 Some((_, Of::Purchase(tenant, grant))) => {
-                    let known = self.settle_purchase(tenant, grant, event).await?;
-                    return Ok(if known { Heard::Known } else { unknown_to_us(event) });
+                    let known = self.settle_purchase(tenant, grant, Some(event)).await?;
+                    return Ok(if known.is_some() { Heard::Known } else { unknown_to_us(event) });
                 }
                 Some((intent, Of::Attempt(tenant, invoice, attempt))) => (intent, tenant, invoice, attempt),
             };
@@ -127,14 +127,15 @@ impl Payments {
                 Ok(Heard::Known)
             }
             Some((_, Of::Purchase(tenant, grant))) => {
-                tracing::error!(%tenant, %grant, "a purchase of credit was refunded at Stripe; take the credit back");
+                self.purchase_refunded(tenant, grant, event).await?;
                 Ok(Heard::Known)
             }
             None => Ok(Heard::Ignored),
         }
     }
 
-    /// A buyer disputes a payment. Nothing is done about it but that it is told: the evidence is the operator's.
+    /// A buyer disputes a payment. Credit that it bought is taken away; else nothing is done about it but that it is told: the
+    /// evidence is the operator's.
     async fn of_dispute(&self, event: &Event) -> Result<Heard> {
         if self.is_known(event).await? {
             return Ok(Heard::Known);
@@ -144,7 +145,10 @@ impl Payments {
         };
         let (tenant, target) = match of {
             Of::Attempt(tenant, invoice, _) => (tenant, invoice.to_string()),
-            Of::Purchase(tenant, grant) => (tenant, grant.to_string()),
+            Of::Purchase(tenant, grant) => {
+                self.take_back(tenant, grant, None, event).await?;
+                (tenant, grant.to_string())
+            }
         };
         let now = self.clock.now();
         let mut change = Change::new(&self.table);

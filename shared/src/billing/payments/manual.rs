@@ -60,6 +60,7 @@ impl Payments {
             amount,
             currency: invoice.currency,
             status: PaymentState::Succeeded,
+            wanted: false,
             source: None,
             reference: Some(reference.to_owned()),
             failure: None,

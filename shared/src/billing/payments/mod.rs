@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use serde::Serialize;
 
 use super::{
-    Dunning, Invoice, InvoiceStatus, Letter, Payment, PaymentState, PaymentStatus, Wallet,
+    Dunning, Invoice, InvoiceStatus, Letter, Payment, PaymentStatus, Wallet,
     repo::BillingSettings,
     stripe::{Stripe, StripeError},
 };
@@ -110,11 +110,7 @@ struct State {
 impl State {
     /// The attempt at Stripe whose end isn't there.
     fn under_way(&self) -> Option<&Payment> {
-        let open = |payment: &&Payment| match payment.status {
-            PaymentState::Begun | PaymentState::Processing | PaymentState::ActionRequired => true,
-            PaymentState::Failed | PaymentState::Succeeded => false,
-        };
-        self.payments.iter().rev().find(open)
+        self.payments.iter().rev().find(|payment| payment.is_under_way())
     }
 }
 

@@ -1,21 +1,30 @@
 //! Prepaid credit that a tenant buys. The purchase is written before its buyer gets what it takes to pay it, so no money
 //! comes that nobody knows of; the credit is given in the change that says that it is paid, so it is given once.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use super::{Payments, TRIES, contended, rules::Outcome, settle::note_event};
+use super::{Payments, TRIES, contended, queue::Unclaimed, rules::Outcome, settle::note_event};
 use crate::{
     audit::{Actor, Deed, record},
     billing::{
         Amount, Currency, Grant, PaymentState, Purchase,
         repo::{Grants, grants::grant},
-        stripe::{Event as Told, IntentStatus, StripeError, chargeable},
+        stripe::{Event as Told, IntentStatus, StripeError, chargeable, from_units},
+        sum,
     },
     error::{Error, Result},
     id::{GrantId, TenantId},
     store::{Change, Committed, keys},
     tenant::Tenant,
 };
+
+/// When a purchase is looked at first that Stripe has told nothing of, and when again.
+const FIRST_LOOK: Duration = Duration::from_hours(1);
+const NEXT_LOOK: Duration = Duration::from_hours(24);
+/// How long its buyer has to pay it.
+const GIVEN_UP: Duration = Duration::from_hours(7 * 24);
 
 /// A purchase that was begun, and what a browser needs to pay it.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,10 +68,12 @@ impl Payments {
             currency,
             status: PaymentState::ActionRequired,
             reference: intent.id,
+            refunded: Amount::ZERO,
             created_at: now,
             version: 1,
         };
         change.put_new(&self.table.tenant(tenant.id).invoices(), &keys::purchase(id), &purchase)?;
+        change.put(&self.table.collect(), &keys::collect(now.after(FIRST_LOOK), tenant.id, id), &Unclaimed {})?;
         let after = json!({"amount": amount, "currency": currency, "reference": purchase.reference});
         let deed = Deed { action: "credit.buy", target: id.to_string(), after, ..Deed::default() };
         record(change, tenant.id, actor, now, deed)?;
@@ -70,17 +81,22 @@ impl Payments {
         Ok(NewPurchase { purchase, client_secret: secret.0, publishable_key })
     }
 
-    /// Finds out what became of a purchase; gives the credit if it is paid, once. `false` if there is no such purchase.
-    pub(super) async fn settle_purchase(&self, tenant: TenantId, id: GrantId, told: &Told) -> Result<bool> {
+    /// Finds out what became of a purchase; gives the credit if it is paid, once. `None` if there is no such purchase.
+    pub(super) async fn settle_purchase(
+        &self,
+        tenant: TenantId,
+        id: GrantId,
+        told: Option<&Told>,
+    ) -> Result<Option<Purchase>> {
         let (table, sort) = (self.table.tenant(tenant), keys::purchase(id));
         for _ in 0..TRIES {
-            let Some(mut purchase) = table.invoices().find::<Purchase>(&sort).await? else { return Ok(false) };
+            let Some(mut purchase) = table.invoices().find::<Purchase>(&sort).await? else { return Ok(None) };
             if purchase.status == PaymentState::Succeeded {
-                return Ok(true);
+                return Ok(Some(purchase));
             }
             let intent = match self.stripe.intent(&purchase.reference).await {
                 Ok(intent) => intent,
-                Err(StripeError::Missing) => return Ok(false),
+                Err(StripeError::Missing) => return Ok(None),
                 Err(error) => return Err(error.into()),
             };
             let state = match Outcome::of(&intent).state {
@@ -89,7 +105,7 @@ impl Payments {
                 state => state,
             };
             if state == purchase.status {
-                return Ok(true);
+                return Ok(Some(purchase));
             }
             let (now, of) = (self.clock.now(), purchase.version);
             (purchase.status, purchase.version) = (state, of + 1);
@@ -101,9 +117,75 @@ impl Payments {
                 // A plan that is prepaid caps what may be used at what is there.
                 change.put(&self.table.billing(), &keys::term(now, tenant), &json!({"tenant": tenant}))?;
             }
-            note_event(&mut change, told, now)?;
+            if let Some(told) = told {
+                note_event(&mut change, told, now)?;
+            }
             if change.commit().await? == Committed::Yes {
-                return Ok(true);
+                return Ok(Some(purchase));
+            }
+        }
+        Err(contended())
+    }
+
+    /// Looks at a purchase that Stripe may have told nothing of. One that nobody pays is given up in the end.
+    pub(super) async fn look_at_purchase(&self, tenant: TenantId, id: GrantId) -> Result<()> {
+        let Some(mut purchase) = self.settle_purchase(tenant, id, None).await? else { return Ok(()) };
+        let now = self.clock.now();
+        if purchase.status == PaymentState::ActionRequired && now.since(purchase.created_at) >= GIVEN_UP {
+            self.end(&purchase.reference).await?;
+            let Some(ended) = self.settle_purchase(tenant, id, None).await? else { return Ok(()) };
+            purchase = ended;
+        }
+        if matches!(purchase.status, PaymentState::Succeeded | PaymentState::Failed) {
+            return Ok(());
+        }
+        self.table.collect().put(&keys::collect(now.after(NEXT_LOOK), tenant, id), &Unclaimed {}).await
+    }
+
+    /// Takes away the credit of a purchase for what Stripe sent back of it.
+    pub(super) async fn purchase_refunded(&self, tenant: TenantId, id: GrantId, told: &Told) -> Result<()> {
+        let sort = keys::purchase(id);
+        let Some(purchase) = self.table.tenant(tenant).invoices().find::<Purchase>(&sort).await? else { return Ok(()) };
+        let found = self.stripe.refunds(&purchase.reference).await?;
+        let back = found.iter().filter(|refund| !matches!(refund.status.as_deref(), Some("failed" | "canceled")));
+        let back = sum(back.map(|refund| from_units(refund.amount, purchase.currency)))?;
+        self.take_back(tenant, id, back, told).await
+    }
+
+    /// Takes away the credit of a purchase, as far as it is there, until `back` of it was taken away; all of it if that is
+    /// absent.
+    pub(super) async fn take_back(
+        &self,
+        tenant: TenantId,
+        id: GrantId,
+        back: impl Into<Option<Amount>>,
+        told: &Told,
+    ) -> Result<()> {
+        let (table, sort, back) = (self.table.tenant(tenant), keys::purchase(id), back.into());
+        for _ in 0..TRIES {
+            let Some(mut purchase) = table.invoices().find::<Purchase>(&sort).await? else { return Ok(()) };
+            let more = back.unwrap_or(purchase.amount).minus(purchase.refunded)?;
+            let Some(mut grant) = table.main().find::<Grant>(&keys::grant(id)).await? else { return Ok(()) };
+            if more <= Amount::ZERO {
+                return Ok(());
+            }
+            let (now, of, of_grant) = (self.clock.now(), purchase.version, grant.version);
+            let before = json!({"left": grant.left});
+            let taken = more.min(grant.left);
+            (purchase.refunded, purchase.version) = (purchase.refunded.plus(more)?, of + 1);
+            (grant.left, grant.version) = (grant.left.minus(taken)?, of_grant + 1);
+            if taken < more {
+                tracing::error!(%tenant, grant = %id, "bought credit went back that was spent already");
+            }
+            let mut change = Change::new(&self.table);
+            change.replace(&table.invoices(), &sort, &purchase, of)?;
+            change.replace(&table.main(), &keys::grant(id), &grant, of_grant)?;
+            change.put(&self.table.billing(), &keys::term(now, tenant), &json!({"tenant": tenant}))?;
+            let after = json!({"left": grant.left, "spent": more.minus(taken)?, "event": told.id});
+            let deed = Deed { action: "credit.take_back", target: id.to_string(), before, after };
+            record(&mut change, tenant, &Actor::system(), now, deed)?;
+            if change.commit().await? == Committed::Yes {
+                return Ok(());
             }
         }
         Err(contended())

@@ -1,4 +1,4 @@
-//! The list of invoices whose payment is to be seen to, by when, for all tenants. Whoever takes one claims it first, so that
+//! The list of invoices and purchases whose payment is to be seen to, by when, for all tenants. Whoever takes one claims it first, so that
 //! two workers don't do the same; who dies over it leaves a claim that ends by itself. That nothing is done twice doesn't
 //! hang on it: everything is written on condition of the invoice's version.
 
@@ -11,8 +11,8 @@ use super::Payments;
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
-    id::{InvoiceId, TenantId},
-    store::{failure, is_condition_failure, keys, number},
+    id::TenantId,
+    store::{failure, is_condition_failure, keys, keys::Collect, number},
 };
 
 /// How long a claim lasts: longer than what is done about an invoice takes.
@@ -61,7 +61,7 @@ impl Payments {
             let before = begun.len();
             while let Some(page) = rows.page().await? {
                 for row in page {
-                    let Some((at, tenant, invoice)) = keys::parse_collect(&row.sk) else { continue };
+                    let Some((at, tenant, what)) = keys::parse_collect(&row.sk) else { continue };
                     let is_free = row.claimed_until.is_none_or(|until| until <= now);
                     if !is_free || !begun.insert(row.sk.clone()) {
                         continue;
@@ -74,7 +74,7 @@ impl Payments {
                         count(&mut ran, tasks.join_next().await.as_ref());
                     }
                     let payments = self.clone();
-                    tasks.spawn(async move { payments.take(at, tenant, invoice, &row.sk).await });
+                    tasks.spawn(async move { payments.take(at, tenant, what, &row.sk).await });
                 }
             }
             while let Some(done) = tasks.join_next().await {
@@ -86,8 +86,8 @@ impl Payments {
         }
     }
 
-    /// Claims an item of the list and sees to its invoice; `false` if somebody else is at it.
-    async fn take(&self, at: Timestamp, tenant: TenantId, invoice: InvoiceId, sort: &str) -> Result<bool> {
+    /// Claims an item of the list and sees to what it names; `false` if somebody else is at it.
+    async fn take(&self, at: Timestamp, tenant: TenantId, what: Collect, sort: &str) -> Result<bool> {
         let now = self.clock.now();
         let free = "attribute_exists(pk) AND (attribute_not_exists(claimed_until) OR claimed_until <= :now)";
         let update = self.table.collect().update(sort).update_expression("SET claimed_until = :until");
@@ -97,14 +97,18 @@ impl Payments {
             Err(error) if is_condition_failure(&error) => return Ok(false),
             Err(error) => return Err(failure(error)),
         }
-        match self.see_to(tenant, invoice, false).await {
+        let next = match what {
+            Collect::Invoice(invoice) => self.see_to(tenant, invoice, false).await.map(|collected| collected.next),
+            Collect::Purchase(purchase) => self.look_at_purchase(tenant, purchase).await.map(|()| None),
+        };
+        match next {
             // What it says next is another item; then this one is nobody's any more.
-            Ok(collected) if collected.next != Some(at) => {}
+            Ok(next) if next != Some(at) => {}
             // An invoice that is gone has nothing to be collected.
             Err(Error::NotFound { .. }) => {}
             Ok(_) => return Ok(true),
             Err(error) => {
-                tracing::error!(?error, %tenant, %invoice, "an invoice's payment is left until its claim is over");
+                tracing::error!(?error, %tenant, ?what, "a payment is left until its claim is over");
                 return Err(error);
             }
         }

@@ -110,7 +110,10 @@ fn follow(
             metrics::counter!("PaymentsFailed").increment(1);
             invoice.payment = PaymentStatus::Failed;
             invoice.collection.since.get_or_insert(now);
-            write_to(invoice, Letter::Failed);
+            // Who asked for it sees it, and must not be able to have letters written without end.
+            if !payment.wanted {
+                write_to(invoice, Letter::Failed);
+            }
             announce(change, invoice.tenant, now, &Event::InvoicePaymentFailed(invoice))?;
         }
         PaymentState::ActionRequired if is_open => {

@@ -164,9 +164,12 @@ pub(super) fn lines(lines: &[String], field: &str) -> Result<()> {
     require(good, field, "must be at most 6 lines of 1 to 100 characters")
 }
 
-/// Text that a document can show: so many characters, none of them for control.
+/// Text that a document can show: so many characters, none of them for control, and at least as many that aren't space at
+/// its ends.
 pub(super) fn is_text(text: &str, least: usize, most: usize) -> bool {
-    (least..=most).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control)
+    text.chars().take(most + 1).count() <= most
+        && text.trim().chars().count() >= least
+        && !text.chars().any(char::is_control)
 }
 
 /// A country, by its ISO 3166-1 code. The United Kingdom is `GB` and Greece is `GR`, whatever their VAT ids begin with.

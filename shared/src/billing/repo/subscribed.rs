@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How often a tenant changes its plan by itself in a month.
-const MOST_CHANGES: usize = 20;
+const MOST_CHANGES: usize = 5;
 
 /// A subscription with the plans that it names.
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,6 @@
 //! Which runs there are to be, and who is set to work on them.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use serde_json::json;
@@ -179,12 +179,12 @@ impl Runs {
     /// Begins the run of the last month, and of those before it that the schedule did not come for.
     async fn begin_what_is_over(&self) -> Result<()> {
         let last = Period::month(self.clock.now()).previous();
-        let latest = self.table.runs().page::<Run>(keys::RUN_PREFIX, None, 1, Order::Descending).await?.0.pop();
-        let latest = latest.as_ref().map(month_of).transpose()?;
-        let missing = std::iter::successors(Some(last), |month| Some(month.previous()));
+        let begun = self.all().await?.iter().map(month_of).collect::<Result<BTreeSet<_>>>()?;
+        let months = std::iter::successors(Some(last), |month| Some(month.previous()));
         // Before the first run nobody was billed.
-        let most = if latest.is_some() { MONTHS_BACK } else { 1 };
-        let mut missing: Vec<_> = missing.take(most).take_while(|month| latest.is_none_or(|at| *month > at)).collect();
+        let first = begun.first().copied().unwrap_or(last);
+        let months = months.take(MONTHS_BACK).take_while(|month| *month >= first);
+        let mut missing: Vec<_> = months.filter(|month| !begun.contains(month)).collect();
         while let Some(month) = missing.pop() {
             self.plan(month, None, &Actor::system()).await?;
         }

@@ -79,10 +79,10 @@ impl StripeError {
 impl From<StripeError> for Error {
     fn from(error: StripeError) -> Self {
         match &error {
-            StripeError::Off | StripeError::Declined { .. } | StripeError::Refused { .. } => {
+            StripeError::Off | StripeError::Declined { .. } | StripeError::Refused { .. } | StripeError::Missing => {
                 Self::Conflict(error.to_string())
             }
-            StripeError::Missing | StripeError::KeyMismatch => Self::internal(error),
+            StripeError::KeyMismatch => Self::internal(error),
             StripeError::Credentials
             | StripeError::NoKeys
             | StripeError::Busy(_)

@@ -177,10 +177,34 @@ pub fn run_part(month: Period, part: u16) -> String {
     format!("{}{part:04}", run_parts(month))
 }
 
-/// An invoice whose payment is to be seen to, by when. Padded, so that text order is time order.
+/// Whose payment is to be seen to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collect {
+    /// An invoice's.
+    Invoice(InvoiceId),
+    /// That of credit that a tenant buys.
+    Purchase(GrantId),
+}
+
+impl From<InvoiceId> for Collect {
+    fn from(id: InvoiceId) -> Self {
+        Self::Invoice(id)
+    }
+}
+
+impl From<GrantId> for Collect {
+    fn from(id: GrantId) -> Self {
+        Self::Purchase(id)
+    }
+}
+
+/// A payment that is to be seen to, by when. Padded, so that text order is time order.
 #[must_use]
-pub fn collect(at: Timestamp, tenant: TenantId, invoice: InvoiceId) -> String {
-    format!("{:015}#{tenant}#{invoice}", at.0)
+pub fn collect(at: Timestamp, tenant: TenantId, what: impl Into<Collect>) -> String {
+    match what.into() {
+        Collect::Invoice(invoice) => format!("{:015}#{tenant}#{invoice}", at.0),
+        Collect::Purchase(purchase) => format!("{:015}#{tenant}#{purchase}", at.0),
+    }
 }
 
 /// Up to which sort key everything lies that is to be seen to by `now`.
@@ -191,10 +215,12 @@ pub fn collect_until(now: Timestamp) -> String {
 
 /// What such a sort key says; `None` if it is none.
 #[must_use]
-pub fn parse_collect(sort: &str) -> Option<(Timestamp, TenantId, InvoiceId)> {
+pub fn parse_collect(sort: &str) -> Option<(Timestamp, TenantId, Collect)> {
     let mut parts = sort.splitn(3, '#');
-    let (at, tenant, invoice) = (parts.next()?, parts.next()?, parts.next()?);
-    Some((Timestamp(at.parse().ok()?), TenantId::parse(tenant)?, InvoiceId::parse(invoice)?))
+    let (at, tenant, what) = (parts.next()?, parts.next()?, parts.next()?);
+    let purchase = || GrantId::parse(what).map(Collect::Purchase);
+    let what = InvoiceId::parse(what).map(Collect::Invoice).or_else(purchase)?;
+    Some((Timestamp(at.parse().ok()?), TenantId::parse(tenant)?, what))
 }
 
 /// An event of Stripe that was seen.
@@ -220,7 +246,10 @@ mod tests {
     fn what_is_to_be_collected_reads_back_and_sorts_by_time() {
         let tenant = TenantId::new(Timestamp(1));
         let invoice = invoice_of(tenant, Period::parse("2026-10").unwrap());
-        assert_eq!(parse_collect(&collect(Timestamp(5), tenant, invoice)), Some((Timestamp(5), tenant, invoice)));
+        let purchase = GrantId::new(Timestamp(3));
+        for what in [Collect::Invoice(invoice), Collect::Purchase(purchase)] {
+            assert_eq!(parse_collect(&collect(Timestamp(5), tenant, what)), Some((Timestamp(5), tenant, what)));
+        }
         assert!(collect(Timestamp(9), tenant, invoice) < collect(Timestamp(10), tenant, invoice));
     }
 }

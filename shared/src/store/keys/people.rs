@@ -84,6 +84,11 @@ pub const MAILS: &str = "MAILS";
 /// How many deliveries a tenant wanted to have at once.
 pub const TRIALS: &str = "TRIALS";
 
+/// How many payments a tenant wanted to make.
+pub const PAYING: &str = "PAYING";
+/// How many coupons a tenant tried.
+pub const COUPON_TRIES: &str = "COUPONTRIES";
+
 /// How many mails were sent for a purpose.
 #[must_use]
 pub fn mails(purpose: &str) -> String {
