@@ -44,6 +44,18 @@ locals {
       # Compared once an hour.
       period = 3600
     } if contains(keys(row.schedules), "reconcile") },
+    # By what functions count themselves, of the one that has billing's schedules.
+    merge([for name, row in local.functions : {
+      for alarm in [
+        ["held", "InvoicesHeld", "Invoices stay drafts, because the books of a month differ"],
+        ["unbilled", "RunFailures", "Tenants can't be billed"],
+        ["payments", "PaymentsUnknown", "It isn't known what became of payments at Stripe"],
+        ["disputes", "PaymentsDisputed", "A buyer disputes a payment"],
+        ["refunds", "RefundsFailed", "Money that is to go back can't"],
+        ] : "${name}-${alarm[0]}" => {
+        says = alarm[2], metric = "LMO ${alarm[1]}", of = { Function = local.named[name] }, above = 0
+      }
+    } if contains(keys(row.schedules), "bill")]...),
     { for name, full in local.arns.queues : "failed-${name}" => {
       says = "Something was given up and waits in its queue", metric = "AWS/SQS ApproximateNumberOfMessagesVisible"
       of   = { QueueName = aws_sqs_queue.failed[name].name }, statistic = "Maximum", above = 0

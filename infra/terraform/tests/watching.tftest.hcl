@@ -7,7 +7,7 @@ mock_provider "aws" {
 run "alarms_ring_for_whatever_stops_being_right" {
   assert {
     condition = length(setsubtract(
-      concat(flatten([for name in keys(local.table) : ["${name}-errors", "${name}-throttles"]]), ["aggregate-age", "aggregate-books", "failed-events", "failed-runs", "api-5xx", "stream-5xx", "api-p99", "stream-p99", "websocket-dropped", "mail-bounces", "mail-complaints"]),
+      concat(flatten([for name in keys(local.table) : ["${name}-errors", "${name}-throttles"]]), ["aggregate-age", "aggregate-books", "billing-held", "billing-unbilled", "billing-payments", "billing-disputes", "billing-refunds", "failed-events", "failed-runs", "api-5xx", "stream-5xx", "api-p99", "stream-p99", "websocket-dropped", "mail-bounces", "mail-complaints"]),
       keys(aws_cloudwatch_metric_alarm.this),
     )) == 0
     error_message = "alarms: ${join(", ", keys(aws_cloudwatch_metric_alarm.this))}"

@@ -11,9 +11,10 @@ use futures_util::future::join_all;
 use lmo_shared::{
     audit::{Actor, IfMatch},
     billing::{
-        Amount, CreditSettlement, InvoiceStatus, PaymentStatus,
+        Amount, CreditSettlement, InvoiceStatus, LineKind, PaymentStatus,
         invoices::{Billed, NewCreditNote},
         repo::{Grants, When, grants},
+        sum,
     },
     clock::Period,
     error::Error,
@@ -384,4 +385,23 @@ async fn credit_notes_at_once_never_take_back_more_than_there_is() {
     let made = join_all((0..8).map(|_| invoices.make_credit_note(scene.tenant, &new, &payments, &actor))).await;
     assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 3, "{made:?}");
     assert_eq!(scene.invoice("2035-10").await.credited_subtotal, amount("9"));
+}
+
+/// Others let a tenant through for a moment that is to be deleted since.
+#[tokio::test]
+async fn what_is_used_while_a_deletion_waits_is_charged_and_only_fees_pause() {
+    let scene = Scene::on(json!({"base_fee": "31"})).await;
+    let by = scene.owner().await;
+    let tenants = scene.platform().tenants();
+    scene.set("2035-10-11T00:00:00Z");
+    tenants.announce_deletion(scene.tenant, "Acme", IfMatch::Any, &by, scene.now()).await.unwrap();
+    scene.ask("2035-10-11T00:00:20Z", 1_000_000).await;
+    scene.set("2035-10-21T00:00:00Z");
+    tenants.restore(scene.tenant, &by, scene.now()).await.unwrap();
+    let october = scene.finalise("2035-10").await;
+    let of = |usage: bool| {
+        let lines = october.lines.iter().filter(|line| matches!(line.kind, LineKind::Usage { .. }) == usage);
+        sum(lines.map(|line| line.amount)).unwrap()
+    };
+    assert_eq!((of(true), of(false)), (amount("3"), amount("21")), "{:?}", lines(&october));
 }

@@ -11,7 +11,9 @@ use lmo_shared::{
     billing::run::{Begin, FOREVER, Others, RunState, Worked},
     clock::{Period, Timestamp},
     error::Error,
+    store::keys,
 };
+use serde_json::json;
 
 use scene::{HOUR, Scene, at, october};
 
@@ -51,6 +53,19 @@ async fn who_fails_stops_nobody_and_is_tried_again() {
     assert_eq!((done.status, done.counts.finalised, done.counts.failed), (RunState::Finished, 5, 0));
     assert_eq!(done.open, []);
     scene.assert_everybody_has_one_invoice().await;
+}
+
+/// An item has room for 400 KB.
+#[tokio::test]
+async fn an_invoice_that_can_not_be_written_keeps_no_other_from_its_number() {
+    let scene = Scene::at("2035-11-03T00:00:00Z").await;
+    let tenants = scene.tenants(5, "2035-10-05T08:00:00Z").await;
+    let main = scene.platform().table().tenant(tenants[2]).main();
+    let endless = json!({"profile": {"name": "x".repeat(399_000)}, "version": 1});
+    main.put(keys::BUYER, &endless).await.unwrap();
+    let run = scene.tick().await.remove(0);
+    assert_eq!((run.counts.finalised, run.counts.failed), (4, 1), "{run:?}");
+    assert_eq!(run.open[0].tenant, tenants[2]);
 }
 
 /// With clocks that differ some of them come in front of where a pass is.
@@ -166,6 +181,18 @@ async fn months_that_the_schedule_did_not_come_for_are_made_up_for() {
     let periods: Vec<_> = made.iter().map(|run| (run.period.as_str(), run.status)).collect();
     let finished = |period| (period, RunState::Finished);
     assert_eq!(periods, [finished("2035-11"), finished("2035-12"), finished("2036-01")]);
+}
+
+#[tokio::test]
+async fn a_month_between_others_is_made_up_for() {
+    let scene = Scene::at("2035-10-03T00:00:00Z").await;
+    scene.tenants(2, "2035-08-05T08:00:00Z").await;
+    assert_eq!(scene.tick().await.remove(0).period, "2035-09");
+    scene.advance(65 * 24 * HOUR);
+    let november = Period::parse("2035-11").unwrap();
+    scene.runs().begin(november, Begin::default(), &Actor::system()).await.unwrap();
+    let periods: Vec<_> = scene.tick().await.into_iter().map(|run| run.period).collect();
+    assert!(periods.contains(&"2035-10".to_owned()), "{periods:?}");
 }
 
 #[tokio::test]

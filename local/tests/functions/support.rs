@@ -18,10 +18,16 @@ use aws_smithy_runtime_api::client::{
 };
 use lmo_local::{engine::Engines, resources};
 use lmo_shared::{
+    audit::Source,
+    auth::{Principal, Role},
     clock::{Clock, Timestamp},
     config::{Config, Flush, Reach},
+    id::TenantId,
     mail::{EmailAddress, Folder, Mailer},
+    people::{Memberships, User, Users},
     platform::Platform,
+    store::Change,
+    tenant::Authority,
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -40,6 +46,17 @@ pub struct Ground {
 }
 
 impl Ground {
+    /// Somebody who owns a tenant.
+    pub async fn owner(&self, tenant: TenantId) -> Authority {
+        let (table, now) = (self.platform.table(), self.platform.clock().now());
+        let owner = User::new(EmailAddress::parse("ada@example.com").unwrap(), now);
+        let mut change = Change::new(table);
+        Users::new(table.clone()).add(&mut change, &owner).unwrap();
+        Memberships::new(table.clone()).add(&mut change, &owner, tenant, Role::Owner, now).unwrap();
+        change.commit().await.unwrap().or(|| panic!("it is new")).unwrap();
+        Authority { who: Principal::Member(owner.id), actor: owner.acting(&Source::default()) }
+    }
+
     /// An empty platform whose clock stands at `now`.
     pub async fn at(now: Timestamp) -> Self {
         let ground = Self::bare(now).await;

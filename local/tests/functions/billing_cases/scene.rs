@@ -15,7 +15,7 @@ use lmo_shared::{
     money::{NanoUsd, Tokens},
     platform::Platform,
     store::{keys, keys::Bucket},
-    tenant::Tenant,
+    tenant::{Authority, Tenant},
     usage::{Aggregator, Entry, Expired, Outcome, expires_at},
 };
 use serde_json::{Value, json};
@@ -99,6 +99,11 @@ impl Scene {
         let (tenant, chooser, version) = (self.tenant, Chooser::Operator, IfMatch::Any);
         let choice = Choice { tenant, plan: &name, when, version, chooser, actor: &actor };
         subscriptions.choose(choice).await.unwrap();
+    }
+
+    /// Somebody who owns it.
+    pub async fn owner(&self) -> Authority {
+        self.ground.owner(self.tenant).await
     }
 
     /// Says who buys.

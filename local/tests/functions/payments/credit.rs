@@ -1,6 +1,6 @@
 //! Prepaid credit that a tenant buys.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use lmo_shared::{
     audit::Actor,
@@ -12,7 +12,7 @@ use lmo_shared::{
 };
 use serde_json::json;
 
-use super::scene::{Scene, euros, told};
+use super::scene::{DAY, Scene, euros, told};
 
 async fn buy(scene: &Scene, amount: &str) -> lmo_shared::error::Result<NewPurchase> {
     let mut change = Change::new(scene.ground.platform.table());
@@ -67,4 +67,57 @@ async fn credit_that_is_not_paid_is_not_there() {
     for amount in ["0", "-1", "0.001", "1000000"] {
         assert!(buy(&scene, amount).await.is_err(), "{amount}");
     }
+}
+
+/// Pays for credit, as its buyer's browser does.
+async fn confirm(scene: &Scene, bought: &NewPurchase) -> serde_json::Value {
+    let confirm = format!("/v1/payment_intents/{}/confirm", bought.purchase.reference);
+    scene.ask("POST", &confirm, "payment_method=pm_card_visa&return_url=https://example.com").await
+}
+
+#[tokio::test]
+async fn credit_that_is_paid_is_there_though_stripe_tells_nothing_of_it() {
+    let scene = Scene::new().await;
+    let bought = buy(&scene, "100.00").await.unwrap();
+    scene.run().await;
+    assert_eq!(confirm(&scene, &bought).await["status"], "succeeded");
+    assert!(grants(&scene).await.is_empty());
+    scene.wait(Duration::from_hours(1));
+    scene.run().await;
+    assert_eq!((grants(&scene).await.len(), scene.listed().await), (1, 0));
+}
+
+#[tokio::test]
+async fn credit_that_nobody_pays_is_given_up_after_a_week() {
+    let scene = Scene::new().await;
+    let bought = buy(&scene, "100.00").await.unwrap();
+    for _ in 0..7 {
+        scene.wait(DAY);
+        scene.run().await;
+        scene.run().await;
+    }
+    scene.wait(DAY);
+    scene.run().await;
+    assert_eq!((grants(&scene).await.len(), scene.listed().await), (0, 0));
+    assert!(confirm(&scene, &bought).await["error"].is_object(), "it could still be paid");
+}
+
+#[tokio::test]
+async fn credit_that_goes_back_is_taken_away_as_far_as_it_is_there() {
+    let scene = Scene::new().await;
+    let bought = buy(&scene, "100.00").await.unwrap();
+    confirm(&scene, &bought).await;
+    let paid = json!({"id": bought.purchase.reference});
+    scene.payments.hear(&told("payment_intent.succeeded", &paid)).await.unwrap();
+    let form = format!("payment_intent={}&amount=4000", bought.purchase.reference);
+    let refund = scene.ask("POST", "/v1/refunds", &form).await;
+    assert!(refund["id"].is_string(), "{refund}");
+    let of = json!({"payment_intent": bought.purchase.reference});
+    for _ in 0..2 {
+        scene.payments.hear(&told("charge.refunded", &of)).await.unwrap();
+        assert_eq!(grants(&scene).await[0].left, euros("60"));
+    }
+    scene.payments.hear(&told("charge.dispute.created", &of)).await.unwrap();
+    assert_eq!(grants(&scene).await[0].left, Amount::ZERO);
+    assert_eq!(scene.audited("credit.take_back").await.len(), 2);
 }

@@ -1,7 +1,7 @@
 //! What follows when nobody pays, and that it ends when somebody does.
 
 use lmo_shared::{
-    audit::Source,
+    audit::{IfMatch, Source},
     auth::Permission,
     billing::{Amount, PaymentState, PaymentStatus},
     tenant::{Status, UNPAID},
@@ -81,6 +81,25 @@ async fn whoever_was_suspended_goes_on_when_all_of_it_is_paid_and_not_before() {
     scene.run().await;
     assert_eq!((scene.status(second).await, scene.tenant_status().await), (PaymentStatus::Paid, Status::Active));
     assert_eq!(scene.listed().await, 0);
+}
+
+#[tokio::test]
+async fn whoever_announces_to_leave_and_comes_back_is_suspended_all_the_same() {
+    let scene = Scene::new().await;
+    let invoice = scene.invoice("2026-10", "49.00").await;
+    scene.run().await;
+    scene.wait(14 * DAY + 20 * DAY);
+    let tenants = scene.ground.platform.tenants();
+    let by = scene.ground.owner(scene.id()).await;
+    tenants.announce_deletion(scene.id(), "acme", IfMatch::Any, &by, scene.now()).await.unwrap();
+    scene.wait(2 * DAY);
+    scene.run().await;
+    assert_eq!(scene.tenant_status().await, Status::Deleting);
+    tenants.restore(scene.id(), &by, scene.now()).await.unwrap();
+    assert_eq!(scene.tenant_status().await, Status::Suspended);
+    scene.note(invoice, "49.00").await.unwrap();
+    scene.run().await;
+    assert_eq!((scene.status(invoice).await, scene.tenant_status().await), (PaymentStatus::Paid, Status::Active));
 }
 
 #[tokio::test]

@@ -204,6 +204,14 @@ mod tests {
     }
 
     #[test]
+    fn space_around_a_text_counts_for_the_most_and_not_for_the_least() {
+        let wide = format!("A{}", " ".repeat(200));
+        for (text, good) in [("A", true), ("  ", false), (" A ", true), (wide.as_str(), false), ("A\n", false)] {
+            assert_eq!(is_text(text, 1, 200), good, "{text:?}");
+        }
+    }
+
+    #[test]
     fn what_is_out_of_range_is_named() {
         for (good, bad, field) in [
             ("country = \"DE\"", "country = \"UK\"", "seller.country"),
