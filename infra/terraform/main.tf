@@ -66,9 +66,10 @@ locals {
     billing = {
       memory  = 512
       timeout = 840 # a run works until shortly before, and goes on in the next invocation
-      paths = concat(["/api/billing/{path+}", "/webhooks/stripe"], flatten([
-        for area in ["billing", "coupons", "invoices", "plans", "reports", "runs"] : ["/api/admin/${area}", "/api/admin/${area}/{path+}"]
-      ]))
+      paths = concat(
+        ["/api/billing/{path+}", "/webhooks/stripe", "/api/admin/billing/{path+}", "/api/admin/invoices", "/api/admin/reports/{path+}"],
+        flatten([for area in ["coupons", "plans", "runs"] : ["/api/admin/${area}", "/api/admin/${area}/{path+}"]]),
+      )
       schedules = {
         bill    = "rate(1 hour)"
         collect = "rate(5 minutes)"

@@ -8,7 +8,8 @@ use axum::{
 use lmo_shared::{
     auth::{Authenticator, Caller},
     billing::{
-        Amount, Currency, Line, Statement,
+        Amount, Currency, Statement,
+        document::LineView,
         forecast::{DAYS, Past},
         invoices::Invoices,
         repo::Grants,
@@ -225,7 +226,7 @@ pub struct InvoiceForecast {
     /// The currency.
     pub currency: Currency,
     /// The lines that it would have if nothing more were used: fees of the whole month, and usage so far.
-    pub lines: Vec<Line>,
+    pub lines: Vec<LineView>,
     /// Their sum.
     pub so_far: Amount,
     /// What the sum will be.
@@ -290,7 +291,7 @@ impl InvoiceForecast {
         let [so_far, expected, low, high] = statements else { return None };
         Some(Self {
             currency: so_far.currency,
-            lines: so_far.lines.clone(),
+            lines: so_far.lines.iter().cloned().map(LineView::from).collect(),
             so_far: so_far.subtotal,
             expected: expected.subtotal,
             low: low.subtotal,

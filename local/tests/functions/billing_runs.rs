@@ -61,7 +61,7 @@ async fn an_invoice_that_can_not_be_written_keeps_no_other_from_its_number() {
     let scene = Scene::at("2035-11-03T00:00:00Z").await;
     let tenants = scene.tenants(5, "2035-10-05T08:00:00Z").await;
     let main = scene.platform().table().tenant(tenants[2]).main();
-    let endless = json!({"profile": {"name": "x".repeat(399_000)}, "version": 1});
+    let endless = json!({"profile": {"name": "x".repeat(409_300)}, "version": 1});
     main.put(keys::BUYER, &endless).await.unwrap();
     let run = scene.tick().await.remove(0);
     assert_eq!((run.counts.finalised, run.counts.failed), (4, 1), "{run:?}");

@@ -52,8 +52,17 @@ pub const KINDS: [(&str, &str); 16] = [
 
 /// What it has and is not given: marks that say nothing that isn't said elsewhere, secrets, and responses that are sealed.
 /// Sessions are given by themselves.
-pub const LEFT_OUT: [&str; 7] =
-    ["INVITED#", "ONCE#", "KEYS", "PROVIDERS", "STATE#", keys::LISTED_SESSION_PREFIX, keys::LATE_PREFIX];
+pub const LEFT_OUT: [&str; 9] = [
+    "INVITED#",
+    "ONCE#",
+    "KEYS",
+    "PROVIDERS",
+    "STATE#",
+    keys::PAYING,
+    keys::COUPON_TRIES,
+    keys::LISTED_SESSION_PREFIX,
+    keys::LATE_PREFIX,
+];
 
 /// What a field's name must not have in it.
 const SECRET: [&str; 4] = ["secret", "hash", "sealed", "password"];
