@@ -134,24 +134,36 @@ mod tests {
 
     #[tokio::test]
     async fn whatever_comes_during_a_flight_goes_out_as_one_and_each_gets_its_own_answer() {
-        let flights = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&flights);
+        let (flights, landing) = (Arc::new(AtomicUsize::new(0)), Arc::new(tokio::sync::Semaphore::new(0)));
+        let (counted, may_land) = (Arc::clone(&flights), Arc::clone(&landing));
         let batcher = Batcher::new(100, move |(): (), items: Vec<u32>| {
             counted.fetch_add(1, Ordering::SeqCst);
+            let may_land = Arc::clone(&may_land);
             async move {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                drop(may_land.acquire().await);
                 items.into_iter().map(|item| Ok(item * 2)).collect()
             }
         });
-        let all = (0..50).map(|item| {
-            let batcher = Arc::clone(&batcher);
-            async move {
-                // The first one is on its way when the others come.
-                tokio::time::sleep(std::time::Duration::from_millis(u64::from(item > 0) * 5)).await;
-                batcher.submit((), item).await.unwrap()
+        let reaches = async |count: &AtomicUsize, least: usize| {
+            while count.load(Ordering::SeqCst) < least {
+                tokio::task::yield_now().await;
             }
+        };
+        let coming = AtomicUsize::new(0);
+        let all = (0..50).map(async |item| {
+            // The first one is on its way when the others come.
+            if item > 0 {
+                reaches(&flights, 1).await;
+            }
+            coming.fetch_add(1, Ordering::SeqCst);
+            batcher.submit((), item).await.unwrap()
         });
-        let answers = futures_util::future::join_all(all).await;
+        // It lands when they have come.
+        let land = async {
+            reaches(&coming, 50).await;
+            landing.add_permits(1);
+        };
+        let (answers, ()) = tokio::join!(futures_util::future::join_all(all), land);
         assert_eq!(answers, (0..50).map(|item| item * 2).collect::<Vec<_>>());
         assert_eq!(flights.load(Ordering::SeqCst), 2);
     }
