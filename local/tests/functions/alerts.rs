@@ -8,7 +8,7 @@ use lmo_shared::{
     auth::Role,
     clock::{Period, Timestamp},
     id::{KeyId, RequestId, UserId},
-    mail::{EmailAddress, Mailer, Ses},
+    mail::Mailer,
     money::{NanoUsd, Tokens},
     quota::{Account, Hold, Limits},
     store::{Change, keys, keys::Bucket},
@@ -302,12 +302,7 @@ async fn a_letter_that_could_not_be_sent_is_sent_later_and_to_nobody_twice() {
     scene.member("bob@example.org", Role::Billing).await;
     scene.spend(500, 0).await;
     scene.sweep().await;
-    // Nobody listens there.
-    let nowhere = "http://127.0.0.1:9".parse().unwrap();
-    let from = EmailAddress::parse("lmo@lmo.invalid").unwrap();
-    let signer = scene.ground.platform.signer("ses").unwrap();
-    let broken = Mailer::Ses(Ses::new(signer, from, Some(nowhere)).unwrap());
-    assert_eq!(scene.post_by(broken).await, Posted { failed: 1, ..Posted::default() });
+    assert_eq!(scene.post_by(scene.ground.broken_mailer()).await, Posted { failed: 1, ..Posted::default() });
     assert_eq!(scene.post().await, Posted::default(), "it rests");
     scene.ground.platform.clock().advance(Duration::from_mins(6));
     // The network fails after the first mail.

@@ -412,6 +412,24 @@ async fn a_tenant_is_removed_after_its_last_invoice_which_stays() {
 }
 
 #[tokio::test]
+async fn a_tenant_is_not_removed_while_the_month_before_its_last_is_a_draft() {
+    let scene = Scene::at("2026-11-09").await;
+    let (platform, id) = (&scene.ground.platform, scene.tenant().await);
+    let by = scene.ground.owner(id).await;
+    scene.move_to("2026-12-01");
+    let draft = platform.invoices().bill(id, month("2026-11"), at("2026-12-01")).await.unwrap();
+    assert!(matches!(draft, Billed::Waiting { .. }), "{draft:?}");
+    scene.move_to("2026-12-02");
+    platform.tenants().announce_deletion(id, "acme", IfMatch::Any, &by, at("2026-12-02")).await.unwrap();
+    scene.move_to("2027-01-15");
+    let run = async || platform.purge().run(Timestamp(u64::MAX)).await.unwrap();
+    platform.invoices().bill(id, month("2026-12"), at("2027-01-15")).await.unwrap();
+    assert_eq!(run().await, Purged::default());
+    platform.invoices().bill(id, month("2026-11"), at("2027-01-15")).await.unwrap();
+    assert_eq!(run().await.tenants, 1);
+}
+
+#[tokio::test]
 async fn a_tenant_without_a_last_invoice_is_removed_some_day() {
     let scene = Scene::at("2026-11-09").await;
     let (platform, id) = (&scene.ground.platform, scene.tenant().await);

@@ -23,7 +23,7 @@ use lmo_shared::{
     clock::{Clock, Timestamp},
     config::{Config, Flush, Reach},
     id::TenantId,
-    mail::{EmailAddress, Folder, Mailer},
+    mail::{EmailAddress, Folder, Mailer, Ses},
     people::{Memberships, User, Users},
     platform::Platform,
     store::Change,
@@ -102,6 +102,14 @@ impl Ground {
     pub fn mails(&self) -> Vec<String> {
         let Ok(folder) = std::fs::read_dir(self.dir.path().join("mail")) else { return Vec::new() };
         folder.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+    }
+
+    /// A mailer that can't send: nobody listens there.
+    pub fn broken_mailer(&self) -> Mailer {
+        let nowhere = "http://127.0.0.1:9".parse().unwrap();
+        let from = EmailAddress::parse("lmo@lmo.invalid").unwrap();
+        let signer = self.platform.signer("ses").unwrap();
+        Mailer::Ses(Ses::new(signer, from, Some(nowhere)).unwrap())
     }
 
     /// Writes mail into the data directory.

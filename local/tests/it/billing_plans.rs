@@ -246,6 +246,13 @@ async fn a_coupon_is_made_once_and_redeemed_once() {
     let other = Account::new(world.desk.lmo(), world.desk.setup(), "bob@example.com").await;
     let late = other.send(world.desk.lmo(), "POST", "/api/billing/coupons", Some(&json!({"code": "WELCOME"}))).await;
     late.assert_error(404, "not_found");
+    // Nobody guesses codes without end.
+    let mut tried = 0;
+    while redeem(json!("GUESSED")).await.status == 404 {
+        tried += 1;
+        assert!(tried < 20);
+    }
+    redeem(json!("GUESSED")).await.assert_error(429, "too_many_attempts");
     let path = format!("{COUPONS}/WELCOME");
     assert_eq!(world.desk.get(&path).await["redemptions_left"], 0);
     assert_eq!(world.desk.send("DELETE", &path, None).await.status, 204);

@@ -99,7 +99,7 @@ pub struct Statement {
 }
 
 /// A line of an invoice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// What kind it is.
     pub kind: LineKind,
@@ -116,10 +116,8 @@ pub struct Line {
     /// The amount, rounded half up to what the currency has coins for.
     pub amount: Amount,
     /// From when it is.
-    #[schema(value_type = u64)]
     pub from: Timestamp,
     /// Until when, exclusively.
-    #[schema(value_type = u64)]
     pub to: Timestamp,
 }
 

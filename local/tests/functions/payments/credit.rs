@@ -121,3 +121,27 @@ async fn credit_that_goes_back_is_taken_away_as_far_as_it_is_there() {
     assert_eq!(grants(&scene).await[0].left, Amount::ZERO);
     assert_eq!(scene.audited("credit.take_back").await.len(), 2);
 }
+
+/// Whoever is refunded before anybody hears that it was paid has no credit either.
+#[tokio::test]
+async fn credit_that_goes_back_before_it_is_heard_of_is_not_given_afterwards() {
+    for heard in [true, false] {
+        let scene = Scene::new().await;
+        let bought = buy(&scene, "100.00").await.unwrap();
+        confirm(&scene, &bought).await;
+        scene.ask("POST", "/v1/refunds", &format!("payment_intent={}", bought.purchase.reference)).await;
+        if heard {
+            let of = json!({"payment_intent": bought.purchase.reference});
+            scene.payments.hear(&told("charge.refunded", &of)).await.unwrap();
+            scene
+                .payments
+                .hear(&told("payment_intent.succeeded", &json!({"id": bought.purchase.reference})))
+                .await
+                .unwrap();
+        }
+        scene.wait(Duration::from_hours(1));
+        scene.run().await;
+        let left: Vec<_> = grants(&scene).await.iter().map(|grant| grant.left).collect();
+        assert_eq!((left.as_slice(), scene.listed().await), (&[Amount::ZERO][..], 0), "{heard}");
+    }
+}

@@ -199,3 +199,17 @@ async fn who_presses_pay_again_and_again_is_not_charged_again_and_again() {
     assert_eq!(scene.payments.pay(scene.id(), invoice).await.err().unwrap().code(), "conflict");
     assert_eq!(scene.charged(invoice).await, 4_900);
 }
+
+#[tokio::test]
+async fn who_tries_a_card_that_fails_again_and_again_is_written_no_letters_for_it() {
+    let scene = Scene::with_card(DECLINED).await;
+    let invoice = scene.invoice("2026-10", "49.00").await;
+    scene.collect(invoice).await;
+    let before = scene.letters();
+    for _ in 0..3 {
+        scene.wait(std::time::Duration::from_mins(2));
+        let (collected, _) = scene.payments.pay(scene.id(), invoice).await.unwrap();
+        assert_eq!(collected.payment, PaymentStatus::Failed);
+    }
+    assert_eq!((scene.attempts(invoice).await.len(), scene.letters()), (4, before));
+}

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use lmo_bench::stripe::{Fault, Mix};
 use lmo_shared::{
+    audit::{Actor, IfMatch},
     billing::{PaymentState, PaymentStatus},
     clock::Timestamp,
 };
@@ -185,4 +186,50 @@ async fn whatever_goes_wrong_at_stripe_every_invoice_is_paid_once_and_none_is_fo
         assert_eq!(scene.charged(invoice).await, 1_000);
     }
     assert_eq!((scene.listed().await, scene.tenant_status().await), (0, lmo_shared::tenant::Status::Active));
+}
+
+#[tokio::test]
+async fn an_invoice_is_not_void_while_something_may_come_of_an_attempt() {
+    let scene = Scene::with_card("pm_card_visa").await;
+    let invoice = scene.invoice("2026-10", "49.00").await;
+    scene.lose_requests(3);
+    assert_eq!(scene.collect(invoice).await.payment, PaymentStatus::Pending);
+    let (invoices, actor) = (scene.ground.platform.invoices(), Actor::command_line());
+    let refused = invoices.void(scene.id(), invoice, IfMatch::Any, "by mistake", &actor).await.unwrap_err();
+    assert_eq!(refused.code(), "conflict");
+    scene.wait(TEN_MINUTES);
+    scene.run().await;
+    assert_eq!(scene.status(invoice).await, PaymentStatus::Paid);
+}
+
+#[tokio::test]
+async fn an_attempt_that_stripe_never_saw_is_not_made_when_nothing_is_owed_any_more() {
+    let scene = Scene::with_card("pm_card_visa").await;
+    let invoice = scene.invoice("2026-10", "49.00").await;
+    scene.lose_requests(3);
+    scene.collect(invoice).await;
+    scene.note(invoice, "49.00").await.unwrap();
+    for _ in 0..9 {
+        scene.wait(TEN_MINUTES);
+        scene.run().await;
+    }
+    let states: Vec<_> = scene.attempts(invoice).await.iter().map(|payment| payment.status).collect();
+    assert_eq!(states, [PaymentState::Failed, PaymentState::Succeeded]);
+    assert_eq!(
+        (scene.status(invoice).await, scene.intents(None).len(), scene.listed().await),
+        (PaymentStatus::Paid, 0, 0)
+    );
+}
+
+#[tokio::test]
+async fn an_invoice_is_paid_though_no_mail_can_be_sent_and_its_letter_is_sent_later() {
+    let scene = Scene::with_card("pm_card_visa").await;
+    let invoice = scene.invoice("2026-10", "49.00").await;
+    let silent = scene.ground.platform.payments(scene.ground.broken_mailer());
+    let collected = silent.collect(scene.id(), invoice).await.unwrap();
+    assert_eq!((collected.payment, collected.next), (PaymentStatus::Paid, Some(scene.now().after(TEN_MINUTES))));
+    assert!(scene.letters().is_empty());
+    scene.wait(TEN_MINUTES);
+    scene.run().await;
+    assert_eq!((scene.letters().len(), scene.listed().await), (1, 0));
 }

@@ -127,7 +127,7 @@ impl Payments {
                 Ok(Heard::Known)
             }
             Some((_, Of::Purchase(tenant, grant))) => {
-                self.purchase_refunded(tenant, grant, event).await?;
+                self.purchase_refunded(tenant, grant).await?;
                 Ok(Heard::Known)
             }
             None => Ok(Heard::Ignored),
@@ -146,7 +146,7 @@ impl Payments {
         let (tenant, target) = match of {
             Of::Attempt(tenant, invoice, _) => (tenant, invoice.to_string()),
             Of::Purchase(tenant, grant) => {
-                self.take_back(tenant, grant, None, event).await?;
+                self.take_back(tenant, grant, None).await?;
                 (tenant, grant.to_string())
             }
         };

@@ -136,32 +136,32 @@ impl Payments {
             let Some(ended) = self.settle_purchase(tenant, id, None).await? else { return Ok(()) };
             purchase = ended;
         }
-        if matches!(purchase.status, PaymentState::Succeeded | PaymentState::Failed) {
-            return Ok(());
+        match purchase.status {
+            // Who tells nothing of a payment may tell nothing of its refund either.
+            PaymentState::Succeeded => self.purchase_refunded(tenant, id).await,
+            PaymentState::Failed => Ok(()),
+            PaymentState::Begun | PaymentState::Processing | PaymentState::ActionRequired => {
+                let next = keys::collect(now.after(NEXT_LOOK), tenant, id);
+                self.table.collect().put(&next, &Unclaimed {}).await
+            }
         }
-        self.table.collect().put(&keys::collect(now.after(NEXT_LOOK), tenant, id), &Unclaimed {}).await
     }
 
     /// Takes away the credit of a purchase for what Stripe sent back of it.
-    pub(super) async fn purchase_refunded(&self, tenant: TenantId, id: GrantId, told: &Told) -> Result<()> {
+    pub(super) async fn purchase_refunded(&self, tenant: TenantId, id: GrantId) -> Result<()> {
         let sort = keys::purchase(id);
         let Some(purchase) = self.table.tenant(tenant).invoices().find::<Purchase>(&sort).await? else { return Ok(()) };
         let found = self.stripe.refunds(&purchase.reference).await?;
         let back = found.iter().filter(|refund| !matches!(refund.status.as_deref(), Some("failed" | "canceled")));
         let back = sum(back.map(|refund| from_units(refund.amount, purchase.currency)))?;
-        self.take_back(tenant, id, back, told).await
+        self.take_back(tenant, id, Some(back)).await
     }
 
     /// Takes away the credit of a purchase, as far as it is there, until `back` of it was taken away; all of it if that is
-    /// absent.
-    pub(super) async fn take_back(
-        &self,
-        tenant: TenantId,
-        id: GrantId,
-        back: impl Into<Option<Amount>>,
-        told: &Told,
-    ) -> Result<()> {
-        let (table, sort, back) = (self.table.tenant(tenant), keys::purchase(id), back.into());
+    /// absent. That it was paid may not have been heard of yet: the credit is given first, so that it isn't given afterwards.
+    pub(super) async fn take_back(&self, tenant: TenantId, id: GrantId, back: Option<Amount>) -> Result<()> {
+        self.settle_purchase(tenant, id, None).await?;
+        let (table, sort) = (self.table.tenant(tenant), keys::purchase(id));
         for _ in 0..TRIES {
             let Some(mut purchase) = table.invoices().find::<Purchase>(&sort).await? else { return Ok(()) };
             let more = back.unwrap_or(purchase.amount).minus(purchase.refunded)?;
@@ -181,7 +181,7 @@ impl Payments {
             change.replace(&table.invoices(), &sort, &purchase, of)?;
             change.replace(&table.main(), &keys::grant(id), &grant, of_grant)?;
             change.put(&self.table.billing(), &keys::term(now, tenant), &json!({"tenant": tenant}))?;
-            let after = json!({"left": grant.left, "spent": more.minus(taken)?, "event": told.id});
+            let after = json!({"left": grant.left, "spent": more.minus(taken)?});
             let deed = Deed { action: "credit.take_back", target: id.to_string(), before, after };
             record(&mut change, tenant, &Actor::system(), now, deed)?;
             if change.commit().await? == Committed::Yes {
