@@ -28,13 +28,13 @@ pub enum Task {
         /// The part's number, from 0.
         part: u16,
     },
-    /// See to the payment of invoices whose time has come.
+    /// See to the payment of invoices whose time has come. Every five minutes.
     Collect,
     /// Give tenants the limits of the terms that have begun, and of the credit that they have. Every five minutes.
     Terms,
     /// Post letters about quotas. Every minute.
     Letters,
-    /// Export the usage of days that are over, if there is a bucket for it. Every hour.
+    /// Export the usage of days that are over, if there is a bucket for it. Every night.
     Export,
 }
 

@@ -2,18 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use lmo_bench::lambda::{HttpEvent, event};
+use lmo_bench::{
+    lambda::{HttpEvent, event},
+    stripe::{StripeOptions, StripeStandin, sign},
+};
 
 use crate::support::{Ground, Value, ask, assert_status, events, json, query};
 
 /// The files that tests here or beside feed to a binary.
-const FED: [&str; 35] = [
+const FED: [&str; 37] = [
     "apigw-auth-token.json",
+    "apigw-billing-quota.json",
     "apigw-embed.json",
     "apigw-embeddings.json",
     "apigw-jwks.json",
     "apigw-models.json",
     "apigw-query.json",
+    "apigw-stripe-webhook.json",
     "apigw-tenant-config-get.json",
     "apigw-tenant-config-put.json",
     "apigw-tenant-keys-create.json",
@@ -119,6 +124,37 @@ async fn auth_answers_its_events() {
     assert_status(&token, 200);
     let token = token.json()["access_token"].as_str().unwrap().to_owned();
     assert_status(&ask(&mut ground.function("query"), query(&ground, "hi").key(&token)).await, 200);
+}
+
+#[tokio::test]
+async fn billing_answers_its_events() {
+    let ground = Ground::new();
+    let (quota, webhook) = (HttpEvent::file("apigw-billing-quota.json"), HttpEvent::file("apigw-stripe-webhook.json"));
+    let mut billing = ground.function("billing");
+    let quota = ask(&mut billing, quota.key(ground.key())).await;
+    assert_status(&quota, 200);
+    assert_eq!(quota.json()["period"].as_str().map(str::len), Some("2026-11".len()), "{}", quota.text());
+    // Without an account at Stripe nobody is listened to; with one, whoever knows its secret.
+    assert_status(&ask(&mut billing, webhook.clone()).await, 404);
+    let stripe = StripeStandin::start(StripeOptions::default()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (key, secret) = (file("key", "sk_test_of_the_stand_in"), file("secret", "whsec_test"));
+    let flags = ["--secret-key-file", &key, "--webhook-secret-file", &secret, "--api-base", &stripe.origin()];
+    let stored = ground.lmo(&[&["billing", "stripe"], &flags[..]].concat());
+    assert!(stored.status.success(), "{stored:?}");
+    let mut billing = ground.function("billing");
+    assert_status(&ask(&mut billing, webhook.clone()).await, 400);
+    let now = ground.platform().clock().now().seconds();
+    let body = event("apigw-stripe-webhook.json")["body"].as_str().unwrap().to_owned();
+    let signature = sign("whsec_test", now.cast_signed(), &body);
+    let heard = ask(&mut billing, webhook.header("stripe-signature", &signature)).await;
+    assert_status(&heard, 200);
+    assert_eq!(heard.json(), json!({"known": false}), "it is nobody's payment");
 }
 
 #[tokio::test]

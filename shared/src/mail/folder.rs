@@ -44,11 +44,13 @@ impl Folder {
     }
 }
 
-/// `20261125T180000.123Z-ann@example.org`. An address may have characters that a file's name may not.
+/// `20261125T180000.123Z-ann@example.org`: sorted by name they are sorted by time. An address may have characters that a
+/// file's name may not.
 fn name(to: &EmailAddress, now: Timestamp) -> String {
-    let at = format!("{now}").replace(['-', ':'], "");
+    let (second, millis) = (Timestamp(now.0 - now.0 % 1000), now.0 % 1000);
+    let second = second.to_string().replace(['-', ':', 'Z'], "");
     let safe = |c: char| if c.is_ascii_alphanumeric() || "@.+-_".contains(c) { c } else { '_' };
-    format!("{at}-{}", to.as_str().chars().map(safe).collect::<String>())
+    format!("{second}.{millis:03}Z-{}", to.as_str().chars().map(safe).collect::<String>())
 }
 
 /// Whoever sees the file sees the whole mail, and no mail takes another's place.
@@ -62,7 +64,7 @@ fn write(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
         match fs::hard_link(&part, &path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 more += 1;
-                path = folder.join(format!("{name}-{more}.eml"));
+                path = folder.join(format!("{name}_{more}.eml"));
             }
             done => break done,
         }
@@ -101,9 +103,16 @@ mod tests {
             folder(temp.path()).send(&mail("ann@example.org", text)).await.unwrap();
         }
         let name = "20261125T180000.123Z-ann@example.org";
-        assert_eq!(written(temp.path()), [format!("{name}-2.eml"), format!("{name}.eml")]);
-        let second = fs::read_to_string(temp.path().join(format!("mail/{name}-2.eml"))).unwrap();
+        assert_eq!(written(temp.path()), [format!("{name}.eml"), format!("{name}_2.eml")]);
+        let second = fs::read_to_string(temp.path().join(format!("mail/{name}_2.eml"))).unwrap();
         assert!(second.ends_with("\r\n\r\ntwo\r\n"), "{second}");
+    }
+
+    #[test]
+    fn names_are_in_the_order_of_time() {
+        let to = EmailAddress::parse("ann@example.org").unwrap();
+        let names = [0, 5, 50, 100, 120, 123, 1000].map(|at| name(&to, Timestamp(1_000_000 + at)));
+        assert!(names.is_sorted(), "{names:#?}");
     }
 
     #[tokio::test]
