@@ -1,6 +1,10 @@
 //! The operator's commands.
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    io::{ErrorKind, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use lmo_shared::{
@@ -35,7 +39,7 @@ pub async fn run(place: &Place, port: u16, command: Command) -> Result<ExitCode,
         return document(&stateless(port)?, place);
     }
     if matches!(command, Command::Permissions) {
-        print!("{}", documented_permissions());
+        say(&documented_permissions())?;
         return Ok(ExitCode::SUCCESS);
     }
     let backend = Backend::open(place, port).await?;
@@ -124,6 +128,14 @@ fn month_of(option: &str, text: &str) -> Result<Period, Problem> {
 
 fn print(value: &impl Serialize) -> Result<ExitCode, Problem> {
     let text = serde_json::to_string(value).map_err(|error| Problem(error.to_string()))?;
-    println!("{text}");
+    say(&format!("{text}\n"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn say(text: &str) -> Result<(), Problem> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // Whoever listened has heard enough, as `head` has.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        said => said.map_err(|error| Problem(format!("standard output: {error}"))),
+    }
 }

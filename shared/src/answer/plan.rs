@@ -23,6 +23,9 @@ const MOST_CHOICES: u32 = 16;
 /// A text of more bytes per token than this doesn't exist in practice; what is longer can't fit.
 pub(super) const MOST_BYTES_PER_TOKEN: u64 = 8;
 
+/// An answer for which a minute's limit leaves fewer tokens may end in the midst of it: whoever wants that says so.
+const FEWEST_UNASKED: u64 = 1_024;
+
 /// What is sent, to which models, and what it may cost.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
@@ -94,10 +97,10 @@ pub(super) fn plan(config: &TenantConfig, access: Access<'_>, catalogue: Arc<Cat
         return Err(Error::invalid("temperature", "temperature must be from 0 to 2"));
     }
     access.check_tools(&prompt)?;
-    let first = candidate(config, name, spec, &prompt, access.own_key(spec))?;
+    let first = candidate(config, access, name, spec, &prompt, access.own_key(spec))?;
     let mut candidates = vec![first];
     if access.falls_back(spec) {
-        candidates.push(candidate(config, name, spec, &prompt, None)?);
+        candidates.push(candidate(config, access, name, spec, &prompt, None)?);
     }
     candidates.extend(fallbacks(config, access, &catalogue, name, &prompt, options.fallbacks.as_deref())?);
     let need = candidates.iter().fold(Need::default(), |worst, candidate| worst.max(candidate.need));
@@ -148,7 +151,7 @@ fn fallbacks(
         }
         let also = access.falls_back(spec).then_some(None);
         for own in [access.own_key(spec)].into_iter().chain(also) {
-            candidates.extend(candidate(config, name, spec, prompt, own));
+            candidates.extend(candidate(config, access, name, spec, prompt, own));
         }
     }
     Ok(candidates)
@@ -157,6 +160,7 @@ fn fallbacks(
 /// A model with what this request can cost there.
 fn candidate(
     config: &TenantConfig,
+    access: Access<'_>,
     name: &str,
     spec: &Model,
     prompt: &Prompt,
@@ -172,7 +176,7 @@ fn candidate(
     if bound.0 / MOST_BYTES_PER_TOKEN >= window {
         return Err(Error::ContextTooLong { needed: bound.0, window, model: name.to_owned() });
     }
-    let max_output = max_output(config, spec, prompt, bound)?;
+    let max_output = max_output(config, access, spec, prompt, bound)?;
     // No provider reads more than its window.
     let input = bound.min(Tokens(window));
     let output = Tokens(max_output.0.saturating_mul(u64::from(prompt.choices)));
@@ -211,15 +215,24 @@ fn check_capabilities(name: &str, spec: &Model, prompt: &Prompt) -> Result<()> {
 }
 
 /// What the request asks for, within what tenant and model allow. A request that asks for nothing gets what the model
-/// allows, but leaves room for its prompt: some servers refuse what can't fit into the window together.
-fn max_output(config: &TenantConfig, spec: &Model, prompt: &Prompt, bound: Tokens) -> Result<Tokens> {
+/// allows, but leaves room for its prompt: some servers refuse what can't fit into the window together, and no minute
+/// admits what doesn't fit into its limit.
+fn max_output(
+    config: &TenantConfig,
+    access: Access<'_>,
+    spec: &Model,
+    prompt: &Prompt,
+    bound: Tokens,
+) -> Result<Tokens> {
     let allowed = config.max_tokens.unwrap_or(u64::MAX).min(spec.max_output_tokens);
     match prompt.max_output {
         Some(0) => Err(Error::invalid("max_tokens", "max_tokens must be at least 1")),
         Some(asked) => Ok(Tokens(asked.min(allowed))),
         None => {
             let room = spec.context_window - bound.0.min(spec.context_window / 4 * 3);
-            Ok(Tokens(allowed.min(room).max(1)))
+            let minute = access.tokens_per_minute.unwrap_or(u64::MAX);
+            let minute = minute.saturating_sub(bound.0) / u64::from(prompt.choices.max(1));
+            Ok(Tokens(allowed.min(room).min(minute.max(FEWEST_UNASKED)).max(1)))
         }
     }
 }
@@ -313,6 +326,25 @@ mod tests {
         assert_eq!(most(&config, Some(700)).unwrap(), 100);
         assert_eq!(most(&TenantConfig::default(), Some(1_000_000)).unwrap(), 4096);
         assert!(most(&config, Some(0)).is_err());
+    }
+
+    #[test]
+    fn a_request_that_asks_for_no_most_takes_what_a_minute_allows() {
+        let most = |minute, choices, asked| {
+            let access = Access { tokens_per_minute: Some(minute), ..Access::default() };
+            let mut ask = ask("hi");
+            (ask.prompt.choices, ask.prompt.max_output) = (choices, asked);
+            let plan = super::plan(&TenantConfig::default(), access, catalogue(), ask).unwrap();
+            (plan.asked().unwrap().max_output.0, plan.need.tokens() <= minute)
+        };
+        let (all, fits) = most(4_000, 1, None);
+        assert!((3_900..4_000).contains(&all) && fits, "{all}");
+        let (of_two, fit) = most(4_000, 2, None);
+        assert!((1_900..2_000).contains(&of_two) && fit, "{of_two}");
+        assert_eq!(most(1_000_000, 1, None), (4_096, true));
+        // It isn't cut short unasked, nor given less than it asks for: the limit refuses it.
+        assert_eq!(most(1_000, 1, None), (FEWEST_UNASKED, false));
+        assert_eq!(most(4_000, 1, Some(4_096)), (4_096, false));
     }
 
     #[test]

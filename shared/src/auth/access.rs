@@ -20,6 +20,8 @@ pub struct Access<'a> {
     pub key_models: Option<&'a [String]>,
     /// The tools that the key's requests may bring.
     pub tools: Option<&'a [String]>,
+    /// The tokens that a minute allows the tenant or the key, whichever are fewer.
+    pub tokens_per_minute: Option<u64>,
     /// Where the tenant's requests may be sent.
     pub regions: Regions<'a>,
     /// The keys of providers that the tenant has brought, and whose they are.

@@ -161,10 +161,12 @@ impl Caller {
     #[must_use]
     pub fn access(&self) -> Access<'_> {
         let (config, key) = (self.config(), self.key());
+        let limits = [Some(self.tenant().limits), key.map(|key| key.limits)];
         Access {
             tenant_models: config.allowed_models.as_deref(),
             key_models: key.and_then(|key| key.allowed_models.as_deref()),
             tools: key.and_then(|key| key.allowed_tools.as_deref()),
+            tokens_per_minute: limits.into_iter().flatten().filter_map(|limits| limits.tokens_per_minute).min(),
             regions: Regions(config.regions.as_deref()),
             own: Some((self.tenant().id, &self.known.own)),
         }

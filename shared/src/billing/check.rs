@@ -181,7 +181,7 @@ mod tests {
             }),
             ("markup", "team", |plan| plan.markup = Percent(-1_000_001)),
             ("usd", "team", |plan| plan.usd = Amount::ZERO),
-            ("usd", "prepaid", |plan| plan.usd = Amount::units(2)),
+            ("usd", "prepaid", |plan| plan.currency = Currency::USD),
             ("prices[0].models", "enterprise", |plan| plan.prices[0].models.clear()),
             ("prices[0].models[0]", "enterprise", |plan| plan.prices[0].models[0] = "a*b".to_owned()),
             ("prices[0].per_million.cached_input", "enterprise", |plan| {

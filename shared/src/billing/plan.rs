@@ -1,7 +1,7 @@
 //! Plans: what the operator sells, as data. A plan has versions, each from the time that it takes effect; a tenant keeps the
 //! version that it chose until it moves.
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::ToSchema;
 
 use super::{Amount, Currency, Percent};
@@ -13,10 +13,10 @@ use crate::{clock::Timestamp, quota::Limits};
 pub struct Plan {
     /// Its name: 1 to 64 of `a-z`, `0-9` and `-`.
     pub name: String,
-    /// From when it holds: with the name it is the version's identity. Written as milliseconds since the epoch, read also
-    /// as RFC 3339 text or a date; absent: from when it is applied.
-    #[serde(default, deserialize_with = "instant")]
-    #[schema(value_type = u64)]
+    /// From when it holds, RFC 3339; also read as a date. With the name it is the version's identity. Absent: from when it
+    /// is applied.
+    #[serde(default, with = "instant")]
+    #[schema(value_type = String)]
     pub effective: Timestamp,
     /// What people call it, as invoices have it.
     pub title: String,
@@ -68,18 +68,17 @@ fn at_par() -> Amount {
     Amount::units(1)
 }
 
-/// A time as people write it, or as the table has it.
-pub(super) fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a time is RFC 3339 text, a date, or milliseconds since the epoch")]
-    enum Written {
-        Millis(u64),
-        Text(String),
+/// A time as people write it: RFC 3339, or a date.
+pub(super) mod instant {
+    use super::{Deserialize, Deserializer, Serializer, Timestamp, de};
+
+    pub fn serialize<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(at)
     }
-    match Written::deserialize(from)? {
-        Written::Millis(millis) => Ok(Timestamp(millis)),
-        Written::Text(text) => Timestamp::parse(&text)
-            .ok_or_else(|| de::Error::custom("a time is RFC 3339 text or a date, as in \"2026-12-01T00:00:00Z\"")),
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
+        let bad = || de::Error::custom("a time is RFC 3339 text or a date, as in \"2026-12-01T00:00:00Z\"");
+        Timestamp::parse(&String::deserialize(from)?).ok_or_else(bad)
     }
 }
 

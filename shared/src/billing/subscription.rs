@@ -1,6 +1,6 @@
 //! Which plan a tenant is on, and was: and what else its invoices follow from.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::{Amount, Currency, Off, plan::instant};
@@ -58,8 +58,9 @@ pub struct Redeemed {
     /// The currency of an amount; absent for a percentage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<Currency>,
-    /// When.
-    #[schema(value_type = u64)]
+    /// When, RFC 3339.
+    #[serde(with = "instant")]
+    #[schema(value_type = String)]
     pub at: Timestamp,
     /// For how many periods, from the one that it was redeemed in; absent: for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,9 +84,9 @@ pub struct Coupon {
     /// How many tenants may redeem it; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redemptions_left: Option<u32>,
-    /// Until when it may be redeemed. Written as milliseconds since the epoch, read also as RFC 3339 text or a date.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "perhaps_instant")]
-    #[schema(value_type = Option<u64>)]
+    /// Until when it may be redeemed, RFC 3339; also read as a date.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "perhaps_instant")]
+    #[schema(value_type = Option<String>)]
     pub until: Option<Timestamp>,
     /// The only plans that it is for; empty: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -95,10 +96,19 @@ pub struct Coupon {
     pub version: u64,
 }
 
-fn perhaps_instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
-    #[derive(Deserialize)]
-    struct Written(#[serde(deserialize_with = "instant")] Timestamp);
-    Ok(Option::<Written>::deserialize(from)?.map(|written| written.0))
+mod perhaps_instant {
+    use super::{Deserialize, Deserializer, Serialize, Serializer, Timestamp, instant};
+
+    #[derive(Serialize, Deserialize)]
+    struct Written(#[serde(with = "instant")] Timestamp);
+
+    pub fn serialize<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+        at.map(Written).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+        Ok(Option::<Written>::deserialize(from)?.map(|written| written.0))
+    }
 }
 
 /// Prepaid credit. The one that expires first is used first, then the oldest.

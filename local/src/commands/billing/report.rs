@@ -9,7 +9,7 @@ use lmo_shared::{
 
 use crate::{
     args::{ReportArgs, Split},
-    commands::{month_of, print},
+    commands::{month_of, print, say},
     problem::Problem,
 };
 
@@ -36,7 +36,7 @@ pub async fn run(platform: &Platform, args: &ReportArgs) -> Result<ExitCode, Pro
     }
     let rows: Vec<RevenueRow> = platform.revenues().of(&tenants, from, to, by).await?;
     if args.csv {
-        print!("{}", lmo_billing::revenue_csv(&rows));
+        say(&lmo_billing::revenue_csv(&rows))?;
         return Ok(ExitCode::SUCCESS);
     }
     for row in &rows {

@@ -1,6 +1,6 @@
-//! The list of invoices and purchases whose payment is to be seen to, by when, for all tenants. Whoever takes one claims it first, so that
-//! two workers don't do the same; who dies over it leaves a claim that ends by itself. That nothing is done twice doesn't
-//! hang on it: everything is written on condition of the invoice's version.
+//! The list of invoices and purchases whose payment is to be seen to, by when, for all tenants. Whoever takes one
+//! claims it first, so that two workers don't do the same; who dies over it leaves a claim that ends by itself. That
+//! nothing is done twice doesn't hang on it: everything is written on condition of the invoice's version.
 
 use std::{collections::HashSet, time::Duration};
 

@@ -145,13 +145,10 @@ mod tests {
         assert_eq!(tenant.subscription.trial_until, None);
         let chosen = at("2026-11-02T10:00:00Z");
         tenant.change_to(&plans["prepaid"], chosen, chosen).unwrap();
-        let mut euro = (*plans["team"]).clone();
-        euro.currency = crate::billing::Currency::USD;
-        let team = Arc::new(euro);
-        tenant.change_to(&team, at("2026-11-03"), at("2026-11-03")).unwrap();
+        tenant.change_to(&plans["team"], at("2026-11-03"), at("2026-11-03")).unwrap();
         assert_eq!(tenant.subscription.trial_until, Some(at("2026-11-17")));
         tenant.change_to(&plans["free"], at("2026-11-20"), at("2026-11-20")).unwrap();
-        tenant.change_to(&team, at("2026-12-20"), at("2026-12-20")).unwrap();
+        tenant.change_to(&plans["team"], at("2026-12-20"), at("2026-12-20")).unwrap();
         assert_eq!(tenant.subscription.trial_until, Some(at("2026-11-17")));
     }
 
@@ -173,8 +170,9 @@ mod tests {
         let mut tenant = nobody();
         let now = at("2026-11-10");
         tenant.change_to(&plans["free"], at("2026-10-01"), at("2026-10-01")).unwrap();
-        assert!(matches!(tenant.clone().change_to(&plans["team"], now, now), Err(Error::Invalid { .. })));
-        assert!(tenant.change_to(&plans["team"], at("2026-12-01"), now).is_ok());
+        let dollars = Arc::new(Plan { currency: crate::billing::Currency::USD, ..(*plans["team"]).clone() });
+        assert!(matches!(tenant.clone().change_to(&dollars, now, now), Err(Error::Invalid { .. })));
+        assert!(tenant.change_to(&dollars, at("2026-12-01"), now).is_ok());
     }
 
     #[test]
