@@ -72,6 +72,7 @@ fn at_par() -> Amount {
 pub(super) mod instant {
     use super::{Deserialize, Deserializer, Serializer, Timestamp, de};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub fn serialize<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(at)
     }

@@ -102,6 +102,7 @@ mod perhaps_instant {
     #[derive(Serialize, Deserialize)]
     struct Written(#[serde(with = "instant")] Timestamp);
 
+    #[expect(clippy::ref_option, reason = "serde passes a reference")]
     pub fn serialize<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
         at.map(Written).serialize(to)
     }
