@@ -158,6 +158,27 @@ async fn without_any_provider_there_is_the_echo() {
 }
 
 #[tokio::test]
+async fn a_key_of_few_tokens_a_minute_is_answered_without_naming_a_most() {
+    let setup = Setup::new();
+    std::fs::remove_file(setup.models()).unwrap();
+    let lmo = Lmo::start(on_a_laptop(&setup, &[]));
+    let wanted = json!({"name": "intern", "scopes": ["query"], "limits": {"tokens_per_minute": 10_000}});
+    let key = lmo.post("/api/tenant/keys", &wanted).await.json()["api_key"].as_str().unwrap().to_owned();
+    let answer = lmo.send("POST", "/api/mcp/query", &key, Some(&json!({"query": "hi"}))).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let long = json!({"query": "hi", "max_tokens": 10_000});
+    lmo.send("POST", "/api/mcp/query", &key, Some(&long)).await.assert_error(400, "exceeds_rate_limit");
+}
+
+#[test]
+fn who_has_heard_enough_of_a_command_is_no_error() {
+    let (heard, said) = std::io::pipe().unwrap();
+    drop(heard);
+    let output = Command::new(env!("CARGO_BIN_EXE_lmo")).arg("permissions").stdout(said).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
 async fn a_models_file_in_the_current_folder_is_used() {
     let standin = standin();
     let setup = Setup::with_standin(&standin.base_url());

@@ -57,6 +57,22 @@ pub(super) struct Candidate {
     pub own: Option<OwnKey>,
 }
 
+impl Candidate {
+    /// Has each choice take no more than this.
+    fn shorten(&mut self, most: Tokens, choices: u32) -> Result<()> {
+        self.max_output = self.max_output.min(most);
+        self.need = need(&self.model, self.need.input, self.max_output, choices, self.own.is_some())?;
+        Ok(())
+    }
+}
+
+/// The worst that a model can cost.
+fn need(model: &Model, input: Tokens, max_output: Tokens, choices: u32, free: bool) -> Result<Need> {
+    let output = Tokens(max_output.0.saturating_mul(u64::from(choices)));
+    let cost = if free { NanoUsd::ZERO } else { model.worst_cost(input, output)? };
+    Ok(Need { input, output, cost })
+}
+
 impl Plan {
     /// The model that was asked for.
     pub fn asked(&self) -> Result<&Candidate> {
@@ -97,19 +113,30 @@ pub(super) fn plan(config: &TenantConfig, access: Access<'_>, catalogue: Arc<Cat
         return Err(Error::invalid("temperature", "temperature must be from 0 to 2"));
     }
     access.check_tools(&prompt)?;
-    let first = candidate(config, access, name, spec, &prompt, access.own_key(spec))?;
+    let first = candidate(config, name, spec, &prompt, access.own_key(spec))?;
     let mut candidates = vec![first];
     if access.falls_back(spec) {
-        candidates.push(candidate(config, access, name, spec, &prompt, None)?);
+        candidates.push(candidate(config, name, spec, &prompt, None)?);
     }
     candidates.extend(fallbacks(config, access, &catalogue, name, &prompt, options.fallbacks.as_deref())?);
-    let need = candidates.iter().fold(Need::default(), |worst, candidate| worst.max(candidate.need));
+    if let Some(minute) = access.tokens_per_minute.filter(|_| prompt.max_output.is_none()) {
+        // Which of them answers isn't known, so the longest prompt counts for all.
+        let left = minute.saturating_sub(worst(&candidates).input.0) / u64::from(prompt.choices);
+        let most = Tokens(left.max(FEWEST_UNASKED));
+        candidates.iter_mut().try_for_each(|candidate| candidate.shorten(most, prompt.choices))?;
+    }
+    let need = worst(&candidates);
     let asked =
         Asked { prompt: &prompt, max_output: candidates.first().map_or(Tokens::ZERO, |first| first.max_output) };
     let cache = Policy::of(options.cache, &config.cache, config.retention(), name, spec, &asked);
     let hedge_after = options.hedge_after;
     let regions = access.regions.0.map(<[String]>::to_vec);
     Ok(Plan { catalogue, prompt, candidates, need, stream, hedge_after, cache, regions })
+}
+
+/// The worst that any of them can cost.
+fn worst(candidates: &[Candidate]) -> Need {
+    candidates.iter().fold(Need::default(), |worst, candidate| worst.max(candidate.need))
 }
 
 /// What the tenant has set and the request has not. The caller's own words don't say it, so they don't hold any more.
@@ -151,7 +178,7 @@ fn fallbacks(
         }
         let also = access.falls_back(spec).then_some(None);
         for own in [access.own_key(spec)].into_iter().chain(also) {
-            candidates.extend(candidate(config, access, name, spec, prompt, own));
+            candidates.extend(candidate(config, name, spec, prompt, own));
         }
     }
     Ok(candidates)
@@ -160,7 +187,6 @@ fn fallbacks(
 /// A model with what this request can cost there.
 fn candidate(
     config: &TenantConfig,
-    access: Access<'_>,
     name: &str,
     spec: &Model,
     prompt: &Prompt,
@@ -176,12 +202,10 @@ fn candidate(
     if bound.0 / MOST_BYTES_PER_TOKEN >= window {
         return Err(Error::ContextTooLong { needed: bound.0, window, model: name.to_owned() });
     }
-    let max_output = max_output(config, access, spec, prompt, bound)?;
+    let max_output = max_output(config, spec, prompt, bound)?;
     // No provider reads more than its window.
     let input = bound.min(Tokens(window));
-    let output = Tokens(max_output.0.saturating_mul(u64::from(prompt.choices)));
-    let cost = if own.is_some() { NanoUsd::ZERO } else { spec.worst_cost(input, output)? };
-    let need = Need { input, output, cost };
+    let need = need(spec, input, max_output, prompt.choices, own.is_some())?;
     Ok(Candidate { name: name.to_owned(), model: spec.clone(), max_output, need, own })
 }
 
@@ -215,24 +239,15 @@ fn check_capabilities(name: &str, spec: &Model, prompt: &Prompt) -> Result<()> {
 }
 
 /// What the request asks for, within what tenant and model allow. A request that asks for nothing gets what the model
-/// allows, but leaves room for its prompt: some servers refuse what can't fit into the window together, and no minute
-/// admits what doesn't fit into its limit.
-fn max_output(
-    config: &TenantConfig,
-    access: Access<'_>,
-    spec: &Model,
-    prompt: &Prompt,
-    bound: Tokens,
-) -> Result<Tokens> {
+/// allows, but leaves room for its prompt: some servers refuse what can't fit into the window together.
+fn max_output(config: &TenantConfig, spec: &Model, prompt: &Prompt, bound: Tokens) -> Result<Tokens> {
     let allowed = config.max_tokens.unwrap_or(u64::MAX).min(spec.max_output_tokens);
     match prompt.max_output {
         Some(0) => Err(Error::invalid("max_tokens", "max_tokens must be at least 1")),
         Some(asked) => Ok(Tokens(asked.min(allowed))),
         None => {
             let room = spec.context_window - bound.0.min(spec.context_window / 4 * 3);
-            let minute = access.tokens_per_minute.unwrap_or(u64::MAX);
-            let minute = minute.saturating_sub(bound.0) / u64::from(prompt.choices.max(1));
-            Ok(Tokens(allowed.min(room).min(minute.max(FEWEST_UNASKED)).max(1)))
+            Ok(Tokens(allowed.min(room).max(1)))
         }
     }
 }
@@ -342,6 +357,14 @@ mod tests {
         let (of_two, fit) = most(4_000, 2, None);
         assert!((1_900..2_000).contains(&of_two) && fit, "{of_two}");
         assert_eq!(most(1_000_000, 1, None), (4_096, true));
+        // Nor do its fallbacks, whatever their prompts come to.
+        let mut catalogue = Arc::unwrap_or_clone(catalogue());
+        catalogue.models.get_mut("large").unwrap().overhead_tokens += 500;
+        let config = TenantConfig { fallbacks: vec!["large".to_owned()], ..TenantConfig::default() };
+        let access = Access { tokens_per_minute: Some(4_000), ..Access::default() };
+        let plan = super::plan(&config, access, Arc::new(catalogue), ask("hi")).unwrap();
+        assert!((3_900..=4_000).contains(&plan.need.tokens()), "{:?}", plan.need);
+        assert_eq!(plan.candidates[0].max_output, plan.candidates[1].max_output);
         // It isn't cut short unasked, nor given less than it asks for: the limit refuses it.
         assert_eq!(most(1_000, 1, None), (FEWEST_UNASKED, false));
         assert_eq!(most(4_000, 1, Some(4_096)), (4_096, false));
