@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use lmo_shared::{
     audit::{Actor, IfMatch},
     billing::{
-        Amount, Coupon, Currency, Grant, Invoice, Off, Percent, Settings,
+        Amount, Coupon, Currency, Grant, Invoice, Off, Percent, Plan, Settings,
         invoices::Billed,
         plans_from_toml,
         repo::{Begun, Choice, Chooser, Grants, Subscribed, When, grants},
@@ -105,9 +105,16 @@ impl Scene {
         self.ground.platform.subscriptions().recap(tenant).await.unwrap();
     }
 
-    fn credit(&self, units: i64, expires: Option<&str>) -> Grant {
+    /// Credit: what so many dollars are in the plans' currency, at their rate.
+    fn credit(&self, dollars: i64, expires: Option<&str>) -> Grant {
         let now = self.ground.platform.clock().now();
-        grants::grant(Amount::units(units), Currency::USD, "a test".to_owned(), expires.map(at), now)
+        grants::grant(
+            Amount(Amount::units(dollars).0 * 92 / 100),
+            Currency::EUR,
+            "a test".to_owned(),
+            expires.map(at),
+            now,
+        )
     }
 
     /// Holds money for a request with limits that may be up to 30 s old.
@@ -190,7 +197,17 @@ async fn a_change_at_the_months_end_takes_effect_when_its_time_comes() {
     let id = scene.tenant().await;
     scene.move_to("2026-11-20");
     // Another currency can't begin within a month.
-    let refused = scene.choose(id, "team", When::Now, Chooser::Tenant).await;
+    let platform = &scene.ground.platform;
+    let (models, now) = (platform.catalogues().current().await.unwrap(), at("2026-11-20"));
+    let dollars = Plan {
+        name: "dollars".to_owned(),
+        currency: Currency::USD,
+        usd: Amount::units(1),
+        effective: now,
+        ..Plan::clone(&*platform.plans().current("team", now).await.unwrap())
+    };
+    platform.plans().apply(dollars, &models, &Actor::command_line(), now).await.unwrap();
+    let refused = scene.choose(id, "dollars", When::Now, Chooser::Tenant).await;
     assert!(matches!(refused, Err(Error::Invalid { param, .. }) if param == "when"));
     scene.choose(id, "team", When::PeriodEnd, Chooser::Tenant).await.unwrap();
     assert_eq!(scene.begin_terms().await, Begun::default());
@@ -251,7 +268,7 @@ async fn prepaid_credit_is_all_that_can_be_used() {
     assert!(scene.hold(&scene.find(id).await, NanoUsd(1)).await.is_err());
     let known = scene.find(id).await;
     scene.give(id, &scene.credit(11, None)).await;
-    // 11 USD at 10 % on the list are 10 USD of it, also for who knows older limits.
+    // What 11 USD are, at 10 % on the list, is 10 USD of it, also for who knows older limits.
     assert_eq!(scene.find(id).await.limits.monthly_nano_usd, Some(10_000_000_000));
     assert!(scene.hold(&known, dollars(11)).await.is_err());
     assert!(scene.hold(&known, dollars(10)).await.is_ok());
@@ -344,15 +361,15 @@ async fn a_coupon_is_redeemed_as_often_as_it_may_be_and_once_by_each() {
 async fn a_coupon_has_conditions() {
     let scene = Scene::at("2026-11-10").await;
     let tenant = scene.find(scene.tenant().await).await;
-    let euros = Coupon { off: Off::Amount(Amount::units(5)), currency: Some(Currency::EUR), ..coupon("EUROS") };
-    scene.coupon(euros).await;
+    let dollars = Coupon { off: Off::Amount(Amount::units(5)), currency: Some(Currency::USD), ..coupon("DOLLARS") };
+    scene.coupon(dollars).await;
     scene.coupon(Coupon { plans: vec!["team".to_owned()], ..coupon("TEAM") }).await;
     scene.coupon(Coupon { until: Some(at("2026-11-10")), ..coupon("LATE") }).await;
     scene.coupon(coupon("GOOD")).await;
     let coupons = scene.ground.platform.coupons();
     let actor = Actor::command_line();
     let redeem = async |code: &str| coupons.redeem(&tenant, code, &actor).await;
-    for code in ["EUROS", "TEAM"] {
+    for code in ["DOLLARS", "TEAM"] {
         assert!(matches!(redeem(code).await, Err(Error::Conflict(_))), "{code}");
     }
     for code in ["LATE", "NONE", "", "good", "GOOD#"] {
@@ -364,7 +381,7 @@ async fn a_coupon_has_conditions() {
     // Whoever has it keeps it.
     coupons.delete("GOOD", &actor).await.unwrap();
     assert_eq!(redeem("GOOD").await.unwrap(), first);
-    assert_eq!(scene.subscribed(tenant.id).await.subscription.discounts(month("2026-11"), Currency::USD).len(), 1);
+    assert_eq!(scene.subscribed(tenant.id).await.subscription.discounts(month("2026-11"), Currency::EUR).len(), 1);
 }
 
 #[tokio::test]
