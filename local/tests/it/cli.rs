@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
 use lmo_bench::standin::{Standin, StandinOptions};
 
 use crate::support::{Lmo, Setup, json, standin};
@@ -163,9 +164,12 @@ async fn a_key_of_few_tokens_a_minute_is_answered_without_naming_a_most() {
     std::fs::remove_file(setup.models()).unwrap();
     let lmo = Lmo::start(on_a_laptop(&setup, &[]));
     let wanted = json!({"name": "intern", "scopes": ["query"], "limits": {"tokens_per_minute": 10_000}});
+    let short = json!({"query": "hi"});
     let key = lmo.post("/api/tenant/keys", &wanted).await.json()["api_key"].as_str().unwrap().to_owned();
-    let answer = lmo.send("POST", "/api/mcp/query", &key, Some(&json!({"query": "hi"}))).await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
+    // Also several at once.
+    for answer in join_all((0..3).map(|_| lmo.send("POST", "/api/mcp/query", &key, Some(&short)))).await {
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
     let long = json!({"query": "hi", "max_tokens": 10_000});
     lmo.send("POST", "/api/mcp/query", &key, Some(&long)).await.assert_error(400, "exceeds_rate_limit");
 }

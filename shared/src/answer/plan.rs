@@ -23,7 +23,11 @@ const MOST_CHOICES: u32 = 16;
 /// A text of more bytes per token than this doesn't exist in practice; what is longer can't fit.
 pub(super) const MOST_BYTES_PER_TOKEN: u64 = 8;
 
-/// An answer for which a minute's limit leaves fewer tokens may end in the midst of it: whoever wants that says so.
+/// Which part of what a minute's limit leaves beside its prompt a request takes that names no most. If it took all, another
+/// at the same time, or before this one is settled, would be refused.
+const UNASKED_PART: u64 = 4;
+
+/// An answer for which that is fewer tokens may end in the midst of it: whoever wants that says so.
 const FEWEST_UNASKED: u64 = 1_024;
 
 /// What is sent, to which models, and what it may cost.
@@ -121,7 +125,7 @@ pub(super) fn plan(config: &TenantConfig, access: Access<'_>, catalogue: Arc<Cat
     candidates.extend(fallbacks(config, access, &catalogue, name, &prompt, options.fallbacks.as_deref())?);
     if let Some(minute) = access.tokens_per_minute.filter(|_| prompt.max_output.is_none()) {
         // Which of them answers isn't known, so the longest prompt counts for all.
-        let left = minute.saturating_sub(worst(&candidates).input.0) / u64::from(prompt.choices);
+        let left = minute.saturating_sub(worst(&candidates).input.0) / UNASKED_PART / u64::from(prompt.choices);
         let most = Tokens(left.max(FEWEST_UNASKED));
         candidates.iter_mut().try_for_each(|candidate| candidate.shorten(most, prompt.choices))?;
     }
@@ -344,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_asks_for_no_most_takes_what_a_minute_allows() {
+    fn a_request_that_asks_for_no_most_takes_a_quarter_of_what_a_minute_allows() {
         let most = |minute, choices, asked| {
             let access = Access { tokens_per_minute: Some(minute), ..Access::default() };
             let mut ask = ask("hi");
@@ -352,18 +356,20 @@ mod tests {
             let plan = super::plan(&TenantConfig::default(), access, catalogue(), ask).unwrap();
             (plan.asked().unwrap().max_output.0, plan.need.tokens() <= minute)
         };
-        let (all, fits) = most(4_000, 1, None);
-        assert!((3_900..4_000).contains(&all) && fits, "{all}");
-        let (of_two, fit) = most(4_000, 2, None);
+        let (one, fits) = most(16_000, 1, None);
+        assert!((3_900..4_000).contains(&one) && fits, "{one}");
+        let (of_two, fit) = most(16_000, 2, None);
         assert!((1_900..2_000).contains(&of_two) && fit, "{of_two}");
         assert_eq!(most(1_000_000, 1, None), (4_096, true));
         // Nor do its fallbacks, whatever their prompts come to.
         let mut catalogue = Arc::unwrap_or_clone(catalogue());
         catalogue.models.get_mut("large").unwrap().overhead_tokens += 500;
         let config = TenantConfig { fallbacks: vec!["large".to_owned()], ..TenantConfig::default() };
-        let access = Access { tokens_per_minute: Some(4_000), ..Access::default() };
+        let access = Access { tokens_per_minute: Some(6_000), ..Access::default() };
         let plan = super::plan(&config, access, Arc::new(catalogue), ask("hi")).unwrap();
-        assert!((3_900..=4_000).contains(&plan.need.tokens()), "{:?}", plan.need);
+        let left = 6_000 - plan.need.input.0;
+        assert!((5_000..5_500).contains(&left), "{:?}", plan.need);
+        assert_eq!(plan.need.output.0, left / UNASKED_PART);
         assert_eq!(plan.candidates[0].max_output, plan.candidates[1].max_output);
         // It isn't cut short unasked, nor given less than it asks for: the limit refuses it.
         assert_eq!(most(1_000, 1, None), (FEWEST_UNASKED, false));

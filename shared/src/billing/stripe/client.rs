@@ -52,13 +52,13 @@ impl StripeKeys {
         let plain = |text: &str| (8..=500).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         let bad = |name: &str, detail: &str| Err(Error::invalid(name, format!("{name} {detail}")));
         if !plain(&self.secret_key) || !["sk_", "rk_"].iter().any(|prefix| self.secret_key.starts_with(prefix)) {
-            return bad("secret_key", "must begin with sk_ or rk_");
+            return bad("secret_key", "must begin with sk_ or rk_, and have 8 to 500 characters");
         }
         if !plain(&self.webhook_secret) || !self.webhook_secret.starts_with("whsec_") {
-            return bad("webhook_secret", "must begin with whsec_");
+            return bad("webhook_secret", "must begin with whsec_, and have 8 to 500 characters");
         }
         if self.publishable_key.as_ref().is_some_and(|key| !plain(key) || !key.starts_with("pk_")) {
-            return bad("publishable_key", "must begin with pk_");
+            return bad("publishable_key", "must begin with pk_, and have 8 to 500 characters");
         }
         self.base().map(drop)
     }
