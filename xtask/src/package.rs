@@ -7,12 +7,16 @@ use std::{
     process::Command,
 };
 
+use object::{Object, ObjectSection};
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 use crate::{command::run, python::environment};
 
 /// Zopfli, five times over: a twentieth smaller than zlib's best, in seconds.
 const LEVEL: i64 = 14;
+
+/// Where an ELF file keeps its tables for unwinding.
+const TABLES: [&str; 3] = [".eh_frame", ".eh_frame_hdr", ".gcc_except_table"];
 
 /// Builds the zips of these functions, of all if none is named, and prints their sizes.
 ///
@@ -27,8 +31,6 @@ pub fn package(root: &Path, arm64: bool, only: &[String]) -> Result<(), String> 
     let tools = environment(root, "package", &root.join("xtask/package.txt"), &[])?;
     let mut build = Command::new("cargo");
     build.current_dir(root).env("PATH", with_tools(&tools)?);
-    // Nothing unwinds: panics abort, and the tables are a twelfth of a binary.
-    build.env("RUSTFLAGS", "-C force-unwind-tables=no");
     build.args(["lambda", "build", "--release", "--locked", "--output-format", "binary"]);
     build.arg(if arm64 { "--arm64" } else { "--x86-64" });
     for name in chosen {
@@ -37,7 +39,9 @@ pub fn package(root: &Path, arm64: bool, only: &[String]) -> Result<(), String> 
     run(&mut build)?;
     for name in chosen {
         let zip = zip(root, name);
-        let size = compress(&zip).map_err(|error| format!("{}: {error}", zip.display()))?;
+        let program = zip.with_file_name("bootstrap");
+        strip(&program).map_err(|error| format!("{}: {error}", program.display()))?;
+        let size = compress(&program, &zip).map_err(|error| format!("{}: {error}", zip.display()))?;
         println!("{:>6.2} MB  {}", megabytes(size), zip.strip_prefix(root).unwrap_or(&zip).display());
     }
     write_document(root)
@@ -53,10 +57,23 @@ fn write_document(root: &Path) -> Result<(), String> {
     fs::write(&path, document).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Makes the zip of the `bootstrap` beside it; returns its bytes. It has no times, so that the same program is the same
-/// package, and Terraform leaves what did not change.
-fn compress(zip: &Path) -> io::Result<u64> {
-    let program = fs::read(zip.with_file_name("bootstrap"))?;
+/// Fills a program's tables for unwinding with zeros: a tenth of it, and panics abort. `-C force-unwind-tables=no` leaves
+/// them where the standard library is linked in with `lto = "fat"`.
+fn strip(program: &Path) -> io::Result<()> {
+    let mut bytes = fs::read(program)?;
+    let file = object::File::parse(&*bytes).map_err(io::Error::other)?;
+    let tables: Vec<_> = TABLES.iter().filter_map(|name| file.section_by_name(name)?.file_range()).collect();
+    for (start, length) in tables {
+        let start = usize::try_from(start).map_err(io::Error::other)?;
+        bytes[start..][..usize::try_from(length).map_err(io::Error::other)?].fill(0);
+    }
+    fs::write(program, bytes)
+}
+
+/// Makes the zip of a program; returns its bytes. It has no times, so that the same program is the same package, and
+/// Terraform leaves what did not change.
+fn compress(program: &Path, zip: &Path) -> io::Result<u64> {
+    let program = fs::read(program)?;
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .compression_level(Some(LEVEL))
@@ -96,4 +113,26 @@ fn with_tools(python: &Path) -> Result<std::ffi::OsString, String> {
     let bin = python.parent().map(Path::to_path_buf);
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::join_paths(bin.into_iter().chain(std::env::split_paths(&path))).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_stripped_program_runs_and_has_no_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("bootstrap");
+        fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        strip(&program).unwrap();
+        let listed = Command::new(&program).arg("--list").output().unwrap();
+        assert!(listed.status.success() && listed.stdout.starts_with(b"contract"), "{listed:?}");
+        let bytes = fs::read(&program).unwrap();
+        let file = object::File::parse(&*bytes).unwrap();
+        let table = file.section_by_name(".eh_frame").unwrap();
+        assert!(table.size() > 0 && table.data().unwrap().iter().all(|byte| *byte == 0));
+    }
 }

@@ -104,7 +104,7 @@ async fn recall(asking: Asking<'_>, turn: &mut Turn, prompt: &mut Prompt) -> Res
     }
     let mut told = summary.as_ref().or(turn.summary()).cloned();
     let said = trimmed.kept.iter_mut().flat_map(|turn| &mut turn.messages);
-    asking.caller.guard().check_recalled(told.as_mut().map(|summary| &mut summary.text), said)?;
+    asking.caller.guard()?.check_recalled(told.as_mut().map(|summary| &mut summary.text), said)?;
     let messages = std::mem::take(&mut prompt.messages);
     prompt.messages = assemble(messages, told.as_ref(), trimmed.kept);
     prompt.native = None;

@@ -122,7 +122,7 @@ impl Answers {
         let catalogue = self.0.catalogues.current().await?;
         let asked = ask.model(&catalogue)?;
         caller.access().model(&catalogue, asked)?;
-        inspect(caller.guard(), &mut ask)?;
+        inspect(caller.guard()?, &mut ask)?;
         let answer = embed(&self.0, catalogue, caller, ask).await?;
         learn(|known| {
             known.entry = Some(answer.id);

@@ -105,7 +105,7 @@ async fn prepare(
         found.template.apply(&wanted.variables, earlier, &mut ask.prompt)?;
         ask.model = ask.model.or(found.template.model);
     }
-    caller.guard().check_prompt(&mut ask.prompt)?;
+    caller.guard()?.check_prompt(&mut ask.prompt)?;
     plan::apply_defaults(config, &mut ask.prompt);
     let access = caller.access();
     let Some(session) = ask.options.session.take() else {
@@ -299,7 +299,7 @@ impl<'a> Request<'a> {
         progress: &mut Progress<'a>,
     ) -> Result<(), Stop> {
         let mut events = pin!(events);
-        let mut guard = self.caller.guard().stream();
+        let mut guard = self.caller.guard()?.stream();
         while let Some(event) = events.next().await {
             match event.map_err(Error::from)? {
                 ProviderEvent::Chunk(mut chunk) => {

@@ -1,6 +1,10 @@
 //! From a presented key to a caller.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use moka::future::Cache;
 
@@ -9,7 +13,6 @@ use crate::{
     audit::Source,
     clock::{Clock, Timestamp},
     error::{Error, Result},
-    guard::Guard,
     id::TenantId,
     store::keys,
     tenant::{KeyScope, Status, Tenants, UNPAID},
@@ -168,9 +171,7 @@ impl Authenticator {
             }
         };
         let Some((tenant, (config, own), who)) = found else { return Ok(None) };
-        // A configuration is checked before it is kept.
-        let guard = Guard::compile(&config.guardrails).map_err(Error::internal)?;
-        Ok(Some(Arc::new(Known { tenant, config, own, guard, who, noted: false.into() })))
+        Ok(Some(Arc::new(Known { tenant, config, own, guard: OnceLock::new(), who, noted: false.into() })))
     }
 
     async fn usable(&self, known: Arc<Known>, scopes: Option<BTreeSet<KeyScope>>, source: Source) -> Result<Caller> {

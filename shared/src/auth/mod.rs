@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
 };
 
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ struct Known {
     tenant: Tenant,
     config: TenantConfig,
     own: OwnProviders,
-    guard: Guard,
+    guard: OnceLock<Guard>,
     who: Identity,
     /// Whether its use was noted since it was read.
     noted: AtomicBool,
@@ -99,10 +99,16 @@ impl Caller {
         &self.known.config
     }
 
-    /// Its guardrails, ready to be applied.
-    #[must_use]
-    pub fn guard(&self) -> &Guard {
-        &self.known.guard
+    /// Its guardrails, ready to be applied: compiled by whoever wants them first.
+    ///
+    /// # Errors
+    /// `Internal` if they can't be compiled; a configuration is checked before it is kept.
+    pub fn guard(&self) -> Result<&Guard> {
+        if let Some(guard) = self.known.guard.get() {
+            return Ok(guard);
+        }
+        let guard = Guard::compile(&self.known.config.guardrails).map_err(Error::internal)?;
+        Ok(self.known.guard.get_or_init(|| guard))
     }
 
     /// Who it is.

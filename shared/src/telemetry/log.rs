@@ -5,8 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 use tracing::{Event, Level, Metadata, Subscriber, field::Field};
 use tracing_subscriber::{
-    EnvFilter,
-    filter::{FilterExt, FilterFn, filter_fn},
+    filter::{FilterExt, FilterFn, Targets, filter_fn},
     fmt::{
         FmtContext, FormatEvent, FormatFields,
         format::Writer,
@@ -21,7 +20,7 @@ use crate::config::{BadVariable, Watch};
 
 /// What is logged: what `chosen` says, but nothing of libraries below `info`.
 pub(super) fn filter<S: Subscriber>(chosen: Option<&str>) -> Result<impl Filter<S> + use<S>, BadVariable> {
-    let chosen = EnvFilter::try_new(chosen.unwrap_or("warn,lmo=info"));
+    let chosen = chosen.unwrap_or("warn,lmo=info").parse::<Targets>();
     let chosen = chosen.map_err(|error| BadVariable::new("RUST_LOG", error.to_string()))?;
     let capped: FilterFn<fn(&Metadata<'_>) -> bool> = filter_fn(is_safe);
     Ok(chosen.and(capped))

@@ -1,8 +1,10 @@
-//! The fonts that are built in, read once. A character is written in the first that has it.
+//! The fonts that are built in, each unpacked and read when the first letter asks for it. A character is written in the
+//! first that has it.
 
-use std::sync::LazyLock;
+use std::{io::Read, sync::LazyLock};
 
 use krilla::text::Font;
+use lzma_rust2::LzmaReader;
 use rustybuzz::ttf_parser::GlyphId;
 
 /// A font: for shaping, and for embedding.
@@ -14,26 +16,29 @@ pub(super) struct Face {
 }
 
 /// All of them. The bold one has what LMO says itself, so it comes last and is asked for by number.
-pub(super) static FACES: LazyLock<Vec<Face>> = LazyLock::new(|| {
-    const FILES: [&[u8]; 8] = [
-        include_bytes!("../fonts/latin.ttf"),
-        include_bytes!("../fonts/hebrew.ttf"),
-        include_bytes!("../fonts/arabic.ttf"),
-        include_bytes!("../fonts/devanagari.ttf"),
-        include_bytes!("../fonts/thai.ttf"),
-        include_bytes!("../fonts/hangul.ttf"),
-        include_bytes!("../fonts/han.ttf"),
-        include_bytes!("../fonts/latin-bold.ttf"),
-    ];
-    FILES.into_iter().filter_map(Face::read).collect()
-});
+static FACES: [LazyLock<Option<Face>>; BOLD + 1] = [
+    LazyLock::new(|| Face::read(include_bytes!("../fonts/latin.ttf.lzma"))),
+    LazyLock::new(|| Face::read(include_bytes!("../fonts/hebrew.ttf.lzma"))),
+    LazyLock::new(|| Face::read(include_bytes!("../fonts/arabic.ttf.lzma"))),
+    LazyLock::new(|| Face::read(include_bytes!("../fonts/devanagari.ttf.lzma"))),
+    LazyLock::new(|| Face::read(include_bytes!("../fonts/thai.ttf.lzma"))),
+    LazyLock::new(|| Face::read(include_bytes!("../fonts/hangul.ttf.lzma"))),
+    LazyLock::new(|| Face::read(include_bytes!("../fonts/han.ttf.lzma"))),
+    LazyLock::new(|| Face::read(include_bytes!("../fonts/latin-bold.ttf.lzma"))),
+];
 
 const HANGUL: usize = 5;
 const BOLD: usize = 7;
+/// The most KiB that a font may take to be unpacked.
+const LARGEST: u32 = 4 << 10;
 const BOX: char = '\u{25a1}';
 
 impl Face {
-    fn read(file: &'static [u8]) -> Option<Self> {
+    /// Unpacks a font, which stays until the process ends.
+    fn read(packed: &[u8]) -> Option<Self> {
+        let mut file = Vec::new();
+        LzmaReader::new_mem_limit(packed, LARGEST, None).ok()?.read_to_end(&mut file).ok()?;
+        let file: &'static [u8] = file.leak();
         Some(Self { font: Font::new(file.into(), 0)?, shaper: rustybuzz::Face::from_slice(file, 0)? })
     }
 
@@ -42,9 +47,14 @@ impl Face {
     }
 }
 
+/// The font with this number.
+pub(super) fn face(number: usize) -> Option<&'static Face> {
+    FACES.get(number).and_then(|face| face.as_ref())
+}
+
 /// The number of the font for a letter that stands behind one in the font `before`; `None` if no font has it.
 pub(super) fn face_of(letter: char, bold: bool, before: Option<usize>) -> Option<usize> {
-    let has = |number: &usize| FACES.get(*number).is_some_and(|face| face.has(letter));
+    let has = |number: &usize| face(*number).is_some_and(|face| face.has(letter));
     // Marks, joiners and punctuation belong to the letters that they stand with.
     let stays = before.filter(|number| !letter.is_alphanumeric() && (is_joiner(letter) || has(number)));
     let bold = bold.then_some(BOLD).filter(has);
@@ -53,12 +63,12 @@ pub(super) fn face_of(letter: char, bold: bool, before: Option<usize>) -> Option
 
 /// Whether the bold font has it.
 pub(super) fn is_bold(letter: char) -> bool {
-    FACES.get(BOLD).is_some_and(|face| face.has(letter))
+    face(BOLD).is_some_and(|face| face.has(letter))
 }
 
 /// A box, which stands for a letter that no font has: its font and its number in it.
 pub(super) fn missing() -> (usize, GlyphId) {
-    let glyph = FACES.get(HANGUL).and_then(|face| face.shaper.glyph_index(BOX));
+    let glyph = face(HANGUL).and_then(|face| face.shaper.glyph_index(BOX));
     (HANGUL, glyph.unwrap_or_default())
 }
 
@@ -73,7 +83,7 @@ mod tests {
 
     #[test]
     fn every_font_is_read_and_none_is_restricted() {
-        assert_eq!(FACES.len(), BOLD + 1);
+        assert!((0..FACES.len()).all(|number| face(number).is_some()));
         assert_ne!(missing().1, GlyphId(0));
     }
 

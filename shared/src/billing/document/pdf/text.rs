@@ -7,7 +7,7 @@ use rustybuzz::{Direction, UnicodeBuffer};
 use unicode_bidi::BidiInfo;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use super::font::{FACES, face_of, is_bold, missing};
+use super::font::{self, face_of, is_bold, missing};
 
 /// A line of text as glyphs, for the size 1.
 #[derive(Debug, Default)]
@@ -186,7 +186,7 @@ fn piece(text: &str, face: Option<usize>, right_to_left: bool) -> (Piece, f32) {
 /// As glyphs of a font; `None` if it lacks any, which no archivable document may show.
 #[expect(clippy::cast_precision_loss, reason = "a font's coordinates are 16 bits wide")]
 fn glyphs(text: &str, face: usize, right_to_left: bool) -> Option<Vec<KrillaGlyph>> {
-    let shaper = &FACES.get(face)?.shaper;
+    let shaper = &font::face(face)?.shaper;
     let mut buffer = UnicodeBuffer::new();
     buffer.push_str(text);
     buffer.guess_segment_properties();
@@ -210,7 +210,7 @@ fn glyphs(text: &str, face: usize, right_to_left: bool) -> Option<Vec<KrillaGlyp
 #[expect(clippy::cast_precision_loss, reason = "a font's coordinates are 16 bits wide")]
 fn boxes(text: &str) -> (usize, Vec<KrillaGlyph>) {
     let (face, glyph) = missing();
-    let advance = FACES.get(face).map_or(1.0, |face| {
+    let advance = font::face(face).map_or(1.0, |face| {
         let advance = face.shaper.glyph_hor_advance(glyph).unwrap_or_default();
         f32::from(advance) / face.shaper.units_per_em() as f32
     });

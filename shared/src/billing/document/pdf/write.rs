@@ -21,7 +21,7 @@ use krilla::{
 use time::OffsetDateTime;
 
 use super::{
-    font::FACES,
+    font,
     sheet::{HEIGHT, LEFT, Mark, Part, RIGHT, Role, Sheet, Style, WIDTH},
     text::Shaped,
 };
@@ -149,7 +149,7 @@ fn draw(surface: &mut Surface<'_>, mark: &Mark, found: &mut [Vec<Identifier>]) {
                 surface.push_transform(&Transform::from_rotate_at(-45.0, WIDTH / 2.0, HEIGHT / 2.0));
             }
             for piece in &line.pieces {
-                let Some(face) = FACES.get(piece.face) else { continue };
+                let Some(face) = font::face(piece.face) else { continue };
                 let start = Point::from_xy(x + piece.x * style.size, *y);
                 surface.draw_glyphs(start, &piece.glyphs, face.font.clone(), &piece.text, style.size, false);
             }
