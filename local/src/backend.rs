@@ -3,6 +3,7 @@
 use aws_config::{BehaviorVersion, Region, SdkConfig, stalled_stream_protection::StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use lmo_shared::{
+    aws::Http,
     clock::Clock,
     config::{Config, Reach, variable},
     platform::Platform,
@@ -28,7 +29,8 @@ impl Backend {
                 // The tenants of a deployment are strangers: no name that they choose leads to this machine.
                 config.reach = Reach::Public;
             }
-            let sdk = aws_config::defaults(BehaviorVersion::latest()).load().await;
+            let http = Http::new().map_err(|error| Problem(error.to_string()))?;
+            let sdk = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
             return Ok(Self { platform: Platform::new(sdk, config, Clock::System), engines: None });
         }
         let (platform, engines) = Self::embedded(place, port).await?;

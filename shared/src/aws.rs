@@ -6,21 +6,20 @@
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, ecs::EcsCredentialsProvider,
     environment::EnvironmentVariableCredentialsProvider, meta::credentials::CredentialsProviderChain,
+    provider_config::ProviderConfig,
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
 
 use crate::config::{self, BadVariable};
 
 mod bucket;
 mod credentials;
+mod http;
 mod sign;
 
 pub use bucket::Bucket;
 pub use credentials::{CachedCredentials, NoCredentials};
+pub use http::Http;
 pub use sign::Signer;
 
 /// The region and the credentials that Lambda gives: in variables, or, where an environment outlives them, behind an
@@ -29,10 +28,10 @@ pub use sign::Signer;
 /// # Errors
 /// `AWS_REGION` is missing.
 pub(crate) fn of_function() -> Result<SdkConfig, BadVariable> {
+    let http = Http::new().map_err(|error| BadVariable::new("SSL_CERT_FILE", error.to_string()))?;
+    let container = ProviderConfig::without_region().with_http_client(http.clone());
     let credentials = CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
-        .or_else("Container", EcsCredentialsProvider::builder().build());
-    // One for all clients: they share its connections, and the system's certificates are read once.
-    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
+        .or_else("Container", EcsCredentialsProvider::builder().configure(&container).build());
     let mut sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(config::required("AWS_REGION")?))

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
     primitives::Blob,
     types::AttributeValue,
 };
-use lmo_shared::store::keys;
+use lmo_shared::{aws::Http, store::keys};
 
 use crate::{
     cli::assert_one_line,
@@ -63,6 +63,7 @@ impl Engines {
             .region(Region::new(self.exported["AWS_REGION"].clone()))
             .endpoint_url(&self.exported["AWS_ENDPOINT_URL"])
             .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(Http::new().unwrap())
             .build()
     }
 

@@ -12,6 +12,7 @@ use lmo_bench::{
     standin::{Standin, StandinOptions},
 };
 use lmo_shared::{
+    aws::Http,
     clock::Clock,
     config::{Config, Flush, Reach},
     platform::Platform,
@@ -80,6 +81,7 @@ impl Ground {
             .region(Region::from_static("us-east-1"))
             .endpoint_url(self.engines.url())
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "-", None, None, "-")))
+            .http_client(Http::new().unwrap())
             .build();
         let config = Config {
             table: "lmo".to_owned(),

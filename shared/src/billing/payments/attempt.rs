@@ -1,6 +1,8 @@
 //! An attempt to have an invoice paid by Stripe. It is written before it is made; whoever finds it later without an end
 //! finds out what became of it, and nothing else is tried before that is known.
 
+use futures_util::future::BoxFuture;
+
 use super::{
     Collected, Confirmation, KEY_LIFE, LOST, Payments, STEPS, State, contended,
     rules::{self, Duty, Outcome, Situation},
@@ -21,8 +23,13 @@ use crate::{
 const BREATHER: std::time::Duration = std::time::Duration::from_mins(1);
 
 impl Payments {
-    /// Does one thing after another until there is nothing to do for now.
-    pub(super) async fn see_to(&self, tenant: TenantId, id: InvoiceId, wanted: bool) -> Result<Collected> {
+    /// Does one thing after another until there is nothing to do for now. In a box, because it is much code, which would
+    /// be in a program once for each crate that waits for it.
+    pub(super) fn see_to(&self, tenant: TenantId, id: InvoiceId, wanted: bool) -> BoxFuture<'_, Result<Collected>> {
+        Box::pin(self.steps(tenant, id, wanted))
+    }
+
+    async fn steps(&self, tenant: TenantId, id: InvoiceId, wanted: bool) -> Result<Collected> {
         // What isn't known now is asked once: it takes its time.
         let (mut wanted, mut asked, mut silent) = (wanted, false, false);
         for _ in 0..STEPS {

@@ -1,0 +1,79 @@
+//! The SDK's requests, sent by reqwest like all others: one stack for HTTP and TLS in a program, and no HTTP/2, which none
+//! of the services speaks. The SDK's own client has both, and is a twentieth of a function's package.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+        orchestrator::{HttpRequest, HttpResponse},
+        result::ConnectorError,
+        runtime_components::RuntimeComponents,
+    },
+    http::HttpError,
+};
+use aws_smithy_types::body::SdkBody;
+use reqwest::{Body, Client, Request, Response, redirect};
+use tokio::time::timeout;
+
+/// How long a connection may take to be made: the SDK's own default.
+const CONNECT: Duration = Duration::from_millis(3_100);
+
+/// A client of HTTP for the clients of the SDK. One is for all of them: they share its connections, and the system's
+/// certificates are read once.
+#[derive(Debug, Clone)]
+pub struct Http(Client);
+
+impl Http {
+    /// Reads the system's certificates.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn new() -> reqwest::Result<Self> {
+        // A redirected request would have a signature for another host.
+        Client::builder().connect_timeout(CONNECT).redirect(redirect::Policy::none()).build().map(Self)
+    }
+}
+
+impl HttpClient for Http {
+    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(Connector { client: self.0.clone(), patience: settings.read_timeout() })
+    }
+}
+
+#[derive(Debug)]
+struct Connector {
+    client: Client,
+    /// How long an answer may take to begin; for ever if absent.
+    patience: Option<Duration>,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (client, patience) = (self.client.clone(), self.patience.unwrap_or(Duration::MAX));
+        HttpConnectorFuture::new(async move {
+            let request = to_reqwest(request)?;
+            let sent = timeout(patience, client.execute(request)).await;
+            let answer = sent.map_err(|late| ConnectorError::timeout(late.into()))?.map_err(failed)?;
+            to_sdk(answer).map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+fn to_reqwest(request: HttpRequest) -> Result<Request, ConnectorError> {
+    let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+    Request::try_from(request.map(Body::wrap)).map_err(|error| ConnectorError::user(error.into()))
+}
+
+fn to_sdk(answer: Response) -> Result<HttpResponse, HttpError> {
+    HttpResponse::try_from(http::Response::<Body>::from(answer).map(SdkBody::from_body_1_x))
+}
+
+/// What the SDK is to make of it: all but a malformed request may pass, and is tried again.
+fn failed(error: reqwest::Error) -> ConnectorError {
+    match () {
+        () if error.is_timeout() => ConnectorError::timeout(error.into()),
+        () if error.is_builder() => ConnectorError::user(error.into()),
+        () => ConnectorError::io(error.into()),
+    }
+}
