@@ -77,3 +77,70 @@ fn failed(error: reqwest::Error) -> ConnectorError {
         () => ConnectorError::io(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_config::{BehaviorVersion, Region, SdkConfig};
+    use aws_sdk_dynamodb::{
+        Client,
+        config::{Credentials, SharedCredentialsProvider},
+        types::AttributeValue,
+    };
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Asks for an item where these are the answers, one a connection. Returns what came of it, and how many were asked for.
+    async fn asked(answers: &[&str]) -> (bool, usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let credentials = Credentials::new("me", "-", None, None, "-");
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .endpoint_url(format!("http://{}", listener.local_addr().unwrap()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(Http::new().unwrap())
+            .build();
+        let client = Client::new(&sdk);
+        let key = AttributeValue::S("A".to_owned());
+        let call = client.get_item().table_name("lmo").key("PK", key).send();
+        let mut count = 0;
+        let serve = async {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let answer = answers.get(count).copied().unwrap_or_default();
+                count += 1;
+                let mut seen = Vec::new();
+                while !seen.ends_with(b"}") {
+                    assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0);
+                }
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        };
+        let found = tokio::select! {
+            found = call => found.is_ok(),
+            () = serve => unreachable!("it serves without end"),
+        };
+        (found, count)
+    }
+
+    const FOUND: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+
+    #[tokio::test]
+    async fn what_gets_no_answer_or_half_of_one_is_asked_again() {
+        assert_eq!(asked(&[FOUND]).await, (true, 1));
+        assert_eq!(asked(&["", FOUND]).await, (true, 2));
+        assert_eq!(asked(&["HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n{", FOUND]).await, (true, 2));
+        assert_eq!(asked(&["", "", ""]).await, (false, 3));
+    }
+
+    #[tokio::test]
+    async fn a_signed_request_follows_no_redirect() {
+        let away =
+            "HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        assert_eq!(asked(&[away, FOUND]).await, (false, 1));
+    }
+}
