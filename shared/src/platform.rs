@@ -127,7 +127,7 @@ impl Platform {
     /// Sends mail by Amazon SES, from an identity that it has verified.
     ///
     /// # Errors
-    /// `Internal` without credentials or region, or if no HTTP client can be had.
+    /// `Internal` without credentials or region.
     pub fn ses(&self, from: EmailAddress) -> Result<Mailer> {
         let signer =
             self.signer("ses").ok_or_else(|| Error::internal("no region, or no credentials to send mail with"))?;

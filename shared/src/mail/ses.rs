@@ -1,11 +1,12 @@
 //! Mail by Amazon SES: `SendEmail` of its API v2, signed as other requests to AWS are. The SDK's client would be a fourth
 //! one, for one call.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use reqwest::{Client, Url, redirect};
 use serde_json::json;
+use tokio::sync::OnceCell;
 
 use super::{EmailAddress, Mail};
 use crate::{
@@ -21,7 +22,8 @@ const PAUSES: [u64; 4] = [0, 100, 400, 1200];
 /// Amazon SES in one region.
 #[derive(Debug, Clone)]
 pub struct Ses {
-    client: Client,
+    /// Made at the first mail: it loads the machine's certificates, which most starts need not wait for.
+    client: Arc<OnceCell<Client>>,
     signer: Signer,
     from: EmailAddress,
     url: Url,
@@ -40,13 +42,12 @@ impl Ses {
     /// region's endpoint, or to `endpoint` if one is given.
     ///
     /// # Errors
-    /// `Internal` if no HTTP client can be had or the region is none.
+    /// `Internal` if the region is none.
     pub fn new(signer: Signer, from: EmailAddress, endpoint: Option<Url>) -> Result<Self> {
         let regions = || format!("https://email.{}.amazonaws.com/", signer.region).parse();
         let endpoint: Url = endpoint.map_or_else(regions, Ok).map_err(Error::internal)?;
         let url = endpoint.join("/v2/email/outbound-emails").map_err(Error::internal)?;
-        let client = Client::builder().timeout(PATIENCE).redirect(redirect::Policy::none()).build();
-        Ok(Self { client: client.map_err(Error::internal)?, signer, from, url })
+        Ok(Self { client: Arc::default(), signer, from, url })
     }
 
     /// Sends a mail.
@@ -75,7 +76,10 @@ impl Ses {
         let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, json)]);
         let signed = self.signer.sign(&Method::POST, &self.url, &mut headers, body.as_bytes()).await;
         signed.map_err(|error| Failed::ForNow(error.to_string()))?;
-        let sent = self.client.post(self.url.clone()).headers(headers).body(body).send().await;
+        let build = async || Client::builder().timeout(PATIENCE).redirect(redirect::Policy::none()).build();
+        let client = self.client.get_or_try_init(build).await;
+        let client = client.map_err(|error| Failed::ForGood(format!("no HTTP client: {error}")))?;
+        let sent = client.post(self.url.clone()).headers(headers).body(body).send().await;
         let response = sent.map_err(|error| Failed::ForNow(format!("Amazon SES: {}", error.without_url())))?;
         let status = response.status();
         if status.is_success() {
