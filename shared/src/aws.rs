@@ -19,14 +19,14 @@ mod sign;
 
 pub use bucket::Bucket;
 pub use credentials::{CachedCredentials, NoCredentials};
-pub use http::Http;
+pub use http::{Http, NoCertificates};
 pub use sign::Signer;
 
 /// The region and the credentials that Lambda gives: in variables, or, where an environment outlives them, behind an
 /// address. `AWS_ENDPOINT_URL` is whatever speaks AWS's protocols elsewhere.
 ///
 /// # Errors
-/// `AWS_REGION` is missing.
+/// `AWS_REGION` is missing, or the system's certificates can't be read.
 pub(crate) fn of_function() -> Result<SdkConfig, BadVariable> {
     let http = Http::new().map_err(|error| BadVariable::new("SSL_CERT_FILE", error.to_string()))?;
     let container = ProviderConfig::without_region().with_http_client(http.clone());

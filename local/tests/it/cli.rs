@@ -40,6 +40,13 @@ fn a_port_in_use_is_told() {
 }
 
 #[test]
+fn a_machine_without_certificates_is_told() {
+    let setup = Setup::new().env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").env("AWS_REGION", "us-east-1");
+    let setup = setup.env("SSL_CERT_FILE", "/nonexistent").env("SSL_CERT_DIR", "/nonexistent");
+    assert_one_line(&setup.output(&["books"]), &["no certificates"]);
+}
+
+#[test]
 fn a_data_directory_that_another_instance_uses_is_told() {
     let setup = Setup::new();
     let _lmo = setup.start();

@@ -73,7 +73,7 @@ struct Known {
     tenant: Tenant,
     config: TenantConfig,
     own: OwnProviders,
-    guard: OnceLock<Guard>,
+    guard: OnceLock<Result<Guard>>,
     who: Identity,
     /// Whether its use was noted since it was read.
     noted: AtomicBool,
@@ -104,11 +104,8 @@ impl Caller {
     /// # Errors
     /// `Internal` if they can't be compiled; a configuration is checked before it is kept.
     pub fn guard(&self) -> Result<&Guard> {
-        if let Some(guard) = self.known.guard.get() {
-            return Ok(guard);
-        }
-        let guard = Guard::compile(&self.known.config.guardrails).map_err(Error::internal)?;
-        Ok(self.known.guard.get_or_init(|| guard))
+        let guard = self.known.guard.get_or_init(|| Guard::compile(&self.known.config.guardrails));
+        guard.as_ref().map_err(|error| Error::internal(error.to_string()))
     }
 
     /// Who it is.

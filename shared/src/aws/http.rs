@@ -1,7 +1,7 @@
 //! The SDK's requests, sent by reqwest like all others: one stack for HTTP and TLS in a program, and no HTTP/2, which none
 //! of the services speaks. The SDK's own client has both, and is a twentieth of a function's package.
 
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
 use aws_smithy_runtime_api::{
     client::{
@@ -24,14 +24,22 @@ const CONNECT: Duration = Duration::from_millis(3_100);
 #[derive(Debug, Clone)]
 pub struct Http(Client);
 
+/// The system's certificates can't be read: why.
+#[derive(Debug, thiserror::Error)]
+#[error("no certificates to tell servers by: {0}")]
+pub struct NoCertificates(String);
+
 impl Http {
     /// Reads the system's certificates.
     ///
     /// # Errors
     /// If there are none.
-    pub fn new() -> reqwest::Result<Self> {
+    pub fn new() -> Result<Self, NoCertificates> {
         // A redirected request would have a signature for another host.
-        Client::builder().connect_timeout(CONNECT).redirect(redirect::Policy::none()).build().map(Self)
+        let client = Client::builder().connect_timeout(CONNECT).redirect(redirect::Policy::none()).build();
+        // The error itself only says that it is one of building.
+        let why = |error: reqwest::Error| error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        client.map(Self).map_err(|error| NoCertificates(why(error)))
     }
 }
 
